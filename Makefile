@@ -1,0 +1,16 @@
+# SPDX-License-Identifier: MIT
+# Everything behind these is in bin/ and package.json; `bin/kiln --help` shows the rest.
+.PHONY: test check setup clean
+
+test: setup		# the series in patches/, from patches to verdicts
+	@bin/kiln test
+
+check: setup		# the harness itself: types, lint, unit tests, whole kernels
+	@npm run --silent check
+
+setup:			# packages of npm and of Debian, where they are missing
+	@bin/setup
+
+clean:			# the cache, the runs and the packages
+	@bin/kiln clean
+	rm -rf runs node_modules

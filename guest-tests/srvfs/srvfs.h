@@ -1,0 +1,329 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * What the srvfs test programs share.
+ *
+ * Every case runs in a mount namespace of its own, with a private tmpfs on
+ * /tmp and one srvfs instance at SRV.  Whatever a case leaves behind, even
+ * when it is killed, disappears with that namespace.
+ *
+ * Functions return a value, or -errno.
+ */
+#ifndef SRVFS_TEST_H
+#define SRVFS_TEST_H
+
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/kcmp.h>
+#include <linux/openat2.h>
+#include <poll.h>
+#include <sched.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mount.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <sys/un.h>
+#include <sys/vfs.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "../kselftest_harness.h"
+
+/*
+ * The harness jumps over its own variable when an ASSERT fails.  At worst a
+ * teardown is left out, and then the namespace takes care of the rest.
+ */
+#pragma GCC diagnostic ignored "-Wclobbered"
+
+#ifndef SRVFS_MAGIC
+#define SRVFS_MAGIC 0x29980123
+#endif
+
+#define SRV	"/tmp/srv"
+#define ENTRY	SRV "/entry"
+#define USER	1000
+
+/*
+ * The kernel may drop a reference after the call that caused it returned.
+ * Ten seconds is far more than that takes under emulation.
+ */
+#define PATIENCE_MS	10000
+
+#define EVENTUALLY(condition) ({					\
+	int _left = PATIENCE_MS / 5;					\
+	bool _ok;							\
+	while (!(_ok = (condition)) && _left-- > 0)			\
+		usleep(5000);						\
+	_ok;								\
+})
+
+/* A fixture that offers nothing but an empty instance at SRV. */
+#define SRV_FIXTURE(name)						\
+	FIXTURE(name) { };						\
+	FIXTURE_SETUP(name) { srv_enter(_metadata); }			\
+	FIXTURE_TEARDOWN(name) { srv_leave(); }
+
+static inline long or_errno(long result)
+{
+	return result < 0 ? -errno : result;
+}
+
+static inline int mount_srv(const char *dir, const char *options)
+{
+	return or_errno(mount("none", dir, "srvfs", 0, options));
+}
+
+static inline void srv_enter(struct __test_metadata *_metadata)
+{
+	int err;
+
+	umask(022);
+	ASSERT_EQ(0, unshare(CLONE_NEWNS)) {
+		TH_LOG("these tests need root: %s", strerror(errno));
+	}
+	ASSERT_EQ(0, mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL));
+	ASSERT_EQ(0, mount("none", "/tmp", "tmpfs", 0, NULL));
+	ASSERT_EQ(0, chdir("/tmp"));
+	ASSERT_EQ(0, mkdir(SRV, 0755));
+
+	err = mount_srv(SRV, NULL);
+	if (err == -ENODEV)
+		SKIP(return, "this kernel has no srvfs (CONFIG_SRV_FS)");
+	ASSERT_EQ(0, err);
+}
+
+static inline void srv_leave(void)
+{
+	/* Forced, so that a cycle made by a failing case is broken as well. */
+	umount2(SRV, MNT_FORCE | MNT_DETACH);
+	umount2("/tmp", MNT_DETACH);
+}
+
+static inline int try_open(const char *path, int flags)
+{
+	return or_errno(open(path, flags, 0644));
+}
+
+static inline int try_openat2(int dir, const char *path, int flags, int resolve)
+{
+	struct open_how how = { .flags = flags, .resolve = resolve };
+
+	return or_errno(syscall(SYS_openat2, dir, path, &how, sizeof(how)));
+}
+
+/* Create an entry and return a control descriptor of it. */
+static inline int new_entry(const char *path)
+{
+	return try_open(path, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC);
+}
+
+/* Write text to a control descriptor: 0 if all of it was taken. */
+static inline int write_text(int control, const char *text, size_t size)
+{
+	ssize_t written = write(control, text, size);
+
+	if (written < 0)
+		return -errno;
+	return written == (ssize_t)size ? 0 : -EIO;
+}
+
+static inline int write_number(int control, int fd)
+{
+	char text[16];
+
+	return write_text(control, text, sprintf(text, "%d\n", fd));
+}
+
+/* Create an entry that holds fd. */
+static inline int publish(const char *path, int fd)
+{
+	int control = new_entry(path);
+	int err;
+
+	if (control < 0)
+		return control;
+	err = write_number(control, fd);
+	close(control);
+	return err;
+}
+
+/* Create an entry that holds some file or other. */
+static inline int publish_something(const char *path)
+{
+	int fd = try_open("/dev/null", O_RDWR | O_CLOEXEC);
+	int err = fd < 0 ? fd : publish(path, fd);
+
+	close(fd);
+	return err;
+}
+
+/* 1 if both descriptors refer to one open file description, else 0. */
+static inline int same_description(int a, int b)
+{
+	long order = syscall(SYS_kcmp, getpid(), getpid(), KCMP_FILE, a, b);
+
+	return order < 0 ? -errno : order == 0;
+}
+
+static inline bool on_srvfs(int fd)
+{
+	struct statfs fs;
+
+	return fstatfs(fd, &fs) == 0 && fs.f_type == SRVFS_MAGIC;
+}
+
+static inline bool is_control(int fd)
+{
+	struct stat st;
+
+	return on_srvfs(fd) && fstat(fd, &st) == 0 && S_ISREG(st.st_mode) &&
+	       !(fcntl(fd, F_GETFL) & O_PATH);
+}
+
+/* 1 if opening path yields the description of fd, else 0. */
+static inline int holds(const char *path, int fd)
+{
+	int opened = try_open(path, O_RDONLY | O_CLOEXEC);
+	int same;
+
+	if (opened < 0)
+		return opened;
+	same = same_description(opened, fd);
+	close(opened);
+	return same;
+}
+
+/* 1 if opening path yields a control descriptor, else 0. */
+static inline int is_empty(const char *path)
+{
+	int opened = try_open(path, O_RDONLY | O_CLOEXEC);
+	int control;
+
+	if (opened < 0)
+		return opened;
+	control = is_control(opened);
+	close(opened);
+	return control;
+}
+
+static inline int regular_file(const char *path, const char *content)
+{
+	int fd = try_open(path, O_RDWR | O_CREAT | O_TRUNC | O_CLOEXEC);
+
+	if (fd >= 0 && write_text(fd, content, strlen(content)))
+		return -EIO;
+	return fd;
+}
+
+/*
+ * A witness tells whether somebody still refers to the write end of a pipe:
+ * the read end hangs up when the last reference to the other is gone.
+ */
+static inline int publish_witness(const char *path)
+{
+	int ends[2];
+	int err;
+
+	if (pipe2(ends, O_CLOEXEC))
+		return -errno;
+	err = publish(path, ends[1]);
+	close(ends[1]);
+	if (err)
+		close(ends[0]);
+	return err ? err : ends[0];
+}
+
+static inline bool hangs_up_within(int read_end, int milliseconds)
+{
+	struct pollfd poll_one = { .fd = read_end };
+
+	return poll(&poll_one, 1, milliseconds) == 1 &&
+	       (poll_one.revents & POLLHUP);
+}
+
+static inline bool was_dropped(int read_end)
+{
+	return hangs_up_within(read_end, PATIENCE_MS);
+}
+
+static inline bool is_held(int read_end)
+{
+	return !hangs_up_within(read_end, 0);
+}
+
+/* Become USER for one expression; root again afterwards. */
+#define AS_USER(expression) ({						\
+	long _result;							\
+	if (setegid(USER) || seteuid(USER))				\
+		abort();						\
+	_result = (expression);						\
+	if (seteuid(0) || setegid(0))					\
+		abort();						\
+	_result;							\
+})
+
+/* Wait for a child and return its exit code, or -1 if it died otherwise. */
+static inline int exit_code_of(pid_t child)
+{
+	int status;
+
+	if (waitpid(child, &status, 0) != child || !WIFEXITED(status))
+		return -1;
+	return WEXITSTATUS(status);
+}
+
+/* Run a statement in a forked child that exits with the errno it stands for. */
+#define IN_CHILD(expression) ({						\
+	pid_t _child = fork();						\
+	if (_child == 0)						\
+		_exit(-(expression));					\
+	-exit_code_of(_child);						\
+})
+
+static inline int listen_unix(const char *path)
+{
+	struct sockaddr_un address = { .sun_family = AF_UNIX };
+	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+
+	strcpy(address.sun_path, path);
+	if (fd < 0 || bind(fd, (struct sockaddr *)&address, sizeof(address)) ||
+	    listen(fd, 128))
+		return -errno;
+	return fd;
+}
+
+/* The kernel log from now on: no record of it may speak of trouble. */
+static inline int watch_kernel_log(void)
+{
+	int log = try_open("/dev/kmsg", O_RDONLY | O_NONBLOCK | O_CLOEXEC);
+
+	if (log >= 0)
+		lseek(log, 0, SEEK_END);
+	return log;
+}
+
+static inline bool kernel_log_is_quiet(int log)
+{
+	static const char * const trouble[] = {
+		"srvfs", "WARNING", "BUG", "INFO:", "Oops", "leak",
+	};
+	char record[8192];
+	ssize_t size;
+	unsigned int i;
+
+	while ((size = read(log, record, sizeof(record) - 1)) > 0) {
+		record[size] = '\0';
+		for (i = 0; i < ARRAY_SIZE(trouble); i++) {
+			if (strstr(record, trouble[i])) {
+				printf("# kernel log: %s\n", record);
+				return false;
+			}
+		}
+	}
+	return true;
+}
+
+#endif

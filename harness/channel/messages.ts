@@ -1,0 +1,92 @@
+// SPDX-License-Identifier: MIT
+// The control port's messages, as docs/protocol.md describes them.
+import { z } from 'zod';
+
+export const protocolVersion = 1;
+/** Bytes of one line with its newline. */
+export const maxLine = 65_536;
+
+const natural = z.number().int().nonnegative();
+const seq = natural;
+const id = natural;
+
+const fromGuest = z.discriminatedUnion('type', [
+  z.object({
+    type: z.literal('hello'),
+    seq,
+    protocol: natural,
+    release: z.string(),
+    machine: z.string(),
+    cmdline: z.string(),
+    boot_ms: natural,
+    cpus: natural,
+    memory_kb: natural,
+  }),
+  z.object({ type: z.literal('ready'), seq, id }),
+  z.object({ type: z.literal('begin'), seq, id, ktap: natural, kmsg: natural }),
+  z.object({ type: z.literal('alive'), seq, uptime_ms: natural }),
+  z.object({
+    type: z.literal('end'),
+    seq,
+    id,
+    how: z.enum(['exit', 'signal', 'timeout', 'killed', 'exec']),
+    status: natural,
+    ktap: natural,
+    kmsg: natural,
+    duration_ms: natural,
+    leftovers: natural,
+    artifacts: natural,
+  }),
+  z.object({ type: z.literal('got'), seq, id, bytes: natural, truncated: z.boolean() }),
+  z.object({ type: z.literal('pong'), seq, id }),
+  z.object({ type: z.literal('error'), seq, id, message: z.string() }),
+  z.object({ type: z.literal('bye'), seq }),
+]);
+
+/** What the guest says. */
+export type GuestMessage = z.infer<typeof fromGuest>;
+export type GuestMessageOf<T extends GuestMessage['type']> = Extract<GuestMessage, { type: T }>;
+
+/** What the host says, before `seq` is added. */
+export type HostMessage =
+  | { type: 'setup'; id: number; time_ns: string; entropy: string }
+  | { type: 'run'; id: number; path: string; args: string[]; cwd: string; timeout_ms: number }
+  | { type: 'kill'; id: number }
+  | { type: 'put'; id: number; dir: string; bytes: number }
+  | { type: 'get'; id: number; dir: string; limit: number }
+  | { type: 'ping'; id: number }
+  | { type: 'poweroff' };
+
+/** Splits the control port's bytes into checked messages. Throws a sentence about what the guest did wrong. */
+export class MessageReader {
+  #rest: Buffer = Buffer.alloc(0);
+  #seq = 0;
+
+  read(chunk: Buffer): GuestMessage[] {
+    const messages: GuestMessage[] = [];
+    let bytes = Buffer.concat([this.#rest, chunk]);
+    for (let end = bytes.indexOf(10); end >= 0; end = bytes.indexOf(10)) {
+      if (end >= maxLine) throw new Error('it sent a line that is too long on the control port');
+      messages.push(this.#parse(bytes.subarray(0, end).toString('utf8')));
+      bytes = bytes.subarray(end + 1);
+    }
+    if (bytes.length >= maxLine) throw new Error('it sent a line that is too long on the control port');
+    this.#rest = bytes;
+    return messages;
+  }
+
+  #parse(line: string): GuestMessage {
+    let json: unknown;
+    try {
+      json = JSON.parse(line);
+    } catch {
+      throw new Error('it sent a line that is no JSON on the control port');
+    }
+    const message = fromGuest.safeParse(json);
+    if (!message.success) throw new Error('it sent a message that the protocol does not know');
+    if (message.data.seq !== this.#seq + 1)
+      throw new Error(`it sent message ${message.data.seq} where ${this.#seq + 1} was due`);
+    this.#seq++;
+    return message.data;
+  }
+}

@@ -1,0 +1,189 @@
+// SPDX-License-Identifier: MIT
+import { randomBytes } from 'node:crypto';
+import type { Guest, GuestExit } from '../guest/guest.ts';
+import { extractFromGuest } from './artifacts.ts';
+import { type KmsgRecord, KmsgParser } from '../results/kmsg.ts';
+import { type GuestMessage, type GuestMessageOf, type HostMessage, MessageReader, protocolVersion } from './messages.ts';
+
+/** Who is told what the guest says, as it comes. Nothing may be kept without a bound. */
+export type Listener = {
+  output: (chunk: Buffer) => void;
+  kernelLog: (chunk: Buffer, records: KmsgRecord[]) => void;
+  console: (chunk: Buffer) => void;
+};
+
+/** Why a wait ended without the message waited for. */
+export type Loss =
+  | { why: 'exited'; exit: GuestExit }
+  | { why: 'broken'; detail: string }
+  | { why: 'silent'; detail: string };
+
+export type Heard<T> = { message: T; loss?: never } | { message?: never; loss: Loss };
+
+/** What became of one test program. */
+export type TestRun = {
+  begin: GuestMessageOf<'begin'> | null;
+  end: GuestMessageOf<'end'> | null;
+  /** Set if the guest was lost before the test's end was known. */
+  loss: Loss | null;
+  /** The guest said the test ended, but its output or log did not come through whole. */
+  incomplete: boolean;
+};
+
+type Waiting = { matches: (message: GuestMessage) => boolean; resolve: (heard: Heard<GuestMessage>) => void };
+
+/** Milliseconds in which bytes announced by `end` must have come. */
+const deliveryDeadline = 15_000;
+
+/** A conversation with one guest's agent. Every wait has a deadline; a lost guest is an answer, not an exception. */
+export class Session {
+  /** Host time of the last message, as performance.now() gives it. */
+  lastHeard = performance.now();
+  readonly #guest: Guest;
+  readonly #reader = new MessageReader();
+  readonly #kmsg = new KmsgParser();
+  readonly #begun = new Map<number, GuestMessageOf<'begin'>>();
+  #early: GuestMessage[] = [];
+  #waiting: Waiting[] = [];
+  #loss: Loss | null = null;
+  #seq = 0;
+  #id = 0;
+  #outputBytes = 0;
+  #nextRecord = 0;
+
+  constructor(guest: Guest, listener: Listener) {
+    this.#guest = guest;
+    guest.ports.control.on('data', (chunk: Buffer) => this.#hear(chunk));
+    guest.ports.ktap.on('data', (chunk: Buffer) => {
+      this.#outputBytes += chunk.length;
+      listener.output(chunk);
+    });
+    guest.ports.kmsg.on('data', (chunk: Buffer) => {
+      const records = this.#kmsg.write(chunk);
+      this.#nextRecord = (records.at(-1)?.seq ?? this.#nextRecord - 1) + 1;
+      listener.kernelLog(chunk, records);
+    });
+    guest.console.on('data', (chunk: Buffer) => listener.console(chunk));
+    guest.exited.then((exit) => this.#lose({ why: 'exited', exit }));
+  }
+
+  /** Wait for the agent's first word. */
+  async hello(timeout: number): Promise<Heard<GuestMessageOf<'hello'>>> {
+    const heard = await this.#wait<'hello'>((message) => message.type === 'hello', timeout);
+    if (heard.message && heard.message.protocol !== protocolVersion)
+      return { loss: { why: 'broken', detail: `it speaks version ${heard.message.protocol} of the protocol` } };
+    return heard;
+  }
+
+  /** Give the guest the host's time and fresh entropy. */
+  async setup(timeout: number): Promise<Heard<GuestMessageOf<'ready'>>> {
+    const id = ++this.#id;
+    const time_ns = String(BigInt(Date.now()) * 1_000_000n);
+    this.#send({ type: 'setup', id, time_ns, entropy: randomBytes(64).toString('hex') });
+    return this.#wait<'ready'>((message) => message.type === 'ready' && message.id === id, timeout);
+  }
+
+  /**
+   * Run a test program. The agent enforces the limit in guest time; `grace` is how much longer, in host time, it
+   * may take to say so.
+   */
+  async run(
+    program: { path: string; args: string[]; cwd: string; limitMs: number },
+    graceMs: number,
+  ): Promise<TestRun> {
+    const { path, args, cwd, limitMs } = program;
+    const id = ++this.#id;
+    this.#send({ type: 'run', id, path, args, cwd, timeout_ms: limitMs });
+    const isAnswer = (message: GuestMessage) =>
+      (message.type === 'end' || message.type === 'error') && message.id === id;
+    const heard = await this.#wait<'end' | 'error'>(isAnswer, limitMs + graceMs);
+    const begin = this.#begun.get(id) ?? null;
+    if (heard.loss) return { begin, end: null, loss: heard.loss, incomplete: true };
+    if (heard.message.type === 'error')
+      return { begin, end: null, loss: { why: 'broken', detail: heard.message.message }, incomplete: true };
+    return { begin, end: heard.message, loss: null, incomplete: !(await this.#delivered(heard.message)) };
+  }
+
+  /** Fetch the files below a directory of the guest into `into`. Returns the paths, or why it failed. */
+  async fetch(dir: string, into: string, limit: number, timeout: number): Promise<{ files: string[]; problem: string | null }> {
+    const id = ++this.#id;
+    const announced = this.#wait<'got'>((message) => message.type === 'got' && message.id === id, timeout);
+    this.#send({ type: 'get', id, dir, limit });
+    const bytes = announced.then(({ message }) => message?.bytes ?? 0);
+    const result = await extractFromGuest(this.#guest.ports.files, bytes, into, { limit, timeout });
+    const { message, loss } = await announced;
+    if (loss) return { ...result, problem: 'the guest was lost while its files were fetched' };
+    return { ...result, problem: result.problem ?? (message.truncated ? `more than ${limit} bytes of files` : null) };
+  }
+
+  /** Ask the guest to power off and wait until QEMU is gone. Returns false if it is not, in time. */
+  async powerOff(timeout: number): Promise<boolean> {
+    this.#send({ type: 'poweroff' });
+    let timer: NodeJS.Timeout | undefined;
+    const late = new Promise<false>((resolve) => {
+      timer = setTimeout(() => resolve(false), timeout);
+    });
+    return Promise.race([this.#guest.exited.then(() => true), late]).finally(() => clearTimeout(timer));
+  }
+
+  #send(message: HostMessage): void {
+    this.#seq++;
+    this.#guest.ports.control.write(`${JSON.stringify({ seq: this.#seq, ...message })}\n`);
+  }
+
+  #hear(chunk: Buffer): void {
+    if (this.#loss) return;
+    this.lastHeard = performance.now();
+    try {
+      for (const message of this.#reader.read(chunk)) this.#take(message);
+    } catch (error) {
+      this.#lose({ why: 'broken', detail: (error as Error).message });
+    }
+  }
+
+  #take(message: GuestMessage): void {
+    if (message.type === 'alive') return;
+    if (message.type === 'begin') this.#begun.set(message.id, message);
+    const waiting = this.#waiting.find(({ matches }) => matches(message));
+    if (waiting) waiting.resolve({ message });
+    else if (message.type === 'hello') this.#early.push(message);
+  }
+
+  #lose(loss: Loss): void {
+    this.#loss ??= loss;
+    for (const { resolve } of this.#waiting) resolve({ loss: this.#loss });
+  }
+
+  async #wait<T extends GuestMessage['type']>(
+    matches: (message: GuestMessage) => boolean,
+    timeout: number,
+  ): Promise<Heard<GuestMessageOf<T>>> {
+    const early = this.#early.find(matches);
+    if (early) return { message: early as GuestMessageOf<T> };
+    if (this.#loss) return { loss: this.#loss };
+    let waiting: Waiting | undefined;
+    let timer: NodeJS.Timeout | undefined;
+    const heard = await new Promise<Heard<GuestMessage>>((resolve) => {
+      waiting = { matches, resolve };
+      this.#waiting.push(waiting);
+      timer = setTimeout(() => resolve({ loss: this.#silence(timeout) }), timeout);
+    });
+    clearTimeout(timer);
+    this.#waiting = this.#waiting.filter((other) => other !== waiting);
+    return heard as Heard<GuestMessageOf<T>>;
+  }
+
+  #silence(timeout: number): Loss {
+    const quiet = Math.round((performance.now() - this.lastHeard) / 1000);
+    return { why: 'silent', detail: `no answer within ${Math.round(timeout / 1000)} s, last heard ${quiet} s ago` };
+  }
+
+  async #delivered(end: GuestMessageOf<'end'>): Promise<boolean> {
+    const until = performance.now() + deliveryDeadline;
+    while (this.#outputBytes < end.ktap || this.#nextRecord < end.kmsg) {
+      if (performance.now() > until) return false;
+      await new Promise((resolve) => setTimeout(resolve, 2));
+    }
+    return true;
+  }
+}

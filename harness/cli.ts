@@ -1,0 +1,137 @@
+// SPDX-License-Identifier: MIT
+// argv → command → exit code. The only place that sets an exit code, and the one catch.
+import { Command, CommanderError, Option } from 'commander';
+import { addBuildOptions, addRunOptions } from './commands/ask.ts';
+import { buildCommand } from './commands/build.ts';
+import { cleanCommand } from './commands/clean.ts';
+import { doctorCommand } from './commands/doctor.ts';
+import { listCommand } from './commands/list.ts';
+import { reportCommand } from './commands/report.ts';
+import { setupCommand } from './commands/setup.ts';
+import { shellCommand } from './commands/shell.ts';
+import { testCommand } from './commands/test.ts';
+import { asKilnError, EXIT, interrupted, type KilnError } from './errors.ts';
+import { version } from './paths.ts';
+import { printable } from './util/printable.ts';
+
+const stop = new AbortController();
+for (const name of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) {
+  process.on(name, () => {
+    // A second time is for whoever does not want to wait for the teardown.
+    if (stop.signal.aborted) process.exit(EXIT.interrupted);
+    process.stderr.write('\nkiln: stopping; once more to stop at once\n');
+    stop.abort(interrupted());
+  });
+}
+// `kiln list | head` closes the pipe on us; that is no error.
+process.stdout.on('error', (error: NodeJS.ErrnoException) => {
+  if (error.code === 'EPIPE') process.exit(EXIT.ok);
+  throw error;
+});
+
+async function main(argv: string[]): Promise<number> {
+  let exitCode: number = EXIT.ok;
+  /** Wraps a command: commander drops what an action returns. */
+  const run =
+    <A extends unknown[]>(command: (...args: A) => Promise<number>) =>
+    async (...args: A) => {
+      exitCode = await command(...args);
+    };
+  await program(run).parseAsync(argv);
+  return exitCode;
+}
+
+type Run = <A extends unknown[]>(command: (...args: A) => Promise<number>) => (...args: A) => Promise<void>;
+
+function program(run: Run): Command {
+  const kiln = new Command('kiln')
+    .description('Tests Linux kernel patch series in QEMU: from patches to verdicts.')
+    .version(version)
+    .exitOverride()
+    .showHelpAfterError('(kiln COMMAND --help shows the options and examples)')
+    .addHelpText('after', exitCodes);
+
+  addRunOptions(addBuildOptions(kiln.command('test')))
+    .description('apply, build, boot, test and report')
+    .argument('[suite...]', 'suites, or single tests as suite/test (default: all that the tree can run)')
+    .addOption(outOption())
+    .addHelpText('after', testExamples)
+    .action(run((select, options) => testCommand(select, options, stop.signal)));
+
+  addBuildOptions(kiln.command('build'))
+    .description('build the kernel and the tests; prints the directory of the kernel')
+    .action(run((options) => buildCommand(options, stop.signal)));
+
+  addBuildOptions(kiln.command('shell'))
+    .description('an interactive guest with the kernel and the tests')
+    .action(run((options) => shellCommand(options, stop.signal)));
+
+  kiln
+    .command('list')
+    .description('show suites, series and config fragments')
+    .option('--json', 'for programs')
+    .option('--tests <dir>', 'a directory of tests instead of the default suites', (dir: string) => [dir])
+    .action(run((options) => listCommand(options)));
+
+  kiln
+    .command('report')
+    .description("show a finished run again; exits with that run's exit code")
+    .argument('[run]', "a run's directory or id", 'latest')
+    .addOption(outOption())
+    .addOption(new Option('--format <form>').choices(['text', 'ktap', 'junit', 'json']).default('text'))
+    .action(run((which, options) => reportCommand(which, options)));
+
+  kiln
+    .command('doctor')
+    .description('say what this machine has and lacks; exits 0 if a run can work')
+    .option('--json', 'for programs')
+    .action(run((options) => doctorCommand(options, stop.signal)));
+
+  kiln
+    .command('setup')
+    .description('install what doctor finds missing (Debian and Ubuntu)')
+    .action(run(() => setupCommand()));
+
+  kiln
+    .command('clean')
+    .description('empty the cache')
+    .option('--builds', 'kernels and images only: the sources and ccache stay')
+    .option('--dry-run', 'only say what would go')
+    .action(run((options) => cleanCommand(options, stop.signal)));
+
+  return kiln;
+}
+
+function outOption(): Option {
+  return new Option('--out <dir>', 'where run directories are: DIR/<id> and DIR/latest').default('runs');
+}
+
+const testExamples = `
+Examples:
+  kiln test                                     all series of patches/, all suites
+  kiln test srvfs --config kasan,lockdep        one suite on a debug kernel
+  kiln test srvfs/races --timeout 300           one test program
+  kiln test --series incoming.mbox              a series from the list
+  kiln test --series ./fix --base git:~/linux#v6.12
+  kiln test --no-series --tests ~/linux/tools/testing/selftests/timers`;
+
+const exitCodes = `
+Exit codes: 0 all as expected, 1 a test failed, 2 usage or bad input, 3 a patch does not apply,
+4 does not build or a config symbol is missing, 69 trouble of Kiln's or the machine's, 130 interrupted.`;
+
+function complain(error: unknown): number {
+  if (error instanceof CommanderError) return error.exitCode === 0 ? EXIT.ok : EXIT.usage;
+  const known: KilnError = asKilnError(stop.signal.aborted ? interrupted(error) : error);
+  process.stderr.write(`kiln: ${printable(known.message)}\n`);
+  if (known.details.output && known.code === 'infrastructure')
+    process.stderr.write(`${printable(known.details.output).replace(/^/gm, '  ')}\n`);
+  if (known.hint) process.stderr.write(`  ${known.hint}\n`);
+  if (process.env['KILN_DEBUG']) console.error(error);
+  return known.exitCode;
+}
+
+try {
+  process.exitCode = await main(process.argv);
+} catch (error) {
+  process.exitCode = complain(error);
+}

@@ -1,0 +1,71 @@
+// SPDX-License-Identifier: MIT
+// The words on the command line that say what a job is, shared by test, build and shell.
+import { availableParallelism } from 'node:os';
+import { type Command, InvalidArgumentError, Option } from 'commander';
+import { paths } from '../paths.ts';
+import { type Ask, defaultBase, type Plan, plan } from '../plan.ts';
+import { listSeries } from '../series/series.ts';
+import { findSuites, readSuite, type Suite } from '../suite/suite.ts';
+
+/** Options as commander gives them. */
+export type JobOptions = {
+  series?: string[] | false;
+  base: string;
+  config?: string[];
+  tests?: string[];
+  accel: Ask['accel'];
+  timeout?: number;
+  jobs?: number;
+};
+
+/** What to build: all commands that build take these. */
+export function addBuildOptions(command: Command): Command {
+  return command
+    .option('--series <src>', 'a series instead of those in patches/: a name there, a directory of patches, an mbox, a maildir, git:DIR#A..B; repeat for several', collect)
+    .option('--no-series', 'the base as it is')
+    .option('--base <src>', 'debian:PACKAGE[=VERSION], tar:FILE-or-URL[#sha256=HEX] or git:DIR#REF', defaultBase)
+    .option('--config <names>', 'fragments of kernel-config/, such as kasan,lockdep,debugvm', collectCommas)
+    .option('--tests <dir>', 'a directory of tests instead of the default suites; repeat for several', collect)
+    .addOption(new Option('--accel <how>', 'how guests run').choices(['auto', 'kvm', 'tcg']).default('auto'));
+}
+
+/** How to run tests. */
+export function addRunOptions(command: Command): Command {
+  return command
+    .option('--timeout <seconds>', 'limit of each test in guest time, instead of its own', positive)
+    .option('--jobs <n>', `guests at once (default: one a core, ${availableParallelism()} here)`, positive);
+}
+
+/** Options and selectors → a plan, with what is on disk filled in. */
+export async function readPlan(select: string[], options: JobOptions): Promise<Plan> {
+  const ask: Ask = {
+    select,
+    series: options.series === false ? [] : (options.series ?? null),
+    base: options.base,
+    config: [...new Set(options.config ?? [])],
+    tests: options.tests ?? [],
+    accel: options.accel,
+    timeout: options.timeout ?? null,
+    jobs: options.jobs ?? availableParallelism(),
+  };
+  return plan(ask, await listSeries(paths.patches), await readSuites(ask.tests));
+}
+
+async function readSuites(tests: string[]): Promise<Suite[]> {
+  if (tests.length === 0) return findSuites(paths.guestTests);
+  return Promise.all(tests.map(readSuite));
+}
+
+function collect(value: string, previous: string[] | boolean | undefined): string[] {
+  return [...(Array.isArray(previous) ? previous : []), value];
+}
+
+function collectCommas(value: string, previous: string[] = []): string[] {
+  return [...previous, ...value.split(',').filter((name) => name !== '')];
+}
+
+function positive(value: string): number {
+  const number = /^\d+$/.test(value) ? Number(value) : 0;
+  if (!(number > 0 && number <= 1_000_000)) throw new InvalidArgumentError('It is a whole number above 0.');
+  return number;
+}

@@ -1,0 +1,23 @@
+// SPDX-License-Identifier: MIT
+import { build, type Built } from '../job.ts';
+import { Line } from '../line.ts';
+import type { Plan } from '../plan.ts';
+import { type JobOptions, readPlan } from './ask.ts';
+import { buildStages, chooseReporter } from './reporter.ts';
+
+/** `kiln build`: as far as the kernel and the image; the last line on stdout is the kernel's directory. */
+export async function buildCommand(options: JobOptions, signal: AbortSignal): Promise<number> {
+  const { kernel } = await buildQuietly(await readPlan([], options), signal);
+  process.stdout.write(`${kernel.dir}\n`);
+  return 0;
+}
+
+/** Build with progress on stderr, so that stdout is the command's own. */
+export async function buildQuietly(plan: Plan, signal: AbortSignal, extras: { busybox?: string } = {}): Promise<Built> {
+  const reporter = chooseReporter(buildStages, process.stderr);
+  try {
+    return await build(new Line(plan, reporter.onEvent, signal), extras);
+  } finally {
+    await reporter.close();
+  }
+}

@@ -1,0 +1,24 @@
+// SPDX-License-Identifier: MIT
+import { rm } from 'node:fs/promises';
+import { join } from 'node:path';
+import { exec } from '../util/exec.ts';
+import { exists } from '../util/files.ts';
+import { cacheDirectory } from '../util/context.ts';
+
+/** `kiln clean`: empty the cache. With `builds`, the kernel sources and ccache's files stay. */
+export async function cleanCommand(options: { builds?: boolean; dryRun?: boolean }, signal: AbortSignal): Promise<number> {
+  const cache = cacheDirectory();
+  if (!(await exists(cache))) {
+    process.stdout.write(`nothing in ${cache}\n`);
+    return 0;
+  }
+  const parts = options.builds ? ['kernels', 'images', 'scratch', 'downloads'] : ['.'];
+  for (const part of parts) {
+    const path = join(cache, part);
+    if (!(await exists(path))) continue;
+    const size = (await exec('du', ['-sh', path], { signal })).stdout.split('\t')[0];
+    process.stdout.write(`${options.dryRun ? 'would remove' : 'removing'} ${path} (${size})\n`);
+    if (!options.dryRun) await rm(path, { recursive: true, force: true });
+  }
+  return 0;
+}

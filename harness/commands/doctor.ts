@@ -1,0 +1,70 @@
+// SPDX-License-Identifier: MIT
+import { mkdir, statfs } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { EXIT } from '../errors.ts';
+import { chooseAccelerator } from '../guest/accelerator.ts';
+import { findRequirements } from '../host/requirements.ts';
+import { paths } from '../paths.ts';
+import { type Context, cacheDirectory } from '../util/context.ts';
+
+/** GiB that a first run with one config and one KASAN config takes in the cache. Measured; see docs/design.md. */
+const neededDisk = 10;
+/** GiB for sockets and, later, snapshots. */
+const neededTmpfs = 1;
+
+type Check = { name: string; ok: boolean; found: string; why: string };
+
+/** `kiln doctor`: every requirement, found or missing. Exit 0 only when a run can work. */
+export async function doctorCommand(options: { json?: boolean }, signal: AbortSignal): Promise<number> {
+  const checks = [...(await programChecks(signal)), ...(await placeChecks()), await acceleratorCheck(signal)];
+  const ok = checks.every((check) => check.ok);
+  if (options.json) process.stdout.write(`${JSON.stringify({ ok, checks }, null, 2)}\n`);
+  else for (const check of checks) process.stdout.write(`${line(check)}\n`);
+  if (!ok && !options.json) process.stdout.write('\nmissing programs are installed by: make setup\n');
+  return ok ? EXIT.ok : EXIT.infrastructure;
+}
+
+function line({ name, ok, found, why }: Check): string {
+  return `${ok ? 'ok     ' : 'MISSING'} ${name.padEnd(38)} ${found}${ok ? '' : ` (${why})`}`;
+}
+
+async function programChecks(signal: AbortSignal): Promise<Check[]> {
+  const findings = await findRequirements(signal);
+  const checks = findings.map(({ requirement: { name, why, package: from }, version }) => ({
+    name,
+    ok: version !== undefined,
+    found: version ?? '-',
+    why: `${why}; Debian: ${from}`,
+  }));
+  return [{ name: 'node', ok: true, found: process.version, why: '' }, ...checks];
+}
+
+async function placeChecks(): Promise<Check[]> {
+  const cache = cacheDirectory();
+  const tame = !/[\s:]/.test(cache);
+  const found = tame ? cache : `${cache} has a space or a colon in it`;
+  const name = { name: 'cache directory', ok: tame, found, why: "kbuild can't work there: set XDG_CACHE_HOME" };
+  if (!tame) return [name];
+  return [name, await space('free disk for the cache', cache, neededDisk), await space('room in /dev/shm', '/dev/shm', neededTmpfs), await space('room for temporary files', tmpdir(), 0.1)];
+}
+
+async function space(name: string, path: string, needed: number): Promise<Check> {
+  try {
+    await mkdir(path, { recursive: true });
+    const { bavail, bsize } = await statfs(path);
+    const free = (bavail * bsize) / 2 ** 30;
+    return { name, ok: free >= needed, found: `${free.toFixed(1)} GiB in ${path}`, why: `${needed} GiB are needed` };
+  } catch (error) {
+    return { name, ok: false, found: (error as Error).message, why: 'it must be writable' };
+  }
+}
+
+async function acceleratorCheck(signal: AbortSignal): Promise<Check> {
+  const context: Context = { cache: cacheDirectory(), signal, progress: () => {}, note: () => {} };
+  try {
+    const { name, reason } = await chooseAccelerator('auto', paths.images, context);
+    return { name: 'accelerator', ok: true, found: `${name}: ${reason}`, why: '' };
+  } catch (error) {
+    return { name: 'accelerator', ok: false, found: (error as Error).message, why: 'QEMU and gcc are needed' };
+  }
+}

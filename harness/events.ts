@@ -1,0 +1,22 @@
+// SPDX-License-Identifier: MIT
+// The closed union of everything a run tells. Whoever prints only consumes these.
+import type { Results, TestResult } from './results/schema.ts';
+
+export type StageName = 'base' | 'series' | 'config' | 'kernel' | 'image' | 'tests';
+
+export type KilnEvent =
+  | { type: 'run-start'; id: string; dir: string }
+  | { type: 'note'; level: 'info' | 'warn'; text: string }
+  | { type: 'stage-start'; job: string; stage: StageName }
+  | { type: 'stage-progress'; job: string; stage: StageName; text: string; done?: number; total?: number }
+  | { type: 'stage-end'; job: string; stage: StageName; cached: boolean; durationMs: number; text: string }
+  | { type: 'stage-failed'; job: string; stage: StageName; message: string }
+  | { type: 'tests-planned'; job: string; total: number; guests: number }
+  | { type: 'test-start'; job: string; suite: string; test: string }
+  | { type: 'test-end'; job: string; result: TestResult }
+  | { type: 'run-end'; results: Results; dir: string };
+
+export type Emit = (event: KilnEvent) => void;
+
+/** Something that shows a run to somebody. `close` is called once, after the last event or on the way out. */
+export type Reporter = { onEvent: (event: KilnEvent) => void; close: () => Promise<void> };

@@ -1,0 +1,118 @@
+// SPDX-License-Identifier: MIT
+import { mkdtemp, rm } from 'node:fs/promises';
+import { createServer, type Server, type Socket } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import type { Readable } from 'node:stream';
+import type { Result, ResultPromise } from 'execa';
+import { KilnError } from '../errors.ts';
+import { spawn } from '../util/exec.ts';
+import { guestArgv, type Machine, type PortName, portNames } from './machine.ts';
+import { Qmp, type QmpEvent } from './qmp.ts';
+
+/** How QEMU ended. `events` are all that QMP told, the last ones say why. */
+export type GuestExit = { code: number | null; signal: string | null; stderr: string; events: QmpEvent[] };
+
+/** One running QEMU. Disposing kills it, if it still runs, and removes its sockets. */
+export type Guest = AsyncDisposable & {
+  argv: string[];
+  ports: Record<PortName, Socket>;
+  console: Readable;
+  qmp: Qmp;
+  exited: Promise<GuestExit>;
+  /** End QEMU now. */
+  kill: () => void;
+};
+
+/** Milliseconds for QEMU to connect to its sockets; it does so before it touches the guest. */
+const connectDeadline = 20_000;
+
+/** Start QEMU and wait until it is connected. Throws an infrastructure error if it does not start. */
+export async function startGuest(machine: Machine, signal: AbortSignal): Promise<Guest> {
+  await using undo = new AsyncDisposableStack();
+  // Private and short: a Unix socket's path has at most 107 bytes.
+  const sockets = await mkdtemp(join(tmpdir(), 'kiln-'));
+  undo.defer(() => rm(sockets, { recursive: true, force: true }));
+  const listening = await Promise.all(['qmp', ...portNames].map((name) => listen(join(sockets, name))));
+  for (const { server } of listening) undo.defer(() => void server.close());
+  const argv = guestArgv(machine, sockets);
+  const child = spawn(argv[0]!, argv.slice(1), {
+    endSignal: 'KILL',
+    stdin: 'ignore',
+    buffer: { stdout: false, stderr: true, all: false },
+    all: false,
+    maxBuffer: 65_536,
+    killSignal: 'SIGKILL',
+    cancelSignal: signal,
+  });
+  undo.defer(async () => {
+    child.kill('SIGKILL');
+    await child;
+  });
+  const [qmpSocket, ...portSockets] = await connected(child, listening);
+  const qmp = new Qmp(qmpSocket!);
+  const ports = Object.fromEntries(portNames.map((name, index) => [name, portSockets[index]!]));
+  const rest = undo.move();
+  return {
+    argv,
+    ports: ports as Record<PortName, Socket>,
+    console: child.stdout as Readable,
+    qmp,
+    exited: child.then((result: Result) => describeExit(result, qmp)),
+    kill: () => void child.kill('SIGKILL'),
+    [Symbol.asyncDispose]: () => rest.disposeAsync(),
+  };
+}
+
+type Listening = { server: Server; socket: Promise<Socket> };
+
+async function listen(path: string): Promise<Listening> {
+  const server = createServer();
+  const socket = new Promise<Socket>((resolve) => {
+    server.once('connection', (connection) => {
+      connection.on('error', () => {}); // QEMU's end is told by its exit
+      server.close();
+      resolve(connection);
+    });
+  });
+  await new Promise<void>((resolve, reject) => {
+    server.once('error', reject);
+    server.listen(path, resolve);
+  });
+  return { server, socket };
+}
+
+async function connected(child: ResultPromise, listening: Listening[]): Promise<Socket[]> {
+  const ended = child.then((result: Result) => {
+    throw new KilnError('infrastructure', `QEMU did not start: ${lastWords(String(result.stderr ?? ''))}`, {
+      hint: '`kiln doctor` checks QEMU and the accelerator',
+      cause: result,
+    });
+  });
+  ended.catch(() => {});
+  let timer: NodeJS.Timeout | undefined;
+  const late = new Promise<never>((_, reject) => {
+    timer = setTimeout(
+      () => reject(new KilnError('infrastructure', `QEMU did not start within ${connectDeadline / 1000} s`)),
+      connectDeadline,
+    );
+  });
+  try {
+    return await Promise.race([Promise.all(listening.map(({ socket }) => socket)), ended, late]);
+  } finally {
+    clearTimeout(timer);
+  }
+}
+
+function describeExit(result: Result, qmp: Qmp): GuestExit {
+  return {
+    code: result.exitCode ?? null,
+    signal: result.signal ?? null,
+    stderr: String(result.stderr ?? ''),
+    events: qmp.events,
+  };
+}
+
+function lastWords(stderr: string): string {
+  return stderr.trim().split('\n').slice(-3).join('; ') || 'it said nothing';
+}

@@ -1,0 +1,80 @@
+// SPDX-License-Identifier: MIT
+// Pure: what a guest is, as QEMU's command line.
+import { join } from 'node:path';
+import type { Settings } from '../suite/settings.ts';
+import { type Accelerator, qemu } from './accelerator.ts';
+
+/** The named virtio-serial ports of docs/protocol.md. */
+export const portNames = ['control', 'ktap', 'kmsg', 'files'] as const;
+export type PortName = (typeof portNames)[number];
+
+export type Machine = {
+  accelerator: Accelerator['name'];
+  /** MiB. */
+  memory: number;
+  cpus: number;
+  kernel: string;
+  initrd: string;
+  /** The whole kernel command line. */
+  cmdline: string;
+};
+
+/** Defaults of a guest; measured to hold a KASAN + lockdep kernel with room for tests. */
+const defaults = { memory: 512, cpus: 2 };
+
+/** The machine a suite asks for. */
+export function machineFor(
+  settings: Settings,
+  parts: { accelerator: Accelerator['name']; kernel: string; initrd: string; append?: string },
+): Machine {
+  const { accelerator, kernel, initrd, append } = parts;
+  return {
+    accelerator,
+    memory: settings.memory ?? defaults.memory,
+    cpus: settings.cpus ?? defaults.cpus,
+    kernel,
+    initrd,
+    cmdline: [baseCmdline, append, settings.cmdline].filter(Boolean).join(' '),
+  };
+}
+
+/** A panic ends the guest at once: -1 reboots, and -no-reboot makes QEMU exit. */
+const baseCmdline = 'console=ttyS0 panic=-1';
+
+/** QEMU's argv for a guest under test. `sockets` holds a listening Unix socket for each port and for QMP. */
+export function guestArgv(machine: Machine, sockets: string): string[] {
+  const socket = (id: string) => ['-chardev', `socket,id=${id},path=${escape(join(sockets, id))},server=off`];
+  return [
+    ...common(machine),
+    ...['-chardev', 'stdio,id=console,signal=off', '-serial', 'chardev:console'],
+    ...[...socket('qmp'), '-mon', 'chardev=qmp,mode=control'],
+    ...['-device', `virtio-serial-pci,id=ports,max_ports=${portNames.length + 1}`],
+    ...portNames.flatMap((name) => [
+      ...socket(name),
+      ...['-device', `virtserialport,bus=ports.0,chardev=${name},name=kiln.${name}`],
+    ]),
+  ];
+}
+
+/** QEMU's argv for a guest that a person uses on the terminal. */
+export function interactiveArgv(machine: Machine): string[] {
+  return [...common(machine), '-chardev', 'stdio,id=console,signal=off,mux=off', '-serial', 'chardev:console'];
+}
+
+function common(machine: Machine): string[] {
+  return [
+    qemu,
+    ...['-name', 'kiln', '-nodefaults', '-no-user-config', '-display', 'none', '-no-reboot'],
+    ...['-machine', 'q35,usb=off,vmport=off,smbus=off,sata=off,hpet=off'],
+    ...['-accel', machine.accelerator, '-cpu', machine.accelerator === 'kvm' ? 'host' : 'max'],
+    ...['-smp', String(machine.cpus), '-m', `${machine.memory}M`],
+    ...['-sandbox', 'on,obsolete=deny,elevateprivileges=deny,spawn=deny,resourcecontrol=deny'],
+    ...['-device', 'pvpanic', '-action', 'panic=none'],
+    ...['-kernel', machine.kernel, '-initrd', machine.initrd, '-append', machine.cmdline],
+  ];
+}
+
+/** QEMU's option syntax doubles commas. */
+function escape(value: string): string {
+  return value.replaceAll(',', ',,');
+}

@@ -1,0 +1,80 @@
+// SPDX-License-Identifier: MIT
+import type { Socket } from 'node:net';
+import { createInterface } from 'node:readline';
+import { KilnError } from '../errors.ts';
+
+/** An event of QEMU's, as it came: https://www.qemu.org/docs/master/interop/qemu-qmp-ref.html */
+export type QmpEvent = { event: string; data?: Record<string, unknown> };
+
+type Waiting = { resolve: (value: unknown) => void; reject: (error: Error) => void };
+
+/** QEMU's monitor: commands with deadlines, and every event since the start in `events`. */
+export class Qmp {
+  readonly events: QmpEvent[] = [];
+  readonly #socket: Socket;
+  readonly #waiting = new Map<number, Waiting>();
+  readonly #ready: Promise<unknown>;
+  #next = 1;
+
+  constructor(socket: Socket) {
+    this.#socket = socket;
+    let greet = () => {};
+    const greeting = new Promise<void>((resolve) => {
+      greet = resolve;
+    });
+    createInterface({ input: socket }).on('line', (line) => this.#read(line, greet));
+    socket.on('error', () => {});
+    socket.on('close', () => this.#giveUp());
+    this.#ready = greeting.then(() => this.#send('qmp_capabilities', {}, 5000));
+    this.#ready.catch(() => {});
+  }
+
+  /** Run a command. @param timeout milliseconds until the answer must be there */
+  async execute(command: string, args: Record<string, unknown> = {}, timeout = 5000): Promise<unknown> {
+    const late = deadline(timeout, `QEMU's monitor did not come up within ${timeout} ms`);
+    await Promise.race([this.#ready, late.promise]).finally(late.cancel);
+    return this.#send(command, args, timeout);
+  }
+
+  async #send(command: string, args: Record<string, unknown>, timeout: number): Promise<unknown> {
+    const id = this.#next++;
+    const answer = new Promise((resolve, reject) => this.#waiting.set(id, { resolve, reject }));
+    this.#socket.write(`${JSON.stringify({ execute: command, arguments: args, id })}\n`);
+    const late = deadline(timeout, `QEMU did not answer ${command} within ${timeout} ms`);
+    return Promise.race([answer, late.promise]).finally(() => {
+      late.cancel();
+      this.#waiting.delete(id);
+    });
+  }
+
+  #read(line: string, greet: () => void): void {
+    let message: Record<string, unknown>;
+    try {
+      message = JSON.parse(line);
+    } catch {
+      return; // torn by QEMU's death; the exit says more
+    }
+    if ('QMP' in message) greet();
+    else if (typeof message['event'] === 'string') this.events.push(message as QmpEvent);
+    else {
+      const waiting = this.#waiting.get(Number(message['id']));
+      const error = message['error'] as { desc?: string } | undefined;
+      if (error) waiting?.reject(new KilnError('infrastructure', `QEMU: ${error.desc ?? 'unknown error'}`));
+      else waiting?.resolve(message['return']);
+    }
+  }
+
+  #giveUp(): void {
+    for (const { reject } of this.#waiting.values())
+      reject(new KilnError('infrastructure', "QEMU's monitor closed"));
+  }
+}
+
+function deadline(timeout: number, message: string): { promise: Promise<never>; cancel: () => void } {
+  let timer: NodeJS.Timeout;
+  const promise = new Promise<never>((_, reject) => {
+    timer = setTimeout(() => reject(new KilnError('infrastructure', message)), timeout);
+  });
+  promise.catch(() => {});
+  return { promise, cancel: () => clearTimeout(timer) };
+}

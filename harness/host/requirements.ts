@@ -1,0 +1,58 @@
+// SPDX-License-Identifier: MIT
+// What a run needs of the machine, each with the way to see it and the Debian package that brings it.
+import { exec } from '../util/exec.ts';
+import { exists } from '../util/files.ts';
+
+export type Requirement = {
+  name: string;
+  why: string;
+  /** Debian's package. */
+  package: string;
+  /** Says the version if it is there, else undefined. */
+  probe: (signal?: AbortSignal) => Promise<string | undefined>;
+};
+
+export type Finding = { requirement: Requirement; version: string | undefined };
+
+/** Everything that a run, or `kiln shell`, needs beside Node and npm. */
+export const requirements: Requirement[] = [
+  program('git', 'keeps the source, applies the series', 'git'),
+  program('gcc', 'compiles kernels and tests', 'gcc'),
+  program('ld', 'links', 'binutils'),
+  program('make', 'runs kbuild', 'make'),
+  program('flex', 'for the kernel', 'flex'),
+  program('bison', 'for the kernel', 'bison'),
+  program('bc', 'for the kernel', 'bc'),
+  program('perl', 'for the kernel', 'perl-base'),
+  program('ccache', 'makes second builds cheap', 'ccache'),
+  program('xz', 'unpacks the source', 'xz-utils'),
+  program('tar', 'unpacks the source', 'tar'),
+  program('setpriv', 'no program outlives Kiln', 'util-linux'),
+  program('flock', 'two runs at once wait for each other', 'util-linux'),
+  program('rsync', 'installs the kernel headers', 'rsync'),
+  program('qemu-system-x86_64', 'runs the guests', 'qemu-system-x86'),
+  file('/usr/include/libelf.h', 'for objtool', 'libelf-dev'),
+  file('/usr/include/openssl/opensslv.h', 'for the kernel', 'libssl-dev'),
+  file('/usr/lib/x86_64-linux-gnu/libc.a', 'static programs for the guest', 'libc6-dev'),
+  file('/bin/busybox', 'kiln shell', 'busybox-static'),
+];
+
+/** Look for all of them at once, in their order. */
+export async function findRequirements(signal?: AbortSignal): Promise<Finding[]> {
+  return Promise.all(
+    requirements.map(async (requirement) => ({ requirement, version: await requirement.probe(signal) })),
+  );
+}
+
+function program(name: string, why: string, packageName: string): Requirement {
+  const probe = async (signal?: AbortSignal) => {
+    const result = await exec(name, ['--version'], { signal, env: { LC_ALL: 'C' } }).catch(() => undefined);
+    if (!result) return undefined;
+    return result.stdout.split('\n').find((line) => /\d/.test(line))?.trim() ?? 'found';
+  };
+  return { name, why, package: packageName, probe };
+}
+
+function file(path: string, why: string, packageName: string): Requirement {
+  return { name: path, why, package: packageName, probe: async () => ((await exists(path)) ? 'found' : undefined) };
+}

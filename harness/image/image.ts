@@ -1,0 +1,86 @@
+// SPDX-License-Identifier: MIT
+import { copyFile, mkdir, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import type { Kernel } from '../kernel/kernel.ts';
+import type { Toolchain } from '../kernel/toolchain.ts';
+import type { Suite } from '../suite/suite.ts';
+import type { Context } from '../util/context.ts';
+import { exec } from '../util/exec.ts';
+import { exists, makeDirectory } from '../util/files.ts';
+import { contentKey, treeKey } from '../util/hash.ts';
+import { lock } from '../util/lock.ts';
+import { compileAgent, compileSuites } from './compile.ts';
+
+/** The initramfs that guests boot. Tests are at /tests/<suite>/<test>. */
+export type Image = { key: string; path: string };
+
+export type ImageRequest = {
+  kernel: Kernel;
+  suites: Suite[];
+  toolchain: Toolchain;
+  /** The project's images/ directory. */
+  imagesDir: string;
+  /** Host path of a static busybox to pack, for interactive guests. */
+  busybox?: string;
+};
+
+/** The key of an image that may not exist yet. */
+export async function imageKey(request: ImageRequest): Promise<string> {
+  const suites = await Promise.all(request.suites.map(async ({ name, dir }) => [name, await treeKey(dir)]));
+  const busybox = request.busybox === undefined ? [] : [await readFile(request.busybox)];
+  const parts = [request.kernel.headersKey, request.toolchain.id, await treeKey(request.imagesDir)];
+  return contentKey('image 1', ...parts, ...suites.flat(), ...busybox);
+}
+
+/** Get the image from the cache, or compile and pack it. */
+export async function prepareImage(request: ImageRequest, context: Context): Promise<{ image: Image; cached: boolean }> {
+  const key = await imageKey(request);
+  const dir = join(context.cache, 'images', key);
+  const image = { key, path: join(dir, 'initramfs.cpio') };
+  if (await exists(image.path)) return { image, cached: true };
+  await using _lock = await lock(join(context.cache, 'locks', `image-${key}`), {
+    signal: context.signal,
+    onWait: () => context.note('info', 'another run is making the same image: waiting for it'),
+  });
+  if (await exists(image.path)) return { image, cached: true };
+  await mkdir(join(context.cache, 'scratch'), { recursive: true });
+  const scratch = await mkdtemp(join(context.cache, 'scratch', 'image-'));
+  try {
+    await makeDirectory(dir, (temporary) => make(request, scratch, join(temporary, 'initramfs.cpio'), context));
+  } finally {
+    await rm(scratch, { recursive: true, force: true });
+  }
+  return { image, cached: false };
+}
+
+async function make(request: ImageRequest, scratch: string, path: string, context: Context): Promise<void> {
+  const root = join(scratch, 'root');
+  await mkdir(root);
+  await compileAgent(join(request.imagesDir, 'agent'), join(root, 'init'), scratch, context);
+  await compileSuites(request.suites, request.kernel, join(root, 'tests'), scratch, context);
+  if (request.busybox) await copyFile(request.busybox, join(root, 'busybox'));
+  context.progress('packing');
+  const list = [
+    await readFile(join(request.imagesDir, 'manifest'), 'utf8'),
+    'file /init init 0755 0 0',
+    ...(request.busybox ? ['file /bin/busybox busybox 0755 0 0', 'slink /bin/sh busybox 0777 0 0'] : []),
+    ...(await testEntries(join(root, 'tests'))),
+  ];
+  await writeFile(join(root, 'list'), `${list.join('\n')}\n`);
+  // Relative paths: gen_init_cpio's list knows no quoting. -t 0: no build times, the same bytes every time.
+  await exec('sh', ['-c', 'exec "$0" -t 0 list > "$1"', join(request.kernel.dir, 'gen_init_cpio'), path], {
+    cwd: root,
+    signal: context.signal,
+  });
+}
+
+async function testEntries(dir: string): Promise<string[]> {
+  if (!(await exists(dir))) return [];
+  const entries: string[] = [];
+  for (const suite of (await readdir(dir)).sort()) {
+    entries.push(`dir /tests/${suite} 0755 0 0`);
+    for (const test of (await readdir(join(dir, suite))).sort())
+      entries.push(`file /tests/${suite}/${test} tests/${suite}/${test} 0755 0 0`);
+  }
+  return entries;
+}

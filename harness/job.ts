@@ -1,0 +1,130 @@
+// SPDX-License-Identifier: MIT
+// One job through the stages: series → tree → kernel → image → guests → results.
+import { copyFile, mkdir } from 'node:fs/promises';
+import { join } from 'node:path';
+import { asKilnError, type KilnError } from './errors.ts';
+import type { Emit } from './events.ts';
+import { type Accelerator, chooseAccelerator } from './guest/accelerator.ts';
+import { type Image, prepareImage } from './image/image.ts';
+import { findDisagreements, type Fragment, parseConfig, readFragments, suiteFragment } from './kernel/config.ts';
+import { buildKernel, findKernel, type Kernel, kernelKey } from './kernel/kernel.ts';
+import { findToolchain, type Toolchain } from './kernel/toolchain.ts';
+import { Line, type StageResult } from './line.ts';
+import { paths } from './paths.ts';
+import { leaveOut, type Plan, type PlannedSuite } from './plan.ts';
+import type { JobResult, TestResult } from './results/schema.ts';
+import { readSeries } from './series/series.ts';
+import { type Base, prepareBase } from './tree/base.ts';
+import { applySeries, type Tree } from './tree/tree.ts';
+import { runTests } from './tests.ts';
+import type { Context } from './util/context.ts';
+
+export type JobOutcome = { job: JobResult; tests: TestResult[]; error: KilnError | null };
+
+/** How far a job goes: to a kernel, to an image, or through its tests. */
+export type Built = { base: Base; tree: Tree; kernel: Kernel; image: Image; accelerator: Accelerator; run: PlannedSuite[] };
+
+/** Run a job through all stages. What stops it is in the outcome; nothing is thrown. */
+export async function runJob(plan: Plan, runDir: string, emit: Emit, signal: AbortSignal): Promise<JobOutcome> {
+  const line = new Line(plan, emit, signal);
+  let error: KilnError | null = null;
+  try {
+    const built = await build(line, {});
+    await keepKernelFiles(built.kernel, join(runDir, 'jobs', plan.id));
+    await line.stage('tests', (context) => runTests(line, built, runDir, context));
+  } catch (thrown) {
+    error = asKilnError(signal.aborted ? (signal.reason ?? thrown) : thrown);
+    line.job.error = { code: error.code, message: error.message, hint: error.hint, ...error.details };
+  }
+  return { job: line.job, tests: line.tests.filter((test) => test !== undefined), error };
+}
+
+/** The stages up to the image. `busybox`: a host path, packed into the image for interactive use. */
+export async function build(line: Line, extras: { busybox?: string; only?: 'kernel' }): Promise<Built> {
+  const { job, plan } = line;
+  const base = await line.stage('base', (context) => stageBase(plan, job, context));
+  const tree = await line.stage('series', (context) => stageSeries(plan, base, job, context));
+  const { fragments, run, accelerator, toolchain } = await line.stage('config', (context) =>
+    stageConfig(plan, tree, job, context),
+  );
+  const request = { tree, fragments, toolchain, buildName: plan.ask.config.toSorted().join('+') || 'default' };
+  const kernel = await line.stage('kernel', async (context) => {
+    job.keys.kernel = kernelKey(request);
+    const found = await findKernel(job.keys.kernel, context);
+    const made = found ?? (await buildKernel(request, context));
+    const { release, key, warnings } = made;
+    job.kernel = { release, key, warnings: warnings.map(({ file, line: at, text, patch }) => ({ file, line: at, text, patch })) };
+    const count = warnings.length > 0 ? `, ${warnings.length} W=1 warnings in files the series touches` : '';
+    return { value: made, cached: found !== undefined, text: `${release}${count}` };
+  });
+  const image = await line.stage('image', async (context) => {
+    const suites = extras.only === 'kernel' ? [] : run.map(({ suite }) => suite);
+    const { busybox } = extras;
+    const wanted = { kernel, suites, toolchain, imagesDir: paths.images, ...(busybox === undefined ? {} : { busybox }) };
+    const made = await prepareImage(wanted, context);
+    job.keys.image = made.image.key;
+    const count = suites.reduce((sum, { tests }) => sum + tests.length, 0);
+    return { value: made.image, cached: made.cached, text: `agent and ${count} test programs` };
+  });
+  return { base, tree, kernel, image, accelerator, run };
+}
+
+async function stageBase(plan: Plan, job: JobResult, context: Context): Promise<StageResult<Base>> {
+  const { base, cached } = await prepareBase(plan.ask.base, context);
+  const { source, version, sha256, commit } = base;
+  job.base = { source, version, sha256, commit };
+  return { value: base, cached, text: version };
+}
+
+async function stageSeries(
+  plan: Plan,
+  base: Base,
+  job: JobResult,
+  context: Context,
+): Promise<StageResult<Tree>> {
+  const series = await Promise.all(plan.series.map((source) => readSeries(source, paths.patches, context.signal)));
+  job.series = series.map(({ name, source, patches }) => ({
+    name,
+    source,
+    patches: patches.map(({ file }) => ({ file, subject: '', commit: null })),
+  }));
+  const { tree, cached } = await applySeries(base, series, context);
+  job.keys.tree = tree.key;
+  for (const one of job.series)
+    one.patches = tree.patches
+      .filter((patch) => patch.series === one.name)
+      .map(({ file, subject, commit }) => ({ file, subject, commit }));
+  const count = tree.patches.length;
+  const names = series.map(({ name }) => name).join(', ');
+  return { value: tree, cached, text: count === 0 ? 'none: the base as it is' : `${count} patches of ${names}` };
+}
+
+type Configured = { fragments: Fragment[]; run: PlannedSuite[]; accelerator: Accelerator; toolchain: Toolchain };
+
+async function stageConfig(
+  plan: Plan,
+  tree: Tree,
+  job: JobResult,
+  context: Context,
+): Promise<StageResult<Configured>> {
+  const wanted = (suite: PlannedSuite['suite']) =>
+    [...parseConfig(suite.config)].filter(([, value]) => value !== 'n').map(([symbol]) => symbol);
+  const { run, leftOut } = leaveOut(plan.suites, wanted, new Set(tree.symbols));
+  job.left_out = leftOut;
+  for (const { suite, reason } of leftOut) context.note('info', `suite ${suite} is left out: ${reason}`);
+  const suites = run.map(({ suite }) => suiteFragment(suite.name, suite.config)).filter(({ text }) => text !== '');
+  const fragments = [...(await readFragments(paths.kernelConfig, plan.ask.config)), ...suites];
+  for (const { text } of findDisagreements(fragments)) context.note('warn', `suites disagree, the last wins: ${text}`);
+  const toolchain = await findToolchain(context.signal);
+  const accelerator = await chooseAccelerator(plan.ask.accel, paths.images, context);
+  job.accelerator = accelerator;
+  const names = ['base', 'x86_64', ...plan.ask.config].join(' + ');
+  const value = { fragments, run, accelerator, toolchain };
+  return { value, cached: true, text: `${names}; ${accelerator.name} (${accelerator.reason})` };
+}
+
+async function keepKernelFiles(kernel: Kernel, dir: string): Promise<void> {
+  await mkdir(dir, { recursive: true });
+  await copyFile(join(kernel.dir, 'config'), join(dir, '.config'));
+  await copyFile(join(kernel.dir, 'build.log'), join(dir, 'build.log'));
+}

@@ -1,0 +1,92 @@
+// SPDX-License-Identifier: MIT
+import { join } from 'node:path';
+import { KilnError } from '../errors.ts';
+import { lastToTouch, type Tree } from '../tree/tree.ts';
+import type { Context } from '../util/context.ts';
+import { exists, readCachedJson, writeAtomic } from '../util/files.ts';
+import { type Diagnostic, findDiagnostics } from './diagnostics.ts';
+import { kernelMake } from './make.ts';
+import type { Workspace } from './workspace.ts';
+
+/** Steps of a first build, before this build directory has counted its own. Measured: base.config on 6.12. */
+const firstEstimate = 1900;
+
+/** Make vmlinux and bzImage. Returns the build's output; when it fails, that goes to `failedLog`. */
+export async function compile(workspace: Workspace, tree: Tree, failedLog: string, context: Context): Promise<string> {
+  const lines: string[] = [];
+  const estimateFile = join(workspace.build, 'kiln.steps');
+  const isFirst = !(await exists(join(workspace.build, 'vmlinux')));
+  const total = (await readCachedJson<number>(estimateFile)) ?? firstEstimate;
+  let done = 0;
+  const onLine = (line: string) => {
+    lines.push(line);
+    // kbuild's short form of a step: "  CC      fs/open.o"
+    if (!/^ {2}[A-Z][A-Z0-9_]+ /.test(line)) return;
+    done++;
+    const text = `building ${line.trim().split(/\s+/).at(-1)}`;
+    if (isFirst) context.progress(text, done, Math.max(total, done));
+    else context.progress(text, done);
+  };
+  try {
+    await kernelMake(workspace, ['vmlinux', 'bzImage'], context, onLine);
+  } catch (cause) {
+    context.signal.throwIfAborted();
+    await writeAtomic(failedLog, `${lines.join('\n')}\n`);
+    throw buildError(lines, workspace.source, tree, failedLog, cause);
+  }
+  if (isFirst) await writeAtomic(estimateFile, String(done));
+  return `${lines.join('\n')}\n`;
+}
+
+function buildError(lines: string[], source: string, tree: Tree, log: string, cause: unknown): KilnError {
+  const errors = findDiagnostics(lines, source, lastToTouch(tree)).filter(({ severity }) => severity === 'error');
+  if (errors.length === 0) return unclearError(lines, log, cause);
+  const first = errors[0]!;
+  return new KilnError('does-not-build', `the kernel does not build:\n  ${errors.slice(0, 10).map(describe).join('\n  ')}`, {
+    hint: `the whole output: ${log}`,
+    details: { file: first.file, ...(first.patch === null ? {} : { patch: first.patch }), log },
+    cause,
+  });
+}
+
+/** make stopped and nobody complained in a form we know: killed for want of memory, a full disk, a broken tool. */
+function unclearError(lines: string[], log: string, cause: unknown): KilnError {
+  const text = lines.slice(-50).join('\n');
+  const ours = /No space left on device|Killed|Cannot allocate memory|Input\/output error/.exec(text)?.[0];
+  if (ours)
+    return new KilnError('infrastructure', `the build was stopped by the machine: ${ours}`, {
+      hint: 'free disk or memory and run again; what was built is kept',
+      details: { log },
+      cause,
+    });
+  return new KilnError('does-not-build', `the kernel does not build:\n  ${lines.slice(-5).join('\n  ')}`, {
+    hint: `the whole output: ${log}`,
+    details: { log, output: text },
+    cause,
+  });
+}
+
+/** `file:line: text (patch)`, without what is not known. */
+export function describe({ file, line, text, patch }: Diagnostic): string {
+  const place = file === '' ? '' : line > 0 ? `${file}:${line}: ` : `${file}: `;
+  return `${place}${text}${patch === null ? '' : ` (${patch})`}`;
+}
+
+/**
+ * Compile the C files that the series touches once more with W=1. Their objects then differ in their command line
+ * and are made again by the next build, which ccache makes cheap.
+ */
+export async function warningsOfSeries(workspace: Workspace, tree: Tree, context: Context): Promise<Diagnostic[]> {
+  const last = lastToTouch(tree);
+  const objects: string[] = [];
+  for (const file of last.keys()) {
+    const object = file.replace(/\.c$/, '.o');
+    if (file.endsWith('.c') && (await exists(join(workspace.build, object)))) objects.push(object);
+  }
+  if (objects.length === 0) return [];
+  context.progress(`compiling ${objects.length} touched files with W=1`);
+  const lines: string[] = [];
+  await kernelMake(workspace, ['W=1', ...objects], context, (line) => lines.push(line));
+  const warnings = findDiagnostics(lines, workspace.source, last);
+  return warnings.filter(({ severity, patch }) => severity === 'warning' && patch !== null);
+}

@@ -1,0 +1,97 @@
+// SPDX-License-Identifier: MIT
+// Fragments in, a checked .config out. The kernel's own scripts merge; we compare what was asked with what came.
+import { readdir, readFile } from 'node:fs/promises';
+import { basename, join } from 'node:path';
+import { KilnError } from '../errors.ts';
+import { explainMissing } from './dependency.ts';
+
+/** A named piece of kernel configuration. */
+export type Fragment = { name: string; text: string };
+
+/** Fragments that every kernel gets, in this order. */
+const always = ['base', 'x86_64'];
+
+/** Read the fragments every kernel gets and those asked for by name. */
+export async function readFragments(dir: string, names: string[]): Promise<Fragment[]> {
+  const known = await listFragments(dir);
+  for (const name of names) {
+    if (!known.includes(name))
+      throw new KilnError('usage', `no config fragment "${name}"`, {
+        hint: `known: ${known.join(', ') || '(none)'}; add ${join(dir, `${name}.config`)} for a new one`,
+      });
+  }
+  const wanted = [...always, ...new Set(names)];
+  return Promise.all(
+    wanted.map(async (name) => ({ name, text: await readFile(join(dir, `${name}.config`), 'utf8') })),
+  );
+}
+
+/** The names that `--config` takes. */
+export async function listFragments(dir: string): Promise<string[]> {
+  const files = (await readdir(dir)).filter((name) => name.endsWith('.config'));
+  return files
+    .map((name) => basename(name, '.config'))
+    .filter((name) => !always.includes(name))
+    .sort();
+}
+
+/** Symbol (without CONFIG_) to value as .config writes it: y, m, n, a number, or a quoted string. */
+export type Symbols = Map<string, string>;
+
+/** Read a fragment or a .config. A symbol that stands twice has its last value. */
+export function parseConfig(text: string): Symbols {
+  const symbols: Symbols = new Map();
+  for (const line of text.split('\n')) {
+    const set = /^CONFIG_(\w+)=(.*)$/.exec(line.trim());
+    const unset = /^# CONFIG_(\w+) is not set$/.exec(line.trim());
+    if (set) symbols.set(set[1]!, set[2]!);
+    else if (unset) symbols.set(unset[1]!, 'n');
+  }
+  return symbols;
+}
+
+/** A suite's `config` as a fragment: no modules are loaded in a guest, so what it wants as a module is built in. */
+export function suiteFragment(name: string, config: string): Fragment {
+  return { name: `suite ${name}`, text: config.replace(/^(CONFIG_\w+)=m$/gm, '$1=y') };
+}
+
+/** Symbols that two fragments want differently: `{symbol, wanted: [[fragment, value], …]}`, only for suites. */
+export function findDisagreements(fragments: Fragment[]): { symbol: string; text: string }[] {
+  const wanted = new Map<string, [string, string][]>();
+  for (const { name, text } of fragments.filter((fragment) => fragment.name.startsWith('suite ')))
+    for (const [symbol, value] of parseConfig(text))
+      wanted.set(symbol, [...(wanted.get(symbol) ?? []), [name, value]]);
+  return [...wanted]
+    .filter(([, wishes]) => new Set(wishes.map(([, value]) => value)).size > 1)
+    .map(([symbol, wishes]) => ({
+      symbol,
+      text: wishes.map(([name, value]) => `${name} wants CONFIG_${symbol}=${value}`).join(', '),
+    }));
+}
+
+export type Missing = { symbol: string; wanted: string; got: string; fragment: string };
+
+/** Every requested symbol that did not get its value. A symbol wanted as `n` may also be absent; `m` may be `y`. */
+export function findMissing(fragments: Fragment[], final: Symbols): Missing[] {
+  const asked = new Map<string, Missing>();
+  for (const { name, text } of fragments)
+    for (const [symbol, wanted] of parseConfig(text)) {
+      const got = final.get(symbol) ?? 'n';
+      asked.set(symbol, { symbol, wanted, got, fragment: name });
+    }
+  return [...asked.values()].filter(({ wanted, got }) => got !== wanted && !(wanted === 'm' && got === 'y'));
+}
+
+/** Say what is missing and, as far as the Kconfig files tell, which dependency is not met. */
+export async function missingError(missing: Missing[], sourceDir: string, final: Symbols): Promise<KilnError> {
+  const lines = await Promise.all(
+    missing.map(async ({ symbol, wanted, got, fragment }) => {
+      const why = await explainMissing(symbol, sourceDir, final);
+      return `CONFIG_${symbol}=${wanted} (${fragment}) became ${got}${why ? `: ${why}` : ''}`;
+    }),
+  );
+  return new KilnError('config-missing', `the kernel did not take ${lines.length} config symbols:\n  ${lines.join('\n  ')}`, {
+    hint: 'add what a symbol depends on to the fragment that asks for it, or drop it there',
+    details: { symbol: missing.map(({ symbol }) => symbol).join(' ') },
+  });
+}

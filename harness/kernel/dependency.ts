@@ -1,0 +1,84 @@
+// SPDX-License-Identifier: MIT
+// Why a symbol did not get its value, as far as the Kconfig files tell without running Kconfig.
+import { join } from 'node:path';
+import { readIfThere } from '../util/files.ts';
+import { git } from '../util/git.ts';
+import type { Symbols } from './config.ts';
+
+/** One sentence: the unmet dependencies of a symbol in the tree at `sourceDir`, given the final configuration. */
+export async function explainMissing(symbol: string, sourceDir: string, final: Symbols): Promise<string> {
+  const grep = await git(sourceDir, ['grep', '-lE', `^(menu)?config[[:space:]]+${symbol}$`, '--', '*Kconfig*'], {
+    okCodes: [0, 1],
+  });
+  const files = grep.stdout.split('\n').filter((file) => file !== '' && !/^arch\/(?!x86|Kconfig)/.test(file));
+  if (files.length === 0) return 'no Kconfig file defines it';
+  const conditions = (
+    await Promise.all(files.map(async (file) => dependencies((await readIfThere(join(sourceDir, file))) ?? '', symbol)))
+  ).flat();
+  const unmet = conditions.filter((condition) => !isMet(condition, final));
+  if (unmet.length > 0) return `depends on ${unmet.join(' && ')}`;
+  return conditions.length > 0 ? `its conditions (${conditions.join(' && ')}) look met` : 'nothing names why';
+}
+
+const noPrompt = 'being selected by another symbol (it has no prompt)';
+
+/** The `depends on` lines of a symbol and the `if` blocks around it, as they are written. */
+export function dependencies(kconfig: string, symbol: string): string[] {
+  const around: string[] = [];
+  const found: string[] = [];
+  let inside = false;
+  for (const line of kconfig.replace(/\\\n/g, ' ').split('\n')) {
+    const block = /^if\s+(.+)$/.exec(line);
+    if (block) around.push(block[1]!);
+    if (/^endif\b/.test(line)) around.pop();
+    const entry = /^(?:menu)?config\s+(\w+)/.exec(line);
+    if (entry) {
+      inside = entry[1] === symbol;
+      if (inside) found.push(...around);
+    } else if (/^\S/.test(line) && !line.startsWith('#')) inside = false;
+    const depends = inside && /^\s+depends on\s+(.+)$/.exec(line);
+    if (depends) found.push(depends[1]!.trim());
+    if (inside && /^\s+(bool|tristate|string|int|hex)\s*$/.test(line)) found.push(noPrompt);
+  }
+  return found;
+}
+
+/** Good enough to point a finger: evaluates && || ! ( ) = != over y/m/n; what it can't read counts as met. */
+function isMet(condition: string, final: Symbols): boolean {
+  if (condition === noPrompt) return false;
+  const expression = condition
+    .replace(/#.*/, '')
+    .replace(/(\w+)\s*(!?=)\s*("?\w*"?)/g, (_, symbol: string, operator: string, value: string) =>
+      ((final.get(symbol) ?? 'n') === value) === (operator === '=') ? ' 1 ' : ' 0 ',
+    )
+    .replace(/\b[A-Z_a-z]\w*\b/g, (symbol) => (['y', 'm'].includes(final.get(symbol) ?? 'n') || symbol === 'y' ? ' 1 ' : ' 0 '));
+  if (!/^[01\s!&|()]*$/.test(expression)) return true;
+  return evaluate(expression.replaceAll('&&', '&').replaceAll('||', '|').replace(/\s/g, ''));
+}
+
+function evaluate(text: string): boolean {
+  let rest = text;
+  const take = (token: string) => rest.startsWith(token) && ((rest = rest.slice(1)), true);
+  const atom = (): boolean => {
+    if (take('!')) return !atom();
+    if (take('(')) {
+      const value = or();
+      take(')');
+      return value;
+    }
+    const value = rest[0] === '1';
+    rest = rest.slice(1);
+    return value;
+  };
+  const and = (): boolean => {
+    let value = atom();
+    while (take('&')) value = atom() && value;
+    return value;
+  };
+  const or = (): boolean => {
+    let value = and();
+    while (take('|')) value = and() || value;
+    return value;
+  };
+  return or();
+}

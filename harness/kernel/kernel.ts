@@ -1,0 +1,119 @@
+// SPDX-License-Identifier: MIT
+import { copyFile, cp, mkdir, readdir, readFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { KilnError } from '../errors.ts';
+import { lastToTouch, type Tree } from '../tree/tree.ts';
+import type { Context } from '../util/context.ts';
+import { makeDirectory, readCachedJson, readIfThere, writeAtomic } from '../util/files.ts';
+import { contentKey, treeKey } from '../util/hash.ts';
+import { compile, warningsOfSeries } from './compile.ts';
+import { type Fragment, findMissing, missingError, parseConfig } from './config.ts';
+import type { Diagnostic } from './diagnostics.ts';
+import { kernelMake } from './make.ts';
+import type { Toolchain } from './toolchain.ts';
+import { openWorkspace, type Workspace } from './workspace.ts';
+
+/** What a build leaves, in one directory of the cache; nothing else of the tree is needed afterwards. */
+export type Kernel = {
+  key: string;
+  /** Absolute; holds vmlinux, bzImage, config, System.map, build.log, headers/, selftests/, gen_init_cpio. */
+  dir: string;
+  release: string;
+  /** Key of headers/ and selftests/: test programs depend on the kernel through these alone. */
+  headersKey: string;
+  /** Warnings at W=1 of the files the series touches. */
+  warnings: Diagnostic[];
+};
+
+export type KernelRequest = { tree: Tree; fragments: Fragment[]; toolchain: Toolchain; buildName: string };
+
+/** Raised when what a build leaves changes its form. */
+const layout = 'kernel 1';
+
+/** The key of a kernel that may not exist yet. */
+export function kernelKey({ tree, fragments, toolchain }: KernelRequest): string {
+  return contentKey(layout, tree.content, ...fragments.flatMap(({ name, text }) => [name, text]), toolchain.id);
+}
+
+/** The kernel from the cache, if it is there. */
+export async function findKernel(key: string, context: Context): Promise<Kernel | undefined> {
+  return readCachedJson<Kernel>(join(context.cache, 'kernels', key, 'kernel.json'));
+}
+
+/** Configure and build. Throws config-missing or does-not-build. */
+export async function buildKernel(request: KernelRequest, context: Context): Promise<Kernel> {
+  const key = kernelKey(request);
+  const { tree, fragments } = request;
+  await using workspace = await openWorkspace(tree, request.buildName, context);
+  const meanwhile = await findKernel(key, context);
+  if (meanwhile) return meanwhile;
+  await configure(workspace, fragments, tree, context);
+  const dir = join(context.cache, 'kernels', key);
+  await mkdir(join(context.cache, 'kernels'), { recursive: true });
+  const log = await compile(workspace, tree, join(context.cache, 'build-failed.log'), context);
+  const warnings = await warningsOfSeries(workspace, tree, context);
+  await makeDirectory(dir, async (temporary) => {
+    await collect(workspace, temporary, context);
+    await writeAtomic(join(temporary, 'build.log'), log);
+    const headersKey = contentKey(
+      await treeKey(join(temporary, 'headers')),
+      await treeKey(join(temporary, 'selftests')),
+    );
+    const release = (await readFile(join(workspace.build, 'include/config/kernel.release'), 'utf8')).trim();
+    const kernel: Kernel = { key, dir, release, headersKey, warnings };
+    await writeAtomic(join(temporary, 'kernel.json'), JSON.stringify(kernel));
+  });
+  return (await findKernel(key, context))!;
+}
+
+/** Merge the fragments with the tree's own script and check that every requested symbol has its value. */
+async function configure(workspace: Workspace, fragments: Fragment[], tree: Tree, context: Context): Promise<void> {
+  const { source, build } = workspace;
+  const fragment = join(build, 'kiln.config');
+  const asked = fragments.map(({ name, text }) => `# ${name}\n${text}`).join('\n');
+  const unchanged = (await readIfThere(fragment)) === asked && (await readIfThere(join(build, '.config')));
+  if (!unchanged) {
+    context.progress('configuring');
+    await writeAtomic(fragment, asked);
+  }
+  // allnoconfig is idempotent and quick; it also brings in what a changed Kconfig file changes.
+  const output: string[] = [];
+  try {
+    await kernelMake(workspace, [`KCONFIG_ALLCONFIG=${fragment}`, 'allnoconfig'], context, (line) => output.push(line));
+  } catch (cause) {
+    context.signal.throwIfAborted();
+    throw configureError(output, source, tree, cause);
+  }
+  const final = parseConfig(await readFile(join(build, '.config'), 'utf8'));
+  const missing = findMissing(fragments, final);
+  if (missing.length > 0) throw await missingError(missing, source, final);
+}
+
+function configureError(output: string[], source: string, tree: Tree, cause: unknown): KilnError {
+  const last = lastToTouch(tree);
+  const line = output.find((text) => /Kconfig.*:\d+:/.test(text)) ?? output.at(-1) ?? '';
+  const file = line.replace(`${source}/`, '').split(':')[0] ?? '';
+  const patch = last.get(file)?.file;
+  return new KilnError('does-not-build', `the kernel can't be configured: ${line.replace(`${source}/`, '')}`, {
+    details: { file, ...(patch === undefined ? {} : { patch }), output: output.slice(-20).join('\n') },
+    cause,
+  });
+}
+
+async function collect(workspace: Workspace, dir: string, context: Context): Promise<void> {
+  const { source, build } = workspace;
+  context.progress('installing headers');
+  await kernelMake(workspace, ['headers_install', `INSTALL_HDR_PATH=${join(dir, 'headers')}`], context);
+  await Promise.all([
+    copyFile(join(build, 'vmlinux'), join(dir, 'vmlinux')),
+    copyFile(join(build, 'arch/x86/boot/bzImage'), join(dir, 'bzImage')),
+    copyFile(join(build, '.config'), join(dir, 'config')),
+    copyFile(join(build, 'System.map'), join(dir, 'System.map')),
+    copyFile(join(build, 'usr/gen_init_cpio'), join(dir, 'gen_init_cpio')),
+  ]);
+  // What tests of any area include as "../x.h" or "x.h": the headers on top of tools/testing/selftests.
+  const selftests = join(source, 'tools/testing/selftests');
+  await mkdir(join(dir, 'selftests'));
+  for (const name of (await readdir(selftests)).filter((file) => file.endsWith('.h')))
+    await cp(join(selftests, name), join(dir, 'selftests', name));
+}

@@ -1,0 +1,109 @@
+// SPDX-License-Identifier: MIT
+// Pure: what was asked, and what there is → one job.
+import { KilnError } from './errors.ts';
+import type { AcceleratorWish } from './guest/accelerator.ts';
+import type { Suite } from './suite/suite.ts';
+import { quote } from './util/quote.ts';
+
+/** What the user asked for, defaults filled in. */
+export type Ask = {
+  /** `suite` or `suite/test`; empty means all. */
+  select: string[];
+  /** Sources of series; null means all of patches/. */
+  series: string[] | null;
+  base: string;
+  /** Names of config fragments. */
+  config: string[];
+  /** Directories of tests that replace the default suites. */
+  tests: string[];
+  accel: AcceleratorWish;
+  /** Seconds; overrides every suite's own limit. */
+  timeout: number | null;
+  /** Guests at once. */
+  jobs: number;
+};
+
+export const defaultBase = 'debian:linux-source-6.12';
+
+/** A suite as it is to be run. */
+export type PlannedSuite = {
+  suite: Suite;
+  /** Names of the tests to run, in order. */
+  tests: string[];
+  /** The user named it: if its config can't be had, that is an error and it is not left out. */
+  required: boolean;
+};
+
+export type Plan = { id: string; series: string[]; suites: PlannedSuite[]; ask: Ask };
+
+/**
+ * @param seriesKept the names in patches/
+ * @param suites the default suites, or those of --tests
+ */
+export function plan(ask: Ask, seriesKept: string[], suites: Suite[]): Plan {
+  const series = ask.series ?? seriesKept;
+  const seriesNames = series.map((source) => source.split('/').at(-1)!.replace(/\.(mbox|mbx|patch|eml)$/, ''));
+  const parts = [seriesNames.join('+') || 'base', ...ask.config];
+  return {
+    id: parts.join('-').replace(/[^A-Za-z0-9._+-]+/g, '_').slice(0, 100),
+    series,
+    suites: ask.select.length === 0 ? suites.map((suite) => whole(suite, ask)) : selected(ask, suites),
+    ask,
+  };
+}
+
+function whole(suite: Suite, ask: Ask): PlannedSuite {
+  return { suite, tests: suite.tests.map(({ name }) => name), required: ask.tests.length > 0 };
+}
+
+function selected(ask: Ask, suites: Suite[]): PlannedSuite[] {
+  const chosen = new Map<Suite, Set<string>>();
+  for (const selector of ask.select) {
+    const [suiteName, testName] = selector.split('/', 2) as [string, string | undefined];
+    const suite = suites.find(({ name }) => name === suiteName);
+    if (!suite) throw unknown(`no suite "${suiteName}"`, suites.map(({ name }) => name));
+    const names = suite.tests.map(({ name }) => name);
+    if (testName !== undefined && !names.includes(testName))
+      throw unknown(`no test "${testName}" in ${suiteName}`, names);
+    const set = chosen.get(suite) ?? new Set();
+    for (const name of testName === undefined ? names : [testName]) set.add(name);
+    chosen.set(suite, set);
+  }
+  return [...chosen].map(([suite, tests]) => ({ suite, tests: [...tests], required: true }));
+}
+
+function unknown(problem: string, known: string[]): KilnError {
+  return new KilnError('usage', problem, { hint: `there are: ${known.join(', ') || '(none)'}` });
+}
+
+/** Default suites that the tree has no code for: `config` names a symbol that no Kconfig file defines. */
+export function leaveOut(
+  suites: PlannedSuite[],
+  wants: (suite: Suite) => string[],
+  symbols: ReadonlySet<string>,
+): { run: PlannedSuite[]; leftOut: { suite: string; reason: string }[] } {
+  const run: PlannedSuite[] = [];
+  const leftOut: { suite: string; reason: string }[] = [];
+  for (const planned of suites) {
+    const undefinedSymbols = wants(planned.suite).filter((symbol) => !symbols.has(symbol));
+    if (planned.required || undefinedSymbols.length === 0) run.push(planned);
+    else {
+      const names = undefinedSymbols.map((symbol) => `CONFIG_${symbol}`).join(', ');
+      leftOut.push({ suite: planned.suite.name, reason: `the tree does not define ${names}: its series is not applied` });
+    }
+  }
+  return { run, leftOut };
+}
+
+/** The options that make this job again, as words of a shell. */
+export function jobOptions(ask: Ask): string {
+  const words = [
+    ...(ask.series === null ? [] : ask.series.length === 0 ? ['--no-series'] : ask.series.flatMap((source) => ['--series', source])),
+    ...(ask.base === defaultBase ? [] : ['--base', ask.base]),
+    ...(ask.config.length === 0 ? [] : ['--config', ask.config.join(',')]),
+    ...ask.tests.flatMap((dir) => ['--tests', dir]),
+    ...(ask.accel === 'auto' ? [] : ['--accel', ask.accel]),
+    ...(ask.timeout === null ? [] : ['--timeout', String(ask.timeout)]),
+  ];
+  return words.map((word) => ` ${quote(word)}`).join('');
+}

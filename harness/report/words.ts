@@ -1,0 +1,84 @@
+// SPDX-License-Identifier: MIT
+// The words and lines that every report of a run for people shares.
+import type { StageName } from '../events.ts';
+import type { Counts, Results, TestResult, Verdict } from '../results/schema.ts';
+import { printable } from '../util/printable.ts';
+
+export const stageTitles: Record<StageName, string> = {
+  base: 'Get the kernel source',
+  series: 'Apply the series',
+  config: 'Choose config and accelerator',
+  kernel: 'Build the kernel',
+  image: 'Build the tests',
+  tests: 'Run the tests',
+};
+
+/** One line a test: verdict, name, how many cases, guest time, and why. */
+export function testLine(result: TestResult): string {
+  const { verdict, suite, test, cases, duration_ms, detail } = result;
+  const count = cases.length > 0 ? `${cases.length} case${cases.length === 1 ? '' : 's'}, ` : '';
+  const why = detail === '' ? '' : `: ${printable(detail)}`;
+  return `${verdict.toUpperCase().padEnd(7)} ${suite}/${test} (${count}${seconds(duration_ms)})${why}`;
+}
+
+/** What a reader of a failed test wants next: its cases, the kernel's words, where the logs are, how to repeat it. */
+export function failureLines(result: TestResult, dir: string): string[] {
+  const bad = result.cases.filter(({ verdict }) => verdict === 'fail' || verdict === 'timeout');
+  return [
+    `${result.verdict.toUpperCase()} ${result.suite}/${result.test}: ${printable(result.detail)}`,
+    ...bad.slice(0, 10).flatMap(({ name, detail }) => [`  not ok ${printable(name)}`, ...indent(detail, 4, 6)]),
+    ...(bad.length > 10 ? [`  … and ${bad.length - 10} more`] : []),
+    ...result.splats.slice(0, 3).flatMap((splat) => indent(splat.lines.join('\n'), 2, 12)),
+    ...result.problems.slice(0, 5).map((problem) => `  note: ${printable(problem)}`),
+    ...(result.guest ? [`  logs: ${dir}/${result.guest.console.replace(/\/[^/]*$/, '/')}`] : []),
+    ...(result.reproduce ? [`  again: ${result.reproduce}`] : []),
+  ];
+}
+
+function indent(text: string, by: number, most: number): string[] {
+  const lines = text.split('\n').filter((line) => line.trim() !== '');
+  const shown = lines.slice(0, most).map((line) => `${' '.repeat(by)}${printable(line)}`);
+  return lines.length > most ? [...shown, `${' '.repeat(by)}… (${lines.length - most} more lines)`] : shown;
+}
+
+/** The closing lines of a run. */
+export function summaryLines(results: Results, dir: string): string[] {
+  const { summary, jobs } = results;
+  const failures = results.tests.filter(({ verdict }) => isBad(verdict));
+  const errors = jobs.flatMap(({ error }) => (error ? [errorText(error)] : []));
+  const leftOut = jobs.flatMap(({ left_out }) => left_out.map(({ suite }) => suite));
+  return [
+    ...failures.flatMap((result) => ['', ...failureLines(result, dir)]),
+    ...errors.flatMap((text) => ['', text]),
+    '',
+    ...(leftOut.length > 0 ? [`left out: ${leftOut.join(', ')} (their series is not applied)`] : []),
+    `${counts(summary)} (${summary.cases.total} cases) in ${seconds(results.duration_ms)}`,
+    `results: ${dir}/results.json`,
+  ];
+}
+
+function errorText(error: Record<string, unknown>): string {
+  const hint = error['hint'] ? `\n  ${String(error['hint'])}` : '';
+  return `${String(error['code'])}: ${printable(String(error['message']))}${hint}`;
+}
+
+/** `7 passed, 0 failed, 1 skipped`; what did not occur is left out, but for the first two. */
+export function counts(summary: Counts): string {
+  const failed = summary.fail + summary.timeout + summary.crash;
+  const rest: [number, string][] = [
+    [summary.skip, 'skipped'],
+    [summary.xfail, 'expected to fail'],
+    [summary.error, 'infrastructure errors'],
+  ];
+  const kinds = failed > summary.fail ? ` (${summary.timeout} timed out, ${summary.crash} crashed)` : '';
+  const more = rest.filter(([count]) => count > 0).map(([count, word]) => `, ${count} ${word}`);
+  return `${summary.pass} passed, ${failed} failed${kinds}${more.join('')}`;
+}
+
+export function isBad(verdict: Verdict): boolean {
+  return verdict === 'fail' || verdict === 'timeout' || verdict === 'crash' || verdict === 'error';
+}
+
+export function seconds(ms: number): string {
+  return ms < 9950 ? `${(ms / 1000).toFixed(1)} s` : `${Math.round(ms / 1000)} s`;
+}

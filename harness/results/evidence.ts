@@ -1,0 +1,107 @@
+// SPDX-License-Identifier: MIT
+// Gathers what one guest says, in bounds, into log files and into the parsers.
+import { join } from 'node:path';
+import type { TestRun } from '../channel/session.ts';
+import { BoundedLog } from '../util/boundedLog.ts';
+import { type KmsgRecord, parseConsole } from './kmsg.ts';
+import { KtapParser, type KtapResult } from './ktap.ts';
+import type { SplatResult } from './schema.ts';
+import { findSplats, type Splat } from './splat.ts';
+
+/** File names in a guest's directory. */
+export const logFiles = { console: 'console.log', kmsg: 'kernel.log', output: 'output.log' };
+
+/** Records kept for the search for splats; with a flooding kernel the first and the last half of these. */
+const maxRecords = 100_000;
+/** Bytes of the console's end that are searched when the guest was lost. */
+const maxConsole = 1024 * 1024;
+
+/** Listens to one guest. `close` writes the logs to their end. */
+export class Collector {
+  readonly #ktap = new KtapParser();
+  readonly #logs: { console: BoundedLog; kmsg: BoundedLog; output: BoundedLog };
+  #records: KmsgRecord[] = [];
+  #console: Buffer[] = [];
+  #consoleBytes = 0;
+  #afterTest: number | null = null;
+
+  constructor(dir: string) {
+    this.#logs = {
+      console: new BoundedLog(join(dir, logFiles.console)),
+      kmsg: new BoundedLog(join(dir, logFiles.kmsg)),
+      output: new BoundedLog(join(dir, logFiles.output)),
+    };
+  }
+
+  output = (chunk: Buffer): void => {
+    this.#logs.output.write(chunk);
+    this.#ktap.write(chunk);
+  };
+
+  kernelLog = (chunk: Buffer, records: KmsgRecord[]): void => {
+    this.#logs.kmsg.write(chunk);
+    this.#records.push(...records);
+    if (this.#records.length > maxRecords)
+      this.#records.splice(maxRecords / 2, this.#records.length - maxRecords);
+  };
+
+  console = (chunk: Buffer): void => {
+    this.#logs.console.write(chunk);
+    this.#console.push(chunk);
+    this.#consoleBytes += chunk.length;
+    while (this.#console.length > 1 && this.#consoleBytes - this.#console[0]!.length > maxConsole)
+      this.#consoleBytes -= this.#console.shift()!.length;
+  };
+
+  /** From here on, what the console says belongs to the shutdown: the log's own channel ends with the agent. */
+  testOver(): void {
+    this.#afterTest = this.#logs.console.bytes;
+  }
+
+  ktap(): KtapResult {
+    return this.#ktap.end();
+  }
+
+  /**
+   * The kernel's complaints, each with the phase it came in. The log's own channel is the authority; what only
+   * the console had time to say (a panic's last lines, the shutdown) is added from there.
+   */
+  splats(run: TestRun | null, lost: boolean): SplatResult[] {
+    const begin = run?.begin?.kmsg ?? Number.POSITIVE_INFINITY;
+    const end = run?.end?.kmsg ?? Number.POSITIVE_INFINITY;
+    const phase = ({ seq }: Splat): SplatResult['phase'] =>
+      (seq ?? 0) < begin ? 'boot' : (seq ?? 0) < end ? 'test' : 'shutdown';
+    const fromLog = findSplats(this.#records).map((splat) => describe(splat, phase(splat)));
+    if (!lost && this.#afterTest === null) return fromLog;
+    const rest = lost ? this.#consoleText(0) : this.#consoleText(this.#afterTest ?? 0);
+    const late = lost ? (run?.begin ? 'test' : 'boot') : 'shutdown';
+    const fromConsole = findSplats(parseConsole(rest)).map((splat) => describe(splat, late));
+    return merge(fromLog, fromConsole);
+  }
+
+  async close(): Promise<void> {
+    await Promise.all(Object.values(this.#logs).map((log) => log.close()));
+  }
+
+  #consoleText(from: number): Buffer {
+    const kept = Buffer.concat(this.#console);
+    return kept.subarray(Math.max(0, from - (this.#logs.console.bytes - kept.length)));
+  }
+}
+
+function describe(splat: Splat, phase: SplatResult['phase']): SplatResult {
+  const { title, kind, task, torn, lines, panic } = splat;
+  return { title, kind, phase, task, torn, lines: lines.slice(0, 500), panic };
+}
+
+/** A splat that both have is told once: whole rather than torn. */
+function merge(fromLog: SplatResult[], fromConsole: SplatResult[]): SplatResult[] {
+  const merged = [...fromLog];
+  for (const splat of fromConsole) {
+    const index = merged.findIndex(({ title, kind }) => title === splat.title && kind === splat.kind);
+    if (index < 0) merged.push(splat);
+    else if (merged[index]!.torn && !splat.torn) merged[index] = { ...splat, phase: merged[index]!.phase };
+    else if (splat.panic) merged[index]!.panic ??= splat.panic;
+  }
+  return merged;
+}

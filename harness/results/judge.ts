@@ -1,0 +1,112 @@
+// SPDX-License-Identifier: MIT
+// Pure: from what was seen of one test in one guest to its verdict. docs/verdicts.md is the table of this file.
+import type { Loss, TestRun } from '../channel/session.ts';
+import { printable } from '../util/printable.ts';
+import { flattenCases, isFatal, type KtapResult } from './ktap.ts';
+import type { CaseResult, SplatResult, Verdict } from './schema.ts';
+
+/** Everything seen of one test in one guest. */
+export type Evidence = {
+  /** Why the agent's first word did not come; null if it came. */
+  bootLoss: Loss | null;
+  /** null if the test was never asked for. */
+  run: TestRun | null;
+  ktap: KtapResult;
+  splats: SplatResult[];
+  /** Seconds of guest time the test may take. */
+  limit: number;
+  /** The guest was asked to power off after the test, and did not. */
+  staysOn: boolean;
+  /** What went wrong besides: with fetched files, with the log. */
+  problems: string[];
+};
+
+export type Judgement = { verdict: Verdict; detail: string; cases: CaseResult[]; problems: string[] };
+
+/** The verdict, with one line of why. A kernel's complaint fails a test that reports success. */
+export function judge(evidence: Evidence): Judgement {
+  const { ktap, run, bootLoss } = evidence;
+  const cases = flattenCases(ktap);
+  const problems = [...ktap.problems.map(({ message }) => message), ...evidence.problems].map(printable);
+  const loss = bootLoss ?? run?.loss ?? null;
+  const [verdict, detail] = loss
+    ? judgeLoss(loss, evidence.splats, bootLoss ? 'during boot' : 'during the test')
+    : withSplats(judgeRun(run!, ktap, cases, evidence.limit), evidence);
+  return { verdict, detail: printable(detail), cases, problems };
+}
+
+type Verdictish = [Verdict, string];
+
+/** The guest is gone or mute. Whose doing it was decides between a verdict and an infrastructure error. */
+function judgeLoss(loss: Loss, splats: SplatResult[], when: string): Verdictish {
+  if (loss.why === 'broken') return ['error', `the channel to the guest broke ${when}: ${loss.detail}`];
+  const fatal = splats.find(({ kind }) => fatalKinds.has(kind)) ?? splats.find(({ panic }) => panic);
+  if (fatal) return ['crash', `the kernel died ${when}: ${fatal.title}`];
+  if (loss.why === 'silent') {
+    const first = splats[0] ? ` after ${splats[0].title}` : '';
+    return ['timeout', `the guest hung ${when}${first}: ${loss.detail}`];
+  }
+  const { exit } = loss;
+  if (exit.events.some(({ event }) => event === 'GUEST_PANICKED'))
+    return ['crash', `the kernel panicked ${when}`];
+  const reason = exit.events.findLast(({ event }) => event === 'SHUTDOWN')?.data?.['reason'];
+  if (reason === 'guest-shutdown') return ['crash', `the guest powered off ${when}`];
+  if (reason === 'guest-reset') return ['crash', `the guest rebooted ${when} without a word of the kernel's`];
+  if (exit.signal) return ['error', `QEMU was killed by ${exit.signal} ${when}`];
+  const words = exit.stderr.trim().split('\n').slice(-2).join('; ');
+  return ['error', `QEMU ended by itself ${when} with exit code ${exit.code}: ${words || 'it said nothing'}`];
+}
+
+/** Splats after which a guest that went away was the kernel's doing. */
+const fatalKinds = new Set<SplatResult['kind']>(['panic', 'oops', 'gpf', 'bug', 'kasan', 'hard-lockup']);
+
+/** kselftest's exit codes (tools/testing/selftests/kselftest.h). */
+const exitXfail = 2;
+const exitSkip = 4;
+
+/** The guest lives: the program's end and its results decide. */
+function judgeRun(run: TestRun, ktap: KtapResult, cases: CaseResult[], limit: number): Verdictish {
+  const end = run.end;
+  if (!end) return ['error', 'the test has no end'];
+  if (end.how === 'timeout') return ['timeout', `not done within ${limit} s`];
+  if (end.how === 'killed') return ['error', 'the test was told to stop'];
+  if (end.how === 'exec') return ['fail', `the test could not be started (errno ${end.status})`];
+  if (run.incomplete) return ['error', "the test's output did not come through whole"];
+  const failed = cases.filter(({ verdict }) => verdict === 'fail' || verdict === 'timeout');
+  if (end.how === 'signal') return ['fail', `the test was killed by signal ${end.status}${lastWords(ktap)}`];
+  if (ktap.bailout !== null) return ['fail', `the test bailed out: ${ktap.bailout}`];
+  if (failed.length > 0) return ['fail', describeFailed(failed, cases.length)];
+  const fatal = ktap.problems.find(isFatal);
+  if (fatal) return ['fail', fatal.message];
+  return judgeExit(end.status, ktap, cases);
+}
+
+function judgeExit(status: number, ktap: KtapResult, cases: CaseResult[]): Verdictish {
+  const all = (verdict: CaseResult['verdict']) =>
+    cases.length > 0 && cases.every((one) => one.verdict === verdict);
+  if (ktap.skipped !== null) return ['skip', ktap.skipped];
+  if (status === exitSkip || (status === 0 && all('skip')))
+    return ['skip', cases[0]?.detail.split('\n')[0] ?? ''];
+  if (status === exitXfail || (status === 0 && all('xfail'))) return ['xfail', ''];
+  if (status !== 0)
+    return ['fail', `exit code ${status}${cases.length > 0 ? ' though no case failed' : lastWords(ktap)}`];
+  return ['pass', ''];
+}
+
+function describeFailed(failed: CaseResult[], total: number): string {
+  const names = failed.slice(0, 3).map(({ name }) => name);
+  return `${failed.length} of ${total} cases failed: ${names.join(', ')}${failed.length > 3 ? ', …' : ''}`;
+}
+
+function lastWords(ktap: KtapResult): string {
+  const last = ktap.trailing.trim().split('\n').at(-1);
+  return last ? `: ${last}` : '';
+}
+
+function withSplats([verdict, detail]: Verdictish, { splats, staysOn }: Evidence): Verdictish {
+  if (verdict === 'error' || verdict === 'timeout') return [verdict, detail];
+  const titles = splats.map(({ title }) => title);
+  if (titles.length > 0) return ['fail', [titles.join('; '), detail].filter(Boolean).join('; ')];
+  if (staysOn && verdict !== 'fail') return ['fail', 'the guest did not power off after the test'];
+  return [verdict, detail];
+}

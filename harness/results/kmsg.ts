@@ -1,0 +1,132 @@
+// SPDX-License-Identifier: MIT
+import { type Line, LineSplitter } from './lines.ts';
+
+/** One record of the kernel log. */
+export interface LogRecord {
+  /** 0 (emergency) to 7 (debug). */
+  level: number;
+  /** 0: the kernel. Anything else was written by a process, through /dev/kmsg. */
+  facility: number;
+  /** The record's sequence number; null if it comes from a console, which has none. */
+  seq: number | null;
+  /** Microseconds since boot; null if unknown. */
+  usec: number | null;
+  /** Without the line end; may hold several lines, separated by `\n`. Raw: never show it unsanitised. */
+  text: string;
+  /** Who printed: `T123` (task) or `C1` (CPU in interrupt), with CONFIG_PRINTK_CALLER only. */
+  caller?: string;
+}
+
+/** A record of /dev/kmsg: it always has a number and a time. */
+export interface KmsgRecord extends LogRecord {
+  seq: number;
+  usec: number;
+}
+
+/**
+ * Reads the bytes of /dev/kmsg as they come. Keeps no records: each is handed out once, as soon as its line is
+ * complete, so memory stays bounded by one line.
+ *
+ * The form (Documentation/ABI/testing/dev-kmsg): `prio,seq,usec,flags[,more];text`, then lines that begin with
+ * a space and hold `KEY=value` of the device, which nothing here needs.
+ */
+export class KmsgParser {
+  /** Lines that were neither a record nor a continuation. */
+  malformed = 0;
+  /** Sequence numbers that were skipped: records the kernel overwrote before they were read. */
+  lost = 0;
+  /** Lines that were longer than the limit and cut. */
+  cut = 0;
+  readonly #lines: LineSplitter;
+  #next: number | null = null;
+
+  /** `limit`: bytes of one line. The kernel itself stops at about 8 KiB (PRINTKRB_RECORD_MAX escaped). */
+  constructor(limit: number = 16 * 1024) {
+    this.#lines = new LineSplitter(limit);
+  }
+
+  /** Returns the records that this chunk completed. */
+  write(chunk: Uint8Array | string): KmsgRecord[] {
+    return this.#read(this.#lines.write(chunk));
+  }
+
+  /** Returns the last record if its line lacks its end. */
+  end(): KmsgRecord[] {
+    return this.#read(this.#lines.end());
+  }
+
+  #read(lines: Iterable<Line>): KmsgRecord[] {
+    const records: KmsgRecord[] = [];
+    for (const line of lines) {
+      this.cut += line.cut ? 1 : 0;
+      if (line.text === '' || line.text.startsWith(' ')) {
+        continue;
+      }
+      const record = parseRecord(line.text);
+      if (record === null) {
+        this.malformed++;
+        continue;
+      }
+      if (this.#next !== null && record.seq > this.#next) {
+        this.lost += record.seq - this.#next;
+      }
+      this.#next = record.seq + 1;
+      records.push(record);
+    }
+    return records;
+  }
+}
+
+/** A whole /dev/kmsg text at once. */
+export function parseKmsg(text: Uint8Array | string): KmsgRecord[] {
+  const parser = new KmsgParser();
+  return [...parser.write(text), ...parser.end()];
+}
+
+/**
+ * A console's text: lines with or without `<6>`, `[   12.345678]` and `[    T45]`. The console does not say who
+ * wrote a line, so all of it counts as the kernel's word: use /dev/kmsg where there is one.
+ */
+export function parseConsole(text: Uint8Array | string): LogRecord[] {
+  const lines = new LineSplitter(16 * 1024);
+  return [...lines.write(text), ...lines.end()].map((line) => parseConsoleLine(line.text));
+}
+
+function parseRecord(line: string): KmsgRecord | null {
+  const match = /^(\d{1,9}),(\d{1,15}),(\d{1,15}),[^,;]*((?:,[^,;]*)*);(.*)$/s.exec(line);
+  if (!match) {
+    return null;
+  }
+  const [, priority, seq, usec, more, text] = match as unknown as string[];
+  const caller = /,caller=([TC]\d+)/.exec(more as string)?.[1];
+  return {
+    level: Number(priority) & 7,
+    facility: Number(priority) >> 3,
+    seq: Number(seq),
+    usec: Number(usec),
+    text: unescape(text as string),
+    ...(caller === undefined ? {} : { caller }),
+  };
+}
+
+/** The kernel writes control characters, the backslash and every byte beyond ASCII as `\xNN`. */
+function unescape(text: string): string {
+  return text.replace(/(?:\\x[0-9a-f]{2})+/g, (run) =>
+    Buffer.from(run.replaceAll('\\x', ''), 'hex').toString('utf8'),
+  );
+}
+
+function parseConsoleLine(line: string): LogRecord {
+  // A caller without a time occurs with printk.time=0; the time alone without CONFIG_PRINTK_CALLER.
+  const match = /^(?:<(\d{1,3})>)?(?:\[ *(\d{1,9})\.(\d{6})\])?(?:\[ *([TC]\d+)\])?(.*)$/s.exec(line);
+  const [, priority, seconds, micros, caller, rest = line] = match ?? [];
+  const prefixed = seconds !== undefined || caller !== undefined;
+  return {
+    level: priority === undefined ? 6 : Number(priority) & 7,
+    facility: priority === undefined ? 0 : Number(priority) >> 3,
+    seq: null,
+    usec: seconds === undefined ? null : Number(seconds) * 1_000_000 + Number(micros),
+    text: prefixed && rest.startsWith(' ') ? rest.slice(1) : rest,
+    ...(caller === undefined ? {} : { caller }),
+  };
+}

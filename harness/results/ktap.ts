@@ -1,0 +1,432 @@
+// SPDX-License-Identifier: MIT
+import { DetailBuffer } from './ktapDetail.ts';
+import { type Place, type ResultSaying, readLine } from './ktapLine.ts';
+import { type Line, LineSplitter } from './lines.ts';
+import type { CaseResult, CaseVerdict } from './schema.ts';
+
+/** One result line with what belongs to it. */
+export interface KtapCase {
+  /** Raw, as printed; without a description the directive's text or the `# Subtest:` name, else empty. */
+  name: string;
+  number: number | null;
+  verdict: CaseVerdict;
+  /** The directive's text and the diagnostics before the result; bounded. */
+  detail: string;
+  /** Its subtests, in order. */
+  cases: KtapCase[];
+}
+
+/** Something that is wrong with the output as a whole. */
+export interface KtapProblem {
+  code: KtapProblemCode;
+  /** The line where it was noticed, counted from 1; 0 if there was none. */
+  line: number;
+  /** For people. May hold text of the guest's. */
+  message: string;
+}
+
+export type KtapProblemCode = keyof typeof FATAL;
+
+export interface KtapResult {
+  cases: KtapCase[];
+  /** N of the outermost `1..N`. */
+  plan: number | null;
+  /** The reason in `1..0 # SKIP reason`, the whole program skipped; null if it was not. */
+  skipped: string | null;
+  /** The reason in `Bail out! reason`, may be empty; null without one. */
+  bailout: string | null;
+  problems: KtapProblem[];
+  /** Diagnostics after the last result: the last words of a program that died; bounded. */
+  trailing: string;
+  /** How many lines were read. */
+  lines: number;
+}
+
+export interface KtapLimits {
+  /** Bytes of one line; the rest is cut. 16 KiB. */
+  line?: number;
+  /** Cases kept, at all depths together; further ones are only counted. 100,000. */
+  cases?: number;
+  /** Characters of one case's diagnostics. 8 KiB. */
+  detail?: number;
+  /** Characters of all diagnostics together; later cases keep none. 16 Mi. */
+  details?: number;
+}
+
+/**
+ * A streaming parser for KTAP and for the TAP that kernel tests print. Memory is bounded whatever comes.
+ *
+ * A result line closes the level nested below it: `ok 1 suite` follows the indented results of that suite.
+ */
+export class KtapParser {
+  readonly #splitter: LineSplitter;
+  readonly #maxCases: number;
+  readonly #pending: DetailBuffer;
+  readonly #problems: KtapProblem[] = [];
+  readonly #result = { skipped: null as string | null, bailout: null as string | null };
+  #budget: number;
+  #levels: Level[] = [];
+  #lines = 0;
+  #cases = 0;
+  #unlistedFailures = 0;
+  #subtest: string | null = null;
+  #seen = { version: false, cut: false, stamped: false };
+
+  constructor(limits: KtapLimits = {}) {
+    this.#splitter = new LineSplitter(limits.line ?? 16 * 1024);
+    this.#maxCases = limits.cases ?? 100_000;
+    this.#pending = new DetailBuffer(limits.detail ?? 8 * 1024);
+    this.#budget = limits.details ?? 16 * 1024 * 1024;
+  }
+
+  /** Takes the next bytes, cut anywhere. */
+  write(chunk: Uint8Array | string): void {
+    for (const line of this.#splitter.write(chunk)) {
+      this.#readLine(line);
+    }
+  }
+
+  /** The last line may lack its end. To be called once, last. */
+  end(): KtapResult {
+    for (const line of this.#splitter.end()) {
+      this.#readLine(line);
+    }
+    this.#closeBelow(this.#levels[0]?.width ?? 0);
+    const root = this.#levels[0] ?? newLevel({ width: 0, hashes: 0 }, null, []);
+    this.#checkRoot(root);
+    return {
+      cases: root.cases,
+      plan: root.plan,
+      ...this.#result,
+      problems: this.#problems,
+      trailing: this.#pending.takeTrailing().join('\n'),
+      lines: this.#lines,
+    };
+  }
+
+  #readLine(raw: Line): void {
+    this.#lines++;
+    if (raw.cut && !this.#seen.cut) {
+      this.#seen.cut = true;
+      this.#report('line-cut', 'a line was longer than the limit and has been cut');
+    }
+    const line = readLine(this.#withoutStamp(raw.text));
+    switch (line.type) {
+      case 'version':
+        return this.#openVersion(line);
+      case 'plan':
+        return this.#isNested(line) ? this.#readPlan(line, line.count, line.skip) : this.#readText(raw.text);
+      case 'subtest':
+        return this.#isNested(line) ? this.#openSubtest(line, line.name) : this.#readText(raw.text);
+      case 'result':
+        return this.#isNested(line) ? this.#readResult(line) : this.#readText(raw.text);
+      case 'bailout':
+        // Behind `# ` it ended one program of several; the runner's own result line for it follows.
+        if (line.hashes > 0) {
+          return this.#readText(raw.text);
+        }
+        this.#result.bailout ??= line.reason;
+        return;
+      case 'text':
+        return this.#readText(line.text);
+    }
+  }
+
+  /** kunit's results come through the kernel log; if its header carries a time, so does every line. */
+  #withoutStamp(text: string): string {
+    const stamp = /^\[ *\d+\.\d+\](?:\[ *[TC]\d+\])? /.exec(text)?.[0];
+    if (stamp === undefined) {
+      return text;
+    }
+    const rest = text.slice(stamp.length);
+    this.#seen.stamped ||= !this.#seen.version && readLine(rest).type === 'version';
+    return this.#seen.stamped ? rest : text;
+  }
+
+  /**
+   * A comment may look like a result (`# ok 3 files left`). Behind `# ` it is one only where a version line
+   * behind as many `# ` has said that a whole KTAP output is nested there; plain text has no number.
+   */
+  #isNested(line: Place & { type: string; number?: number | null }): boolean {
+    const numberless = line.type === 'result' && line.number === null;
+    if (line.hashes === 0 && !(numberless && this.#levels.length > 0)) {
+      return true;
+    }
+    return this.#levels.some((l) => l.hashes === line.hashes && (!numberless || l.width === line.width));
+  }
+
+  #openVersion(line: Place): void {
+    this.#seen.version = true;
+    this.#closeBelow(line.width);
+    const top = this.#levels.at(-1);
+    if (top && top.width === line.width && this.#levels.length > 1 && !isFresh(top)) {
+      this.#closeBelow(line.width - 1);
+    }
+    this.#open(line);
+  }
+
+  #openSubtest(line: Place, name: string): void {
+    const top = this.#levels.at(-1);
+    if (line.width > (top?.width ?? 0)) {
+      this.#subtest = name;
+      this.#open(line);
+    } else if (top && top.width === line.width && this.#levels.length > 1 && isFresh(top)) {
+      top.name = name;
+    } else {
+      // TAP 14 announces a subtest before its indentation begins.
+      this.#subtest = name;
+    }
+  }
+
+  #readPlan(line: Place, count: number, skip: string | null): void {
+    this.#closeBelow(line.width);
+    const level = this.#open(line);
+    if (level.plan !== null) {
+      this.#report('plan-twice', `a second plan 1..${count} after 1..${level.plan}`, level);
+      return;
+    }
+    level.plan = count;
+    if (count === 0 && skip !== null && this.#levels.length === 1) {
+      this.#result.skipped = skip;
+    }
+  }
+
+  #readResult(line: Place & ResultSaying): void {
+    const nested = this.#takeNested(line.width);
+    const level = this.#open(line);
+    this.#checkNumber(level, line.number);
+    const detail = [...(nested?.before ?? []), ...this.#pending.take()];
+    // kselftest_harness.h has its own limit per case, and says so only in a comment.
+    const timedOut =
+      line.verdict === 'fail' && detail.some((text) => text.endsWith(': Test terminated by timeout'));
+    this.#subtest = null;
+    this.#keep(level, {
+      name: line.name || (nested?.name ?? ''),
+      number: line.number,
+      verdict: timedOut ? 'timeout' : line.verdict,
+      detail: this.#spend([line.reason, ...detail].filter((text) => text !== '').join('\n')),
+      cases: nested?.cases ?? [],
+    });
+  }
+
+  #readText(text: string): void {
+    this.#pending.add(text, this.#levels.at(-1)?.hashes ?? 0);
+  }
+
+  /** The level at this place, opened if there is none. Levels below it must have been closed. */
+  #open(place: Place): Level {
+    const top = this.#levels.at(-1);
+    if (top && (top.width >= place.width || this.#levels.length >= MAX_DEPTH)) {
+      return top;
+    }
+    const before = top ? this.#pending.take() : [];
+    const level = newLevel(place, this.#subtest, before);
+    this.#subtest = null;
+    this.#levels.push(level);
+    return level;
+  }
+
+  /** Takes off the levels below this width: what a result line at this width is the parent of. */
+  #takeNested(width: number): Level | null {
+    const outermost = this.#levels.findIndex((level) => level.width > width);
+    if (outermost === -1) {
+      return null;
+    }
+    this.#closeBelow(this.#levels[outermost]?.width ?? 0);
+    const level = this.#levels.pop() ?? null;
+    if (level) {
+      this.#checkLevel(level);
+    }
+    return level;
+  }
+
+  /** Closes levels whose parent's result line never came. Their results are kept below a failed parent. */
+  #closeBelow(width: number): void {
+    while (this.#levels.length > 1 && (this.#levels.at(-1)?.width ?? 0) > width) {
+      const level = this.#levels.pop() as Level;
+      this.#checkLevel(level);
+      const parent = this.#levels.at(-1) as Level;
+      this.#report('bad-nesting', `subtest "${level.name ?? ''}" has no result line of its own`, parent);
+      // Its number is passed over, or every later one would seem out of order.
+      parent.next++;
+      this.#keep(parent, {
+        name: level.name ?? '',
+        number: null,
+        verdict: 'fail',
+        detail: this.#spend(
+          ['no result line: the output ends inside this subtest', ...level.before].join('\n'),
+        ),
+        cases: level.cases,
+      });
+    }
+  }
+
+  #keep(level: Level, kept: KtapCase): void {
+    level.count++;
+    this.#cases++;
+    if (this.#cases <= this.#maxCases) {
+      level.cases.push({ ...kept, name: copy(kept.name.slice(0, MAX_NAME)) });
+    } else if (kept.verdict === 'fail' || kept.verdict === 'timeout') {
+      this.#unlistedFailures++;
+    }
+  }
+
+  #spend(detail: string): string {
+    const kept = copy(detail.slice(0, this.#budget));
+    this.#budget -= kept.length;
+    return kept;
+  }
+
+  #checkNumber(level: Level, number: number | null): void {
+    const expected = level.next;
+    level.next = (number ?? expected) + 1;
+    if (number === null) {
+      return;
+    }
+    if (level.numbers.has(number)) {
+      this.#report('duplicate-number', `number ${number} has two results`, level);
+    } else if (number !== expected) {
+      this.#report('out-of-order', `number ${number} where ${expected} was due`, level);
+    }
+    if (level.numbers.size < this.#maxCases) {
+      level.numbers.add(number);
+    }
+  }
+
+  #checkLevel(level: Level): void {
+    const where = level.name === null ? '' : ` in subtest "${level.name}"`;
+    if (level.plan !== null && level.plan !== level.count) {
+      this.#report('plan-mismatch', `${level.plan} results planned, ${level.count} seen${where}`, level);
+    }
+    if (level.count === 0 && level.plan !== 0) {
+      this.#report('no-results', `no result line${where}`, level);
+    }
+  }
+
+  #checkRoot(root: Level): void {
+    const skipped = this.#result.skipped !== null;
+    if (!this.#seen.version) {
+      this.#report('no-version', 'no version line');
+    }
+    // Subtests may lack a plan (kunit's parametrised cases do); the outermost level says how much is to come.
+    if (root.plan === null) {
+      this.#report('no-plan', 'no plan');
+    }
+    if (this.#cases > this.#maxCases) {
+      const more = this.#cases - this.#maxCases;
+      this.#report(
+        'too-many-cases',
+        `${more} more cases are not listed, ${this.#unlistedFailures} of them failed`,
+      );
+    }
+    this.#checkLevel(root);
+    if (root.count === 0 && root.plan === 0 && !skipped) {
+      this.#report('no-results', 'the plan is 1..0, without a reason to skip', root);
+    }
+  }
+
+  /** Once a code and level, and not without end: a program can print the same mistake a million times. */
+  #report(code: KtapProblemCode, message: string, level?: Level): void {
+    if (level?.flagged.has(code) || this.#problems.length >= MAX_PROBLEMS) {
+      return;
+    }
+    level?.flagged.add(code);
+    this.#problems.push({ code, line: this.#lines, message });
+  }
+}
+
+/** Leaves, and parents that disagree with their children; the names of nested cases are joined with ` > `. */
+export function flattenCases(result: Pick<KtapResult, 'cases'>): CaseResult[] {
+  const flat: CaseResult[] = [];
+  walk(result.cases, '');
+  return flat;
+
+  function walk(cases: readonly KtapCase[], prefix: string): void {
+    for (const [index, { name, number, verdict, detail, cases: nested }] of cases.entries()) {
+      const path = prefix + (name || `case ${number ?? index + 1}`);
+      walk(nested, `${path} > `);
+      if (nested.length === 0 || isBad(verdict) !== nested.some((child) => isBad(child.verdict))) {
+        // A parent that is expected to fail agrees with failing children.
+        if (nested.length === 0 || verdict !== 'xfail') {
+          flat.push({ name: path, verdict, detail });
+        }
+      }
+    }
+  }
+}
+
+/** Whether a test with this problem fails even if every case passed, and why. */
+const FATAL = {
+  // Harmless: results are recognised without it.
+  'no-version': false,
+  // KTAP allows it; that the program came to its end is known from its exit status.
+  'no-plan': false,
+  // Results are missing, or there are results nobody planned.
+  'plan-mismatch': true,
+  // Two outputs are mixed, and neither can be checked for completeness.
+  'plan-twice': true,
+  // A forked child that runs on into the parent's code reports for it; one of the two results is wrong.
+  'duplicate-number': true,
+  // Tests in parallel finish as they like; a missing one shows in the plan.
+  'out-of-order': false,
+  // A result and its name stand at the line's beginning.
+  'line-cut': false,
+  // Cases that nobody sees can't be called passed.
+  'too-many-cases': true,
+  // The program ended inside a subtest, or does not say how it went.
+  'bad-nesting': true,
+  // Nothing was tested.
+  'no-results': true,
+} as const;
+
+/** Whether a test with this problem fails even if every case passed; the reasons stand with the table. */
+export function isFatal(problem: Pick<KtapProblem, 'code'>): boolean {
+  return FATAL[problem.code];
+}
+
+/** A level of nesting that has been opened and not yet closed by its parent's result line. */
+interface Level extends Place {
+  name: string | null;
+  /** Diagnostics before it was opened; they are its parent's. */
+  before: string[];
+  plan: number | null;
+  count: number;
+  /** The number that is due. */
+  next: number;
+  numbers: Set<number>;
+  cases: KtapCase[];
+  flagged: Set<KtapProblemCode>;
+}
+
+const MAX_DEPTH = 32;
+const MAX_NAME = 512;
+const MAX_PROBLEMS = 1000;
+
+function newLevel({ width, hashes }: Place, name: string | null, before: string[]): Level {
+  return {
+    width,
+    hashes,
+    name,
+    before,
+    plan: null,
+    count: 0,
+    next: 1,
+    numbers: new Set(),
+    cases: [],
+    flagged: new Set(),
+  };
+}
+
+/** A slice keeps the whole string that it was cut from alive; a short name would hold a long line. */
+function copy(text: string): string {
+  return Buffer.from(text).toString();
+}
+
+/** Only a header has been seen yet. */
+function isFresh(level: Level): boolean {
+  return level.count === 0 && level.plan === null && level.name === null;
+}
+
+function isBad(verdict: CaseVerdict): boolean {
+  return verdict === 'fail' || verdict === 'timeout';
+}

@@ -1,0 +1,80 @@
+// SPDX-License-Identifier: MIT
+
+/**
+ * The diagnostics since the last result, bounded: the first half and the last half of the limit are kept,
+ * because assertions come first and what ended the test comes last.
+ */
+export class DetailBuffer {
+  readonly #limit: number;
+  #head: string[] = [];
+  #tail: string[] = [];
+  #headSize = 0;
+  #tailSize = 0;
+  #left = 0;
+  #running: string | null = null;
+
+  /** `limit`: characters. */
+  constructor(limit: number) {
+    this.#limit = limit;
+  }
+
+  /** Takes one line; `hashes`: how many `# ` the surrounding level is prefixed with. */
+  add(line: string, hashes: number): void {
+    const text = stripHashes(line, hashes + 1);
+    this.#running = RUN.exec(text)?.[1] ?? this.#running;
+    if (text.trim() === '' || FRAME.some((frame) => frame.test(text))) {
+      return;
+    }
+    const kept = text.slice(0, this.#limit / 2);
+    if (this.#tail.length === 0 && this.#headSize + kept.length <= this.#limit / 2) {
+      this.#head.push(kept);
+      this.#headSize += kept.length + 1;
+      return;
+    }
+    this.#tail.push(kept);
+    this.#tailSize += kept.length + 1;
+    while (this.#tailSize > this.#limit / 2 && this.#tail.length > 1) {
+      this.#tailSize -= (this.#tail.shift()?.length ?? 0) + 1;
+      this.#left++;
+    }
+  }
+
+  /** Hands out the lines and begins anew. */
+  take(): string[] {
+    const left = this.#left > 0 ? [`[${this.#left} lines left out]`] : [];
+    const lines = [...this.#head, ...left, ...this.#tail];
+    this.#head = [];
+    this.#tail = [];
+    this.#headSize = 0;
+    this.#tailSize = 0;
+    this.#left = 0;
+    this.#running = null;
+    return lines;
+  }
+
+  /** As take(), after the case that kselftest_harness.h said it was running, if no result came for it. */
+  takeTrailing(): string[] {
+    const running = this.#running === null ? [] : [`RUN ${this.#running} ...`];
+    return [...running, ...this.take()];
+  }
+}
+
+// What kselftest.h, kselftest_harness.h and kunit print around results: said by the results already.
+const RUN = /^ +RUN {2,}(\S.*) \.\.\.$/;
+const FRAME = [
+  RUN,
+  /^ +(?:OK|FAIL) {2}\S/,
+  /^ +SKIP {6}/,
+  /^Starting \d+ tests? from \d+ test cases?\.$/,
+  /^(?:PASSED|FAILED): \d+ \/ \d+ tests passed\.$/,
+  /^Planned tests != run tests \(/,
+  /^(?:\S+: |Totals: )pass:\d+ fail:\d+ /,
+];
+
+function stripHashes(line: string, hashes: number): string {
+  let text = line;
+  for (let i = 0; i < hashes; i++) {
+    text = text.replace(/^[ \t]*#(?: |$)/, '');
+  }
+  return text.trimEnd();
+}

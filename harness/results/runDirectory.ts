@@ -1,0 +1,66 @@
+// SPDX-License-Identifier: MIT
+import { randomBytes } from 'node:crypto';
+import { mkdir, readFile, stat } from 'node:fs/promises';
+import { basename, join, resolve } from 'node:path';
+import { KilnError } from '../errors.ts';
+import { replaceLink, writeAtomic } from '../util/files.ts';
+import { type Results, readResults } from './schema.ts';
+
+/** The directory that one run owns. */
+export type RunDirectory = { id: string; dir: string };
+
+/** Make `<parent>/<id>` and point `<parent>/latest` at it. Ids sort by time. */
+export async function createRunDirectory(parent: string): Promise<RunDirectory> {
+  const now = new Date().toISOString().replace(/[-:]/g, '').replace('T', '-').slice(0, 15);
+  const id = `${now}-${randomBytes(2).toString('hex')}`;
+  const dir = join(resolve(parent), id);
+  try {
+    await mkdir(dir, { recursive: true });
+    await replaceLink(id, join(resolve(parent), 'latest'));
+  } catch (cause) {
+    throw new KilnError(
+      'infrastructure',
+      `can't make a run directory in ${parent}: ${(cause as Error).message}`,
+      {
+        hint: 'choose another place with --out DIR',
+        cause,
+      },
+    );
+  }
+  return { id, dir };
+}
+
+/** Write results.json in one step: a reader sees all of it or none. */
+export async function writeResults(dir: string, results: Results): Promise<void> {
+  await writeAtomic(join(dir, 'results.json'), `${JSON.stringify(results, null, 2)}\n`);
+}
+
+/**
+ * Read a run's results.
+ * @param run a run's directory, its results.json, or an id in `parent`
+ */
+export async function loadResults(run: string, parent: string): Promise<{ results: Results; dir: string }> {
+  const candidates = [resolve(run), join(resolve(parent), run)];
+  for (const path of candidates) {
+    const info = await stat(path).catch(() => undefined);
+    if (!info) continue;
+    const file = info.isDirectory() ? join(path, 'results.json') : path;
+    const text = await readFile(file, 'utf8').catch((cause) => {
+      throw new KilnError('bad-input', `there is no results.json in ${path}`, {
+        hint: 'the run may still be going, or was killed before it could write',
+        cause,
+      });
+    });
+    try {
+      return {
+        results: readResults(text),
+        dir: basename(file) === 'results.json' ? resolve(file, '..') : path,
+      };
+    } catch (cause) {
+      throw new KilnError('bad-input', `${file}: ${(cause as Error).message}`, { cause });
+    }
+  }
+  throw new KilnError('bad-input', `no run "${run}"`, {
+    hint: `give a run's directory, or an id in ${parent}`,
+  });
+}

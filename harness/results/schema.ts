@@ -1,0 +1,261 @@
+// SPDX-License-Identifier: MIT
+import { z } from 'zod';
+
+/** Reads results.json: its parsed JSON, or its text. Unknown fields are ignored; throws ResultsError. */
+export function readResults(input: unknown): Results {
+  const json = typeof input === 'string' ? parseJson(input) : input;
+  const version = (json as { schema?: unknown } | null)?.schema;
+  // Said before anything else: a later version would otherwise fail with a list of puzzling field errors.
+  if (version !== RESULTS_VERSION) {
+    throw new ResultsError(
+      'results-version',
+      `results.json has schema version ${JSON.stringify(version)}; this Kiln reads version ${RESULTS_VERSION} only`,
+    );
+  }
+  const read = resultsSchema.safeParse(json);
+  if (!read.success) {
+    throw new ResultsError(
+      'results-invalid',
+      `results.json is not valid:\n${z.prettifyError(read.error)}`,
+      read.error,
+    );
+  }
+  return read.data;
+}
+
+function parseJson(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch (cause) {
+    throw new ResultsError('results-invalid', 'results.json is not JSON', cause);
+  }
+}
+
+/** results.json can't be read. `results-version`: written by another version; `results-invalid`: broken. */
+export class ResultsError extends Error {
+  readonly code: 'results-version' | 'results-invalid';
+
+  constructor(code: ResultsError['code'], message: string, cause?: unknown) {
+    super(message, { cause });
+    this.name = 'ResultsError';
+    this.code = code;
+  }
+}
+
+/** The version of results.json that this file describes. Raised when a reader of the old form would go wrong. */
+export const RESULTS_VERSION = 1;
+
+/** A KTAP case's verdict. `timeout`: the KTAP directive TIMEOUT, a limit inside the test program. */
+export const caseVerdictSchema = z.enum(['pass', 'fail', 'skip', 'xfail', 'timeout']);
+
+/** A test's verdict. `crash`: the kernel or the guest died; `error`: Kiln's own trouble, never the test's fault. */
+export const verdictSchema = z.enum(['pass', 'fail', 'skip', 'xfail', 'timeout', 'crash', 'error']);
+
+/** What kind of complaint a splat is; harness/results/splat.ts tells them apart. */
+export const splatKindSchema = z.enum([
+  'bug',
+  'warning',
+  'oops',
+  'gpf',
+  'kasan',
+  'kfence',
+  'kcsan',
+  'ubsan',
+  'kmsan',
+  'lockdep',
+  'rcu-stall',
+  'soft-lockup',
+  'hard-lockup',
+  'hung-task',
+  'sleep-in-atomic',
+  'list-corruption',
+  'refcount',
+  'kmemleak',
+  'bad-page',
+  'rss-counter',
+  'oom',
+  'panic',
+  'other',
+]);
+
+const count = z.int().nonnegative();
+/** Milliseconds of the host's clock, unless said otherwise. */
+const milliseconds = z.number().nonnegative();
+
+/** How many of each verdict; `total` is their sum. */
+export const countsSchema = z.object({
+  pass: count,
+  fail: count,
+  skip: count,
+  xfail: count,
+  timeout: count,
+  crash: count,
+  error: count,
+  total: count,
+});
+
+/** One KTAP result, flattened. */
+export const caseSchema = z.object({
+  /** Names of nested cases are joined with ` > `. Raw, as the guest printed it. */
+  name: z.string(),
+  verdict: caseVerdictSchema,
+  /** The directive's text and the diagnostics printed before the result, lines joined with `\n`; may be empty. */
+  detail: z.string(),
+});
+
+/** One complaint of the kernel's in the log. */
+export const splatSchema = z.object({
+  /** The same for the same bug in every run: no addresses, pids, offsets, CPU numbers or times. */
+  title: z.string(),
+  kind: splatKindSchema,
+  /** When in the guest's life it was logged. */
+  phase: z.enum(['boot', 'test', 'shutdown']),
+  /** The command name of the task it happened in, if the log says so. */
+  task: z.string().nullable(),
+  /** It begins, but its end or its stack is missing: the guest died or records were lost. */
+  torn: z.boolean(),
+  /** The log's lines, without time and level. */
+  lines: z.array(z.string()),
+  /** What the kernel panicked with because of this splat. */
+  panic: z.string().nullable().optional(),
+});
+
+/** What the guest was and where its evidence is. Paths are relative to the run's directory, with `/`. */
+export const guestSchema = z.object({
+  /** QEMU's argv, the program first. */
+  qemu: z.array(z.string()),
+  /** What came over the serial console. */
+  console: z.string(),
+  /** The kernel log in the form of /dev/kmsg. */
+  kmsg: z.string(),
+  /** The test program's stdout and stderr. */
+  output: z.string(),
+  /** MiB. */
+  memory: z.int().positive(),
+  cpus: z.int().positive(),
+  /** The kernel's command line. */
+  cmdline: z.string(),
+});
+
+/** One test program run in one guest. */
+export const testSchema = z.object({
+  suite: z.string(),
+  test: z.string(),
+  /** The `id` of the job it belongs to. */
+  job: z.string(),
+  verdict: verdictSchema,
+  /** One line of why, for people; empty for an ordinary pass. */
+  detail: z.string(),
+  cases: z.array(caseSchema),
+  splats: z.array(splatSchema),
+  /** What was wrong with the test's output or its run, one sentence each (see KtapProblem). */
+  problems: z.array(z.string()),
+  /** From the start of the program to its end, guest time. */
+  duration_ms: milliseconds,
+  /** CLOCK_BOOTTIME when the agent said hello, guest time; null if it never did. */
+  boot_ms: milliseconds.nullable(),
+  /** null if no guest was started. */
+  guest: guestSchema.nullable(),
+  /** Files the test left, relative to the run's directory. */
+  artifacts: z.array(z.string()),
+  /** A command line that runs this test again. */
+  reproduce: z.string().nullable(),
+});
+
+/** One series on one base with one config: one build. */
+export const jobSchema = z.object({
+  id: z.string(),
+  base: z.object({
+    /** As it was asked for: `debian:linux-source-6.12`, `tar:…`, `git:DIR#REF`. */
+    source: z.string(),
+    version: z.string().nullable(),
+    /** Of the source archive, hex. */
+    sha256: z.string().nullable(),
+    /** Of the unpatched tree in the base's git repository, hex. */
+    commit: z.string().nullable(),
+  }),
+  series: z.array(
+    z.object({
+      name: z.string(),
+      source: z.string(),
+      patches: z.array(
+        z.object({
+          file: z.string(),
+          subject: z.string(),
+          /** In the patched tree, hex; null if it was not applied. */
+          commit: z.string().nullable(),
+        }),
+      ),
+    }),
+  ),
+  /** Names of the configuration fragments, in the order in which they were merged. */
+  config: z.array(z.string()),
+  /** What runs the guests' code, and why that one. */
+  accelerator: z.object({ name: z.enum(['kvm', 'tcg']), reason: z.string() }),
+  /** null if none was built. */
+  kernel: z
+    .object({
+      /** `uname -r`. */
+      release: z.string(),
+      key: z.string(),
+      /** Compiler warnings; `patch` is the file name of the patch that added the line, if one did. */
+      warnings: z.array(
+        z.object({ file: z.string(), line: count, text: z.string(), patch: z.string().nullable() }),
+      ),
+    })
+    .nullable(),
+  /** Content keys of the stages' outputs, hex; null where the job did not get that far. */
+  keys: z.object({
+    tree: z.string().nullable(),
+    kernel: z.string().nullable(),
+    image: z.string().nullable(),
+  }),
+  /** In the order in which they ran. `cached`: the output was there already. */
+  stages: z.array(z.object({ name: z.string(), duration_ms: milliseconds, cached: z.boolean() })),
+  /** Suites that were not run, and why. */
+  left_out: z.array(z.object({ suite: z.string(), reason: z.string() })),
+  /** What ended the job early. Fields beyond these two depend on the code and are kept. */
+  error: z.looseObject({ code: z.string(), message: z.string() }).nullable(),
+});
+
+/** results.json, schema version 1: everything one call of Kiln did. */
+export const resultsSchema = z.object({
+  schema: z.literal(RESULTS_VERSION),
+  /** Kiln's own version. */
+  kiln: z.string(),
+  /** The run's id, also the name of its directory. */
+  id: z.string(),
+  /** When the run began, ISO 8601 with a zone. */
+  started: z.iso.datetime({ offset: true }),
+  duration_ms: milliseconds,
+  exit_code: z.int().min(0).max(255),
+  /** argv as it was given, the program first. */
+  command: z.array(z.string()),
+  /** Counts over `tests`, and in `cases` the same over their cases. */
+  summary: countsSchema.extend({ cases: countsSchema }),
+  jobs: z.array(jobSchema),
+  tests: z.array(testSchema),
+  /** Infrastructure trouble that belongs to no single test. */
+  errors: z.array(z.object({ code: z.string(), message: z.string() })),
+});
+
+export type CaseVerdict = z.infer<typeof caseVerdictSchema>;
+export type Verdict = z.infer<typeof verdictSchema>;
+export type SplatKind = z.infer<typeof splatKindSchema>;
+export type Counts = z.infer<typeof countsSchema>;
+export type CaseResult = z.infer<typeof caseSchema>;
+export type SplatResult = z.infer<typeof splatSchema>;
+export type GuestResult = z.infer<typeof guestSchema>;
+export type TestResult = z.infer<typeof testSchema>;
+export type JobResult = z.infer<typeof jobSchema>;
+export type Results = z.infer<typeof resultsSchema>;
+
+/** Counts verdicts, of tests or of cases. */
+export function countVerdicts(verdicts: Iterable<Verdict>): Counts {
+  const counts: Counts = { pass: 0, fail: 0, skip: 0, xfail: 0, timeout: 0, crash: 0, error: 0, total: 0 };
+  for (const verdict of verdicts) {
+    counts[verdict]++;
+    counts.total++;
+  }
+  return counts;
+}

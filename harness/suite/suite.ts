@@ -1,0 +1,73 @@
+// SPDX-License-Identifier: MIT
+import { readdir, readFile, stat } from 'node:fs/promises';
+import { basename, join, resolve } from 'node:path';
+import { KilnError } from '../errors.ts';
+import { readIfThere } from '../util/files.ts';
+import { parseSettings, type Settings } from './settings.ts';
+
+/** A test program: one C file with a main function. */
+export type Test = { name: string; source: string };
+
+/** A directory of guest tests, laid out like tools/testing/selftests/<area>. */
+export type Suite = {
+  name: string;
+  /** Absolute. */
+  dir: string;
+  tests: Test[];
+  /** C files without a main function: linked into every test of the suite. */
+  helpers: string[];
+  /** The text of its `config` file; empty if it has none. */
+  config: string;
+  settings: Settings;
+};
+
+/** All suites below a directory like guest-tests/, by name. A suite is a directory with at least one test. */
+export async function findSuites(dir: string): Promise<Suite[]> {
+  const entries = await readdir(dir, { withFileTypes: true });
+  const suites: Suite[] = [];
+  for (const entry of entries.sort((a, b) => (a.name < b.name ? -1 : 1))) {
+    if (!entry.isDirectory() || entry.name.startsWith('.')) continue;
+    const path = join(dir, entry.name);
+    if ((await cFiles(path)).length > 0) suites.push(await readSuite(path));
+  }
+  return suites;
+}
+
+/** Read one suite directory; throws bad-input if there is no test in it. */
+export async function readSuite(path: string): Promise<Suite> {
+  const dir = resolve(path);
+  const info = await stat(dir).catch(() => undefined);
+  if (!info?.isDirectory())
+    throw new KilnError('bad-input', `no directory of tests at ${path}`, {
+      hint: 'give a directory laid out like tools/testing/selftests/<area>',
+    });
+  const name = basename(dir);
+  if (!/^[A-Za-z0-9._+-]+$/.test(name))
+    throw new KilnError('bad-input', `${dir}: a suite's name is made of letters, digits and . _ + -`);
+  const tests: Test[] = [];
+  const helpers: string[] = [];
+  for (const file of await cFiles(dir)) {
+    const source = join(dir, file);
+    if (hasMain(await readFile(source, 'utf8'))) tests.push({ name: file.slice(0, -2), source });
+    else helpers.push(source);
+  }
+  if (tests.length === 0)
+    throw new KilnError('bad-input', `${dir}: no *.c file with a main function or TEST_HARNESS_MAIN in it`);
+  const settingsFile = join(dir, 'settings');
+  return {
+    name,
+    dir,
+    tests,
+    helpers,
+    config: (await readIfThere(join(dir, 'config'))) ?? '',
+    settings: parseSettings((await readIfThere(settingsFile)) ?? '', settingsFile),
+  };
+}
+
+async function cFiles(dir: string): Promise<string[]> {
+  return (await readdir(dir)).filter((name) => name.endsWith('.c')).sort();
+}
+
+function hasMain(source: string): boolean {
+  return /^\s*TEST_HARNESS_MAIN\b/m.test(source) || /\bmain\s*\(/.test(source);
+}

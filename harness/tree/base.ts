@@ -1,0 +1,137 @@
+// SPDX-License-Identifier: MIT
+import { mkdir, rename, rm, stat } from 'node:fs/promises';
+import { join, resolve } from 'node:path';
+import { KilnError } from '../errors.ts';
+import type { Context } from '../util/context.ts';
+import { exec } from '../util/exec.ts';
+import { aside, makeDirectory, readCachedJson, readIfThere, writeAtomic } from '../util/files.ts';
+import { git } from '../util/git.ts';
+import { contentKey } from '../util/hash.ts';
+import { lock } from '../util/lock.ts';
+import { fetchDebian } from './debian.ts';
+import { fetchTar } from './tarball.ts';
+
+/** An unpatched kernel source, kept in the cache as a git repository. */
+export type Base = {
+  /** As the user named it. */
+  source: string;
+  /** Debian's version, a tar file's name, or the ref. */
+  version: string;
+  /** Of the archive, in hex; null for git, where `commit` says it all. */
+  sha256: string | null;
+  commit: string;
+  /** The bare repository. */
+  gitDir: string;
+};
+
+/** What a fetched archive is: `tar` is on disk until `release` is called. */
+export type Archive = { version: string; sha256: string; tar: string; release: () => Promise<void> };
+
+const forms = 'debian:PACKAGE[=VERSION], tar:FILE-or-URL[#sha256=HEX], git:DIR#REF';
+
+/** Get a base into the cache, or find it there. An archive is fetched once; see docs/design.md for what renews it. */
+export async function prepareBase(source: string, context: Context): Promise<{ base: Base; cached: boolean }> {
+  const [kind, rest] = split(source);
+  if (kind === 'git') return { base: await borrow(source, rest, context), cached: true };
+  const id = await identity(kind, rest, source);
+  const dir = join(context.cache, 'bases', id);
+  const found = await readCachedJson<Base>(join(dir, 'base.json'));
+  if (found) return { base: found, cached: true };
+  await using _lock = await lock(join(context.cache, 'locks', `base-${id}`), {
+    signal: context.signal,
+    onWait: () => context.note('info', 'another run is fetching the same base: waiting for it'),
+  });
+  const meanwhile = await readCachedJson<Base>(join(dir, 'base.json'));
+  if (meanwhile) return { base: meanwhile, cached: true };
+  const archive = kind === 'debian' ? await fetchDebian(rest, context) : await fetchTar(rest, context);
+  try {
+    await makeDirectory(dir, (temporary) => importArchive(source, archive, temporary, dir, context));
+  } finally {
+    await archive.release();
+  }
+  return { base: (await readCachedJson<Base>(join(dir, 'base.json')))!, cached: false };
+}
+
+function split(source: string): ['debian' | 'tar' | 'git', string] {
+  const match = /^(debian|tar|git):(.+)$/.exec(source);
+  if (!match)
+    throw new KilnError('usage', `"${source}" is no base`, { hint: `a base is one of ${forms}` });
+  return [match[1] as 'debian' | 'tar' | 'git', match[2]!];
+}
+
+/** A local archive that changed under its name is another base. */
+async function identity(kind: 'debian' | 'tar', rest: string, source: string): Promise<string> {
+  const file = rest.replace(/#sha256=.*$/, '');
+  if (kind === 'debian' || /^https?:/.test(file)) return contentKey('base', source);
+  const info = await stat(resolve(file)).catch(() => undefined);
+  return contentKey('base', source, resolve(file), `${info?.size} ${info?.mtimeMs}`);
+}
+
+/** One commit with a fixed author and date: the same archive gives the same commit on every machine. */
+async function importArchive(source: string, archive: Archive, temporary: string, dir: string, context: Context) {
+  const worktree = join(temporary, 'source');
+  const gitDir = join(temporary, 'repo.git');
+  await mkdir(worktree);
+  await git(temporary, ['init', '--quiet', '--bare', gitDir], { signal: context.signal });
+  context.progress(`unpacking ${archive.version}`);
+  await unpack(archive.tar, worktree, context);
+  context.progress(`importing ${archive.version} into git`);
+  const env = {
+    GIT_DIR: gitDir,
+    GIT_WORK_TREE: worktree,
+    GIT_AUTHOR_DATE: '@0 +0000',
+    GIT_COMMITTER_DATE: '@0 +0000',
+  };
+  await git(worktree, ['add', '--all', '--force', '.'], { env, signal: context.signal });
+  await git(worktree, ['commit', '--quiet', '--message', archive.version], { env, signal: context.signal });
+  const commit = (await git(worktree, ['rev-parse', 'HEAD'], { env })).stdout.trim();
+  await git(worktree, ['update-ref', 'refs/kiln/base', commit], { env });
+  await rm(worktree, { recursive: true, force: true });
+  const base: Base = {
+    source,
+    version: archive.version,
+    sha256: archive.sha256,
+    commit,
+    gitDir: join(dir, 'repo.git'),
+  };
+  await writeAtomic(join(temporary, 'base.json'), JSON.stringify(base));
+}
+
+async function unpack(tar: string, dir: string, context: Context): Promise<void> {
+  // GNU tar finds the compression itself; a kernel archive has one directory on top.
+  await exec('tar', ['--extract', '--file', tar, '--directory', dir, '--strip-components=1', '--no-same-owner'], {
+    signal: context.signal,
+  }).catch((cause) => {
+    throw new KilnError('bad-input', `${tar} can't be unpacked`, { cause, hint: 'is it a kernel source archive?' });
+  });
+}
+
+/** A repository of our own that borrows the user's objects (alternates): theirs is never written to. */
+async function borrow(source: string, rest: string, context: Context): Promise<Base> {
+  const hash = rest.lastIndexOf('#');
+  const directory = resolve(hash < 0 ? rest : rest.slice(0, hash));
+  const ref = hash < 0 ? 'HEAD' : rest.slice(hash + 1);
+  const wrong = (cause: unknown) =>
+    new KilnError('bad-input', `no commit "${ref}" in a git repository at ${directory}`, { cause, hint: forms });
+  const ask = (args: string[]) => git(directory, args, { signal: context.signal });
+  const commit = (await ask(['rev-parse', '--verify', '--end-of-options', `${ref}^{commit}`]).catch((cause) => {
+    throw wrong(cause);
+  })).stdout.trim();
+  const objects = (await ask(['rev-parse', '--path-format=absolute', '--git-path', 'objects'])).stdout.trim();
+  const gitDir = join(context.cache, 'bases', `git-${contentKey(objects)}`, 'repo.git');
+  await using _lock = await lock(join(context.cache, 'locks', `base-${contentKey(objects)}`), { signal: context.signal });
+  await ensureBorrower(gitDir, objects, context);
+  await git(gitDir, ['update-ref', `refs/kiln/bases/${commit}`, commit], { signal: context.signal });
+  return { source, version: ref, sha256: null, commit, gitDir };
+}
+
+async function ensureBorrower(gitDir: string, objects: string, context: Context): Promise<void> {
+  const alternates = join(gitDir, 'objects', 'info', 'alternates');
+  if ((await readIfThere(alternates)) === `${objects}\n`) return;
+  await mkdir(join(gitDir, '..'), { recursive: true });
+  const temporary = aside(gitDir);
+  await git(join(gitDir, '..'), ['init', '--quiet', '--bare', temporary], { signal: context.signal });
+  await writeAtomic(join(temporary, 'objects', 'info', 'alternates'), `${objects}\n`);
+  await rm(gitDir, { recursive: true, force: true });
+  await rename(temporary, gitDir);
+}

@@ -1,0 +1,49 @@
+// SPDX-License-Identifier: MIT
+import { KilnError } from '../errors.ts';
+import type { Patch } from '../series/series.ts';
+
+/** What `git am` said of a patch it could not apply, as an error that names patch, file and hunk. */
+export function describeConflict(which: { series: string; patch: Patch }, output: string): KilnError {
+  const { series, patch } = which;
+  const place = findPlace(output, patch.content.toString('utf8'));
+  const where = [place.file, place.hunk].filter(Boolean).join(', hunk ');
+  return new KilnError('does-not-apply', `${series}: ${patch.file} does not apply${where ? `: ${where}` : ''}: ${place.reason}`, {
+    hint: 'rebase the series onto the base that is named in the results, or choose its own base with --base',
+    details: {
+      series,
+      patch: patch.file,
+      ...(place.file === undefined ? {} : { file: place.file }),
+      ...(place.hunk === undefined ? {} : { hunk: place.hunk }),
+      output: output.trim().split('\n').slice(0, 40).join('\n'),
+    },
+  });
+}
+
+type Place = { file?: string; hunk?: string; reason: string };
+
+function findPlace(output: string, patch: string): Place {
+  const failed = /^error: patch failed: (.+):(\d+)$/m.exec(output);
+  if (failed) {
+    const hunk = hunkAt(patch, failed[1]!, Number(failed[2]));
+    return { file: failed[1]!, ...(hunk === undefined ? {} : { hunk }), reason: 'the context does not match' };
+  }
+  const corrupt = /^error: (corrupt patch at .*|patch fragment without header.*|No valid patches in input.*)$/m.exec(output);
+  if (corrupt) return { reason: corrupt[1]! };
+  const other = /^error: (?:invalid path '(.+)'|(.+?): (.+))$/m.exec(output);
+  if (other?.[1]) return { file: other[1], reason: 'the path leads outside the tree' };
+  if (other) return { file: other[2]!, reason: other[3]! };
+  if (/Patch is empty|Patch format detection failed/.test(output)) return { reason: 'there is no diff in it' };
+  return { reason: output.trim().split('\n').find((line) => line !== '') ?? 'git am gave no reason' };
+}
+
+/** The hunk header of `file` whose old side starts at `line`. */
+function hunkAt(patch: string, file: string, line: number): string | undefined {
+  let current = '';
+  for (const text of patch.split('\n')) {
+    const header = /^(?:---|\+\+\+) [ab]\/(.+?)\s*$/.exec(text);
+    if (header) current = header[1]!;
+    const hunk = /^@@ -(\d+)/.exec(text);
+    if (hunk && current === file && Number(hunk[1]) === line) return text.trim();
+  }
+  return undefined;
+}

@@ -1,0 +1,75 @@
+// SPDX-License-Identifier: MIT
+import { mkdir, mkdtemp, readdir, rm } from 'node:fs/promises';
+import { join } from 'node:path';
+import { KilnError } from '../errors.ts';
+import type { Context } from '../util/context.ts';
+import { exec } from '../util/exec.ts';
+import { exists } from '../util/files.ts';
+import { sha256File } from '../util/hash.ts';
+import type { Archive } from './base.ts';
+
+/**
+ * A kernel source package of Debian's: the installed one if it is there, else downloaded with
+ * `apt-get download`, which needs no root and checks the archive's signature.
+ * @param wanted PACKAGE or PACKAGE=VERSION
+ */
+export async function fetchDebian(wanted: string, context: Context): Promise<Archive> {
+  const [name, version] = wanted.split('=') as [string, string | undefined];
+  if (!/^linux-source-[0-9.]+$/.test(name))
+    throw new KilnError('usage', `"debian:${wanted}" names no kernel source package`, {
+      hint: 'for example debian:linux-source-6.12',
+    });
+  const installed = await installedVersion(name, context);
+  const file = `/usr/src/${name}.tar.xz`;
+  if (installed && (version === undefined || version === installed) && (await exists(file)))
+    return { version: `${name} ${installed}`, sha256: await sha256File(file), tar: file, release: async () => {} };
+  return download(name, wanted, context);
+}
+
+async function installedVersion(name: string, context: Context): Promise<string | undefined> {
+  const query = await exec('dpkg-query', ['--show', '--showformat=${db:Status-Status} ${Version}', name], {
+    signal: context.signal,
+    okCodes: [0, 1],
+  }).catch(() => undefined);
+  return /^installed (.+)$/.exec(query?.stdout ?? '')?.[1];
+}
+
+async function download(name: string, wanted: string, context: Context): Promise<Archive> {
+  await mkdir(join(context.cache, 'downloads'), { recursive: true });
+  const dir = await mkdtemp(join(context.cache, 'downloads', 'deb-'));
+  const release = () => rm(dir, { recursive: true, force: true });
+  try {
+    context.progress(`downloading ${wanted}`);
+    await aptDownload(dir, wanted, context);
+    const deb = (await readdir(dir)).find((file) => file.endsWith('.deb'));
+    if (!deb) throw new KilnError('infrastructure', `apt-get download ${wanted} left no package`);
+    // name_version_all.deb, where apt writes an epoch's colon as %3a
+    const version = decodeURIComponent(deb.split('_')[1] ?? '');
+    await exec('dpkg-deb', ['--extract', join(dir, deb), join(dir, 'deb')], { signal: context.signal });
+    const tar = join(dir, 'deb', 'usr', 'src', `${name}.tar.xz`);
+    return { version: `${name} ${version}`, sha256: await sha256File(tar), tar, release };
+  } catch (error) {
+    await release();
+    throw error;
+  }
+}
+
+/** A machine that never ran `apt-get update` knows no packages; where we may, we run it and try once more. */
+async function aptDownload(dir: string, wanted: string, context: Context): Promise<void> {
+  const attempt = () => exec('apt-get', ['download', '--quiet', wanted], { cwd: dir, signal: context.signal });
+  try {
+    await attempt();
+  } catch (cause) {
+    context.signal.throwIfAborted();
+    if (process.getuid?.() === 0) {
+      context.progress('apt-get update');
+      await exec('apt-get', ['update'], { signal: context.signal }).catch(() => {});
+      const again = await attempt().then(() => true, () => false);
+      if (again) return;
+    }
+    throw new KilnError('infrastructure', `can't download ${wanted}`, {
+      hint: 'run `apt-get update` as root and look at `apt-cache policy`, or name another base with --base',
+      cause,
+    });
+  }
+}

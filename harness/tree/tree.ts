@@ -1,0 +1,142 @@
+// SPDX-License-Identifier: MIT
+import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import type { Patch, Series } from '../series/series.ts';
+import type { Context } from '../util/context.ts';
+import { readCachedJson, readIfThere, writeAtomic } from '../util/files.ts';
+import { git } from '../util/git.ts';
+import { contentKey } from '../util/hash.ts';
+import { lock } from '../util/lock.ts';
+import { describeConflict } from './conflict.ts';
+import type { Base } from './base.ts';
+
+/** A patch as a commit; `files` are the paths it touches. */
+export type AppliedPatch = { series: string; file: string; subject: string; commit: string; files: string[] };
+
+/** The base with every series applied, one commit a patch. */
+export type Tree = {
+  key: string;
+  commit: string;
+  /** Git's hash of the content alone: equal for equal sources, however they came about. */
+  content: string;
+  gitDir: string;
+  patches: AppliedPatch[];
+  /** Every symbol that some Kconfig file of the tree defines, without CONFIG_. */
+  symbols: string[];
+};
+
+/** Apply the series in order. Throws does-not-apply, naming patch, file and hunk; nothing is left behind then. */
+export async function applySeries(
+  base: Base,
+  series: Series[],
+  context: Context,
+): Promise<{ tree: Tree; cached: boolean }> {
+  const patches = series.flatMap((one) => one.patches.map((patch) => ({ series: one.name, patch })));
+  const key = contentKey(
+    'tree 1',
+    base.commit,
+    ...patches.flatMap(({ series: name, patch }) => [name, patch.file, patch.content]),
+  );
+  const record = join(context.cache, 'trees', `${key}.json`);
+  const found = await readCachedJson<Tree>(record);
+  if (found?.gitDir === base.gitDir) return { tree: found, cached: true };
+  // Worktrees of one repository are made and removed one at a time.
+  await using _lock = await lock(join(context.cache, 'locks', `apply-${contentKey(base.gitDir)}`), {
+    signal: context.signal,
+    onWait: () => context.note('info', 'another run is applying patches to the same base: waiting for it'),
+  });
+  await mkdir(join(context.cache, 'scratch'), { recursive: true });
+  const scratch = await mkdtemp(join(context.cache, 'scratch', 'apply-'));
+  try {
+    const worktree = await emptyWorktree(base, join(scratch, 'tree'), context);
+    await amAll(worktree, patches, join(scratch, 'mail'), context);
+    const tree = await describe(base, key, worktree, patches, context);
+    await git(base.gitDir, ['update-ref', `refs/kiln/trees/${key}`, tree.commit]);
+    await writeAtomic(record, JSON.stringify(tree));
+    return { tree, cached: false };
+  } finally {
+    await rm(scratch, { recursive: true, force: true });
+    await git(base.gitDir, ['worktree', 'prune']);
+  }
+}
+
+/** A sparse worktree with no file in it: git takes out those that the patches touch, so applying takes a second. */
+async function emptyWorktree(base: Base, path: string, context: Context): Promise<string> {
+  const { signal } = context;
+  await git(base.gitDir, ['worktree', 'prune'], { signal });
+  await git(base.gitDir, ['worktree', 'add', '--quiet', '--no-checkout', '--detach', path, base.commit], { signal });
+  await git(path, ['sparse-checkout', 'set', '--no-cone', '/.nothing'], { signal });
+  await git(path, ['read-tree', '--reset', '-u', 'HEAD'], { signal });
+  return path;
+}
+
+type Named = { series: string; patch: Patch };
+
+async function amAll(worktree: string, patches: Named[], mailDir: string, context: Context): Promise<void> {
+  if (patches.length === 0) return;
+  context.progress(`applying ${patches.length} patches`);
+  await mkdir(mailDir);
+  const files = patches.map((_, index) => join(mailDir, String(index + 1).padStart(6, '0')));
+  await Promise.all(patches.map(({ patch }, index) => writeFile(files[index]!, asMail(patch))));
+  const result = await git(worktree, ['am', '--quiet', '--committer-date-is-author-date', ...files], {
+    signal: context.signal,
+    okCodes: [0, 1, 128],
+  });
+  if (result.exitCode === 0) return;
+  const next = (await git(worktree, ['rev-parse', '--path-format=absolute', '--git-path', 'rebase-apply/next'])).stdout;
+  const index = Number(await readIfThere(next.trim())) - 1;
+  throw describeConflict(patches[index] ?? patches[0]!, `${result.stdout}\n${result.stderr}`);
+}
+
+/** quilt takes bare diffs too; git wants a mail around them. */
+function asMail(patch: Patch): Buffer {
+  const head = patch.content.subarray(0, 65_536).toString('latin1');
+  const beforeDiff = head.split(/^(?:diff --git |--- )/m)[0] ?? '';
+  if (/^From(:| \S+ )/m.test(beforeDiff)) return patch.content;
+  const header = `From: unknown <unknown@localhost>\nDate: Thu, 1 Jan 1970 00:00:00 +0000\nSubject: ${patch.file}\n\n`;
+  return Buffer.concat([Buffer.from(header), patch.content]);
+}
+
+async function describe(
+  base: Base,
+  key: string,
+  worktree: string,
+  patches: Named[],
+  context: Context,
+): Promise<Tree> {
+  const { signal } = context;
+  const range = `${base.commit}..HEAD`;
+  const log = await git(worktree, ['log', '--reverse', '--format=%x00%H%n%s', '--name-only', '--no-renames', range], {
+    signal,
+  });
+  const commits = log.stdout.split('\0').slice(1);
+  const head = (await git(worktree, ['rev-parse', 'HEAD', 'HEAD^{tree}'], { signal })).stdout.trim().split('\n');
+  return {
+    key,
+    commit: head[0]!,
+    content: head[1]!,
+    gitDir: base.gitDir,
+    patches: commits.map((text, index) => {
+      const [commit, subject, ...files] = text.split('\n').filter((line) => line !== '');
+      const { series, patch } = patches[Math.min(index, patches.length - 1)]!;
+      return { series, file: patch.file, subject: subject ?? '', commit: commit ?? '', files };
+    }),
+    symbols: await kconfigSymbols(worktree, signal),
+  };
+}
+
+async function kconfigSymbols(worktree: string, signal: AbortSignal): Promise<string[]> {
+  const pattern = '^(menu)?config[[:space:]]+[A-Za-z0-9_]+';
+  const grep = await git(worktree, ['grep', '--cached', '-hoE', pattern, '--', '*Kconfig*'], {
+    signal,
+    okCodes: [0, 1],
+  });
+  const names = grep.stdout.split('\n').map((line) => line.split(/\s+/)[1] ?? '');
+  return [...new Set(names)].filter((name) => name !== '').sort();
+}
+
+/** Every file the series touches, with the last patch to touch it. */
+export function lastToTouch(tree: Pick<Tree, 'patches'>): Map<string, AppliedPatch> {
+  return new Map(tree.patches.flatMap((patch) => patch.files.map((file) => [file, patch] as const)));
+}
+

@@ -1,0 +1,83 @@
+// SPDX-License-Identifier: MIT
+// The only import of execa: every program that Kiln starts is started here, and none outlives Kiln.
+import { execa, type Options, type Result, type ResultPromise } from 'execa';
+import { interrupted, KilnError } from '../errors.ts';
+
+export type ExecOptions = {
+  cwd?: string;
+  /** Added to the environment of this process. */
+  env?: Record<string, string>;
+  input?: string | Uint8Array;
+  /** Ends the program (SIGTERM, five seconds later SIGKILL); the call then throws `interrupted`. */
+  signal?: AbortSignal | undefined;
+  /** Milliseconds; past it the program is ended and the call throws an infrastructure error. */
+  timeout?: number;
+  /** Called with each line of stdout and stderr, as it comes. */
+  onLine?: (line: string) => void;
+  /** Exit codes that are an answer and no trouble; default [0]. */
+  okCodes?: number[];
+};
+
+export type ExecResult = { stdout: string; stderr: string; exitCode: number };
+
+/** Output kept of one program: enough for every message, too little to fill memory. */
+const maxOutput = 64 * 1024 * 1024;
+
+/** Run a program to its end. Throws a KilnError with the command and the end of its output when it fails. */
+export async function exec(file: string, args: string[], options: ExecOptions = {}): Promise<ExecResult> {
+  options.signal?.throwIfAborted();
+  const child = spawn(file, args, {
+    ...(options.cwd === undefined ? {} : { cwd: options.cwd }),
+    ...(options.env === undefined ? {} : { env: options.env }),
+    ...(options.input === undefined ? { stdin: 'ignore' as const } : { input: options.input }),
+    ...(options.signal === undefined ? {} : { cancelSignal: options.signal }),
+    ...(options.timeout === undefined ? {} : { timeout: options.timeout }),
+    maxBuffer: maxOutput,
+  });
+  if (options.onLine) {
+    const onLine = options.onLine;
+    const lines = (async () => {
+      for await (const line of child.iterable({ from: 'all' })) onLine(String(line));
+    })();
+    lines.catch(() => {}); // the child's own result says what happened
+  }
+  const result: Result = await child;
+  if (result.isCanceled) throw interrupted();
+  const command = [file, ...args].join(' ');
+  const output = { stdout: String(result.stdout ?? ''), stderr: String(result.stderr ?? '') };
+  if (result.exitCode !== undefined && (options.okCodes ?? [0]).includes(result.exitCode))
+    return { ...output, exitCode: result.exitCode };
+  throw new KilnError('infrastructure', `${file} ${describeEnd(result)}`, {
+    details: { command, output: tail(`${output.stdout}\n${output.stderr}`) },
+    cause: result,
+  });
+}
+
+/** Start a program that is tied to this process: the kernel ends it when we end, however we end. */
+export function spawn(
+  file: string,
+  args: string[],
+  options: Options & { endSignal?: 'TERM' | 'KILL' } = {},
+): ResultPromise {
+  const { endSignal = 'TERM', ...rest } = options;
+  // Node knows no parent-death signal, setpriv does. It execs, so the child is the program itself.
+  return execa('setpriv', ['--pdeathsig', endSignal, '--', file, ...args], {
+    ...rest,
+    reject: false,
+    all: true,
+    forceKillAfterDelay: 5000,
+    stripFinalNewline: true,
+  }) as unknown as ResultPromise;
+}
+
+function describeEnd(result: Result): string {
+  if (result.timedOut) return 'did not end in time';
+  if (result.signal) return `was killed by ${result.signal}`;
+  if (result.exitCode === 127) return 'was not found (`kiln doctor` lists what is missing)';
+  if (result.exitCode !== undefined) return `failed with exit code ${result.exitCode}`;
+  return `could not be started: ${result.shortMessage ?? 'unknown reason'}`;
+}
+
+function tail(text: string): string {
+  return text.trim().split('\n').slice(-20).join('\n');
+}

@@ -1,0 +1,32 @@
+// SPDX-License-Identifier: MIT
+import { exec, type ExecOptions, type ExecResult } from './exec.ts';
+
+/**
+ * Run git with nothing of the user's configuration, hooks, editor or credentials in the way, and with a fixed
+ * committer, so that the same series on the same base gives the same commits everywhere.
+ */
+export async function git(dir: string, args: string[], options: ExecOptions = {}): Promise<ExecResult> {
+  return exec('git', ['-C', dir, ...settings, ...args], { ...options, env: { ...environment, ...options.env } });
+}
+
+const settings = [
+  ['core.hooksPath', '/dev/null'],
+  ['core.autocrlf', 'false'],
+  ['core.compression', '1'],
+  ['gc.auto', '0'],
+  ['advice.detachedHead', 'false'],
+  ['am.threeWay', 'false'],
+  ['safe.directory', '*'],
+].flatMap(([name, value]) => ['-c', `${name}=${value}`]);
+
+const environment = {
+  GIT_CONFIG_GLOBAL: '/dev/null',
+  GIT_CONFIG_SYSTEM: '/dev/null',
+  GIT_TERMINAL_PROMPT: '0',
+  GIT_EDITOR: 'true',
+  GIT_AUTHOR_NAME: 'kiln',
+  GIT_AUTHOR_EMAIL: 'kiln@localhost',
+  GIT_COMMITTER_NAME: 'kiln',
+  GIT_COMMITTER_EMAIL: 'kiln@localhost',
+  LC_ALL: 'C',
+};

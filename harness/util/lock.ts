@@ -1,0 +1,41 @@
+// SPDX-License-Identifier: MIT
+import { mkdir } from 'node:fs/promises';
+import { dirname } from 'node:path';
+import { interrupted, KilnError } from '../errors.ts';
+import { spawn } from './exec.ts';
+
+/**
+ * Hold a lock file. flock(1) holds it for us: the kernel frees the lock when that process ends, which it does
+ * with ours, so no lock is ever left behind. `onWait` is called once if somebody else has it.
+ */
+export async function lock(
+  path: string,
+  options: { signal?: AbortSignal | undefined; onWait?: () => void } = {},
+): Promise<AsyncDisposable> {
+  await mkdir(dirname(path), { recursive: true });
+  // cat echoes our line once flock has the lock, and ends when its standard input closes.
+  const child = spawn('flock', [path, 'cat'], {
+    endSignal: 'KILL',
+    stdin: 'pipe',
+    buffer: false,
+    ...(options.signal ? { cancelSignal: options.signal } : {}),
+  });
+  const release = async () => {
+    child.stdin?.end();
+    await child;
+  };
+  const waiting = setTimeout(() => options.onWait?.(), 300);
+  try {
+    child.stdin?.write('held\n');
+    const held = new Promise<boolean>((resolve) => {
+      child.stdout?.once('data', () => resolve(true));
+      child.then(() => resolve(false));
+    });
+    if (await held) return { [Symbol.asyncDispose]: release };
+  } finally {
+    clearTimeout(waiting);
+  }
+  const result = await child;
+  if (result.isCanceled || options.signal?.aborted) throw interrupted();
+  throw new KilnError('infrastructure', `can't lock ${path}`, { details: { output: String(result.stderr) } });
+}

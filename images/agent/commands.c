@@ -1,0 +1,172 @@
+// SPDX-License-Identifier: MIT
+/* What the host can ask for: one function a message. */
+#define _GNU_SOURCE
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "commands.h"
+#include "control.h"
+#include "log.h"
+#include "ports.h"
+#include "system.h"
+#include "test.h"
+#include "transfer.h"
+
+#define LAST_WORDS_MS 2000
+
+static void carry_out(struct json_object *message);
+static void setup(int64_t id, struct json_object *message);
+static void run(int64_t id, struct json_object *message);
+static void kill_test(int64_t id, struct json_object *message);
+static void put(int64_t id, struct json_object *message);
+static void get(int64_t id, struct json_object *message);
+static void ping(int64_t id, struct json_object *message);
+static void say_bye(int64_t id, struct json_object *message);
+
+static const struct {
+	const char *type;
+	void (*carry_out)(int64_t id, struct json_object *message);
+} commands[] = {
+	{ "setup", setup },
+	{ "run", run },
+	{ "kill", kill_test },
+	{ "put", put },
+	{ "get", get },
+	{ "ping", ping },
+	{ "poweroff", say_bye },
+};
+
+void commands_carry_out(void)
+{
+	struct json_object *message;
+
+	while (commands_wanted() && (message = control_receive()))
+		carry_out(message);
+}
+
+/*
+ * During a transfer nothing is taken: the streams on the files port have to
+ * follow one another in the order in which control announced them.
+ */
+bool commands_wanted(void)
+{
+	return !transfer_is_on() && control_has_room();
+}
+
+static void carry_out(struct json_object *message)
+{
+	const char *type = json_string(message, "type");
+	int64_t id = 0;
+
+	if (!type) {
+		send_error(0, "a message has no type");
+		return;
+	}
+	if ((!json_integer(message, "id", &id) || id <= 0) && strcmp(type, "poweroff") != 0) {
+		send_error(0, "%s: there is no positive id", type);
+		return;
+	}
+	for (size_t i = 0; i < sizeof(commands) / sizeof(commands[0]); i++) {
+		if (strcmp(type, commands[i].type) == 0) {
+			commands[i].carry_out(id, message);
+			return;
+		}
+	}
+	send_error(id, "there is no message of type %s", type);
+}
+
+static void setup(int64_t id, struct json_object *message)
+{
+	const char *time_ns = json_string(message, "time_ns");
+	const char *entropy = json_string(message, "entropy");
+	const char *error = NULL;
+
+	if (!time_ns || !entropy)
+		error = "it needs the strings time_ns and entropy";
+	if (!error)
+		error = system_set_clock(time_ns);
+	if (!error)
+		error = system_add_entropy(entropy);
+	if (error)
+		send_error(id, "setup: %s", error);
+	else
+		send_ready(id);
+}
+
+static void run(int64_t id, struct json_object *message)
+{
+	struct test_order order = { .id = id };
+	const char *error;
+	int args;
+
+	order.path = json_string(message, "path");
+	order.cwd = json_string(message, "cwd");
+	args = json_strings(message, "args", &order.args);
+	order.arg_count = args < 0 ? 0 : (size_t)args;
+	if (!order.path || !order.cwd || args < 0 || !json_integer(message, "timeout_ms", &order.timeout_ms) ||
+	    order.timeout_ms <= 0) {
+		send_error(id, "run: it needs path, args, cwd and a positive timeout_ms");
+		return;
+	}
+	error = test_start(&order);
+	if (error)
+		send_error(id, "run: %s", error);
+}
+
+static void kill_test(int64_t id, struct json_object *message)
+{
+	(void)message;
+	if (test_kill())
+		send_ready(id);
+	else
+		send_error(id, "kill: no test is running");
+}
+
+static void put(int64_t id, struct json_object *message)
+{
+	const char *dir = json_string(message, "dir");
+	int64_t bytes;
+
+	if (!json_integer(message, "bytes", &bytes) || bytes < 0) {
+		send_error(id, "put: it needs dir and bytes");
+		return;
+	}
+	if (dir && !test_is_on()) {
+		transfer_put(id, dir, (uint64_t)bytes);
+		return;
+	}
+	/* Refused, but the bytes come nevertheless. */
+	transfer_skip_later((uint64_t)bytes);
+	send_error(id, dir ? "put: a test is running" : "put: it needs dir and bytes");
+}
+
+static void get(int64_t id, struct json_object *message)
+{
+	const char *dir = json_string(message, "dir");
+	int64_t limit;
+
+	if (!dir || !json_integer(message, "limit", &limit) || limit < 0)
+		send_error(id, "get: it needs dir and limit");
+	else if (test_is_on())
+		send_error(id, "get: a test is running");
+	else
+		transfer_get(id, dir, (uint64_t)limit);
+}
+
+static void ping(int64_t id, struct json_object *message)
+{
+	(void)message;
+	json_add_integer(control_message("pong"), "id", id);
+	control_send();
+}
+
+static void say_bye(int64_t id, struct json_object *message)
+{
+	(void)id;
+	(void)message;
+	control_message("bye");
+	control_send();
+	ports_flush_all(LAST_WORDS_MS);
+	power_off();
+}

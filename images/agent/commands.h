@@ -1,0 +1,13 @@
+// SPDX-License-Identifier: MIT
+#ifndef COMMANDS_H
+#define COMMANDS_H
+
+#include <stdbool.h>
+
+/* Carries out the host's messages that have come. */
+void commands_carry_out(void);
+
+/* False while messages are left unread, on purpose: the host has to wait. */
+bool commands_wanted(void);
+
+#endif

@@ -1,0 +1,85 @@
+// SPDX-License-Identifier: MIT
+#define _GNU_SOURCE
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "kmsg.h"
+#include "log.h"
+#include "ports.h"
+
+/* The kernel's own bound for one record, CONSOLE_EXT_LOG_MAX, was 8192. */
+#define RECORD_MAX 16384
+
+/* Held open: a test may unmount /dev. */
+static int kmsg = -1;
+static uint64_t next;
+
+static void note_number(const char *record);
+
+void kmsg_open(void)
+{
+	kmsg = open("/dev/kmsg", O_RDWR | O_NONBLOCK | O_CLOEXEC);
+	if (kmsg < 0)
+		warning("/dev/kmsg: %s; the kernel log will not be forwarded", strerror(errno));
+}
+
+bool kmsg_forward(void)
+{
+	static char record[RECORD_MAX + 1];
+
+	while (kmsg >= 0) {
+		ssize_t length;
+
+		if (queue_space(&kmsg_port.out) < RECORD_MAX)
+			return false;
+		length = read(kmsg, record, RECORD_MAX);
+		if (length < 0) {
+			/* Overrun: the next read goes on with the oldest record left. */
+			if (errno == EPIPE || errno == EINTR)
+				continue;
+			/* Too long a record, which the kernel has skipped by now. */
+			if (errno == EINVAL)
+				continue;
+			return true;
+		}
+		record[length] = '\0';
+		note_number(record);
+		queue_put(&kmsg_port.out, record, (size_t)length);
+	}
+	return true;
+}
+
+/* A record begins "priority,number,...". */
+static void note_number(const char *record)
+{
+	const char *comma = strchr(record, ',');
+
+	if (comma)
+		next = strtoull(comma + 1, NULL, 10) + 1;
+}
+
+uint64_t kmsg_next(void)
+{
+	return next;
+}
+
+void kmsg_write(int level, const char *text)
+{
+	char line[600];
+	int length = snprintf(line, sizeof(line), "<%d>kiln-agent: %.500s\n", level, text);
+
+	/* Not dprintf(): it seeks first, which /dev/kmsg refuses. */
+	if (kmsg >= 0 && write(kmsg, line, (size_t)length) < 0)
+		return;
+}
+
+struct pollfd kmsg_poll(void)
+{
+	bool room = queue_space(&kmsg_port.out) >= RECORD_MAX;
+
+	return (struct pollfd){ .fd = room ? kmsg : -1, .events = POLLIN };
+}

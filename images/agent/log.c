@@ -1,0 +1,74 @@
+// SPDX-License-Identifier: MIT
+#define _GNU_SOURCE
+#include <signal.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/reboot.h>
+#include <unistd.h>
+
+#include "kmsg.h"
+#include "log.h"
+
+static void say_on_console(const char *kind, const char *text);
+
+void warning(const char *format, ...)
+{
+	char text[512];
+	va_list values;
+
+	va_start(values, format);
+	vsnprintf(text, sizeof(text), format, values);
+	va_end(values);
+	kmsg_write(KMSG_WARNING, text);
+	say_on_console("", text);
+}
+
+void fatal(const char *format, ...)
+{
+	char text[512];
+	va_list values;
+
+	va_start(values, format);
+	vsnprintf(text, sizeof(text), format, values);
+	va_end(values);
+	say_on_console("fatal: ", text);
+	power_off();
+}
+
+static void say_on_console(const char *kind, const char *text)
+{
+	char line[600];
+	int length = snprintf(line, sizeof(line), "kiln-agent: %s%.500s\n", kind, text);
+
+	/* One write, so that the kernel's own lines can't fall into the middle. */
+	if (write(STDERR_FILENO, line, (size_t)length) < 0)
+		return;
+}
+
+static void on_fault(int signal, siginfo_t *info, void *context)
+{
+	(void)context;
+	/* Sent by a process, not raised by an instruction of ours: not for PID 1. */
+	if (info->si_code <= 0)
+		return;
+	fatal("signal %d (%s) at address %p", signal, sigdescr_np(signal), info->si_addr);
+}
+
+void catch_own_faults(void)
+{
+	static const int faults[] = { SIGSEGV, SIGBUS, SIGILL, SIGFPE };
+	struct sigaction action = { .sa_sigaction = on_fault, .sa_flags = SA_SIGINFO };
+
+	for (size_t i = 0; i < sizeof(faults) / sizeof(faults[0]); i++)
+		sigaction(faults[i], &action, NULL);
+}
+
+void power_off(void)
+{
+	sync();
+	reboot(RB_POWER_OFF);
+	/* PID 1 may not return: the kernel would panic and hide the reason. */
+	for (;;)
+		pause();
+}

@@ -1,0 +1,156 @@
+// SPDX-License-Identifier: MIT
+/*
+ * The guest agent: PID 1 of a Kiln guest. It sets the system up, then runs
+ * one test at a time for the host, as docs/protocol.md says.
+ *
+ * One thread, one poll() loop, nothing in it blocks. Whatever wakes the loop,
+ * every step is tried; a step with nothing to do costs at most one system call.
+ */
+#define _GNU_SOURCE
+#include <errno.h>
+#include <poll.h>
+#include <sched.h>
+#include <signal.h>
+#include <stdbool.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <time.h>
+
+#include "clock.h"
+#include "commands.h"
+#include "control.h"
+#include "kmsg.h"
+#include "log.h"
+#include "ports.h"
+#include "shell.h"
+#include "system.h"
+#include "test.h"
+#include "transfer.h"
+
+/* So many at a time: a test that forks without end must not hold the loop. */
+#define REAP_AT_ONCE 1000
+
+static void take_signals(void);
+static void take_precedence(void);
+static bool reap_children(void);
+static void sleep_until_work(bool again);
+static int milliseconds_until(uint64_t when);
+
+int main(void)
+{
+	take_signals();
+	take_precedence();
+	system_set_up();
+	if (system_option("kiln.mode", "shell"))
+		shell_run();
+
+	ports_open();
+	send_hello();
+
+	for (;;) {
+		ports_flush();
+		bool again = reap_children();
+
+		commands_carry_out();
+		kmsg_forward();
+		test_forward_output();
+		test_step();
+		control_tick();
+		ports_flush();
+		sleep_until_work(again);
+	}
+}
+
+static void woken(int signal)
+{
+	(void)signal;
+}
+
+/*
+ * The kernel delivers no signal to PID 1 that it has no handler for, so only
+ * SIGCHLD (to wake poll) needs one. It is blocked except in ppoll(): no wake-up
+ * can fall between looking for work and sleeping.
+ */
+static void take_signals(void)
+{
+	struct sigaction on_child = { .sa_handler = woken };
+	sigset_t child;
+
+	sigaction(SIGCHLD, &on_child, NULL);
+	sigemptyset(&child);
+	sigaddset(&child, SIGCHLD);
+	sigprocmask(SIG_BLOCK, &child, NULL);
+	catch_own_faults();
+}
+
+/*
+ * A test that takes all the CPU time, with real-time priority or with thousands
+ * of processes, must not keep the agent from ending it. Children start ordinary.
+ */
+static void take_precedence(void)
+{
+	struct sched_param highest = { .sched_priority = sched_get_priority_max(SCHED_FIFO) };
+
+	if (sched_setscheduler(0, SCHED_FIFO | SCHED_RESET_ON_FORK, &highest) < 0)
+		warning("no real-time priority: %s", strerror(errno));
+}
+
+/* True if it stopped early and there may be more. */
+static bool reap_children(void)
+{
+	int status;
+
+	for (int i = 0; i < REAP_AT_ONCE; i++) {
+		pid_t pid = waitpid(-1, &status, WNOHANG | __WALL);
+
+		if (pid <= 0) {
+			if (pid < 0 && errno == ECHILD)
+				test_no_process_left();
+			return false;
+		}
+		if (!test_reaped(pid, status))
+			transfer_reaped(pid, status);
+	}
+	return true;
+}
+
+static void sleep_until_work(bool again)
+{
+	struct pollfd fds[] = {
+		port_poll(&control_port, commands_wanted() ? POLLIN : 0),
+		port_poll(&ktap_port, 0),
+		port_poll(&kmsg_port, 0),
+		kmsg_poll(),
+		test_poll(),
+	};
+	const int count = sizeof(fds) / sizeof(fds[0]);
+	uint64_t when = control_next_tick();
+	struct timespec timeout = { 0 };
+	sigset_t none;
+	int ms;
+
+	if (test_deadline() < when)
+		when = test_deadline();
+	if (ports_retry_at() < when)
+		when = ports_retry_at();
+	ms = again ? 0 : milliseconds_until(when);
+	timeout.tv_sec = ms / 1000;
+	timeout.tv_nsec = ms % 1000 * 1000000L;
+
+	sigemptyset(&none);
+	if (ppoll(fds, count, &timeout, &none) < 0) {
+		if (errno != EINTR)
+			fatal("ppoll: %s", strerror(errno));
+		return;
+	}
+	port_polled(&control_port, fds[0].revents);
+	port_polled(&ktap_port, fds[1].revents);
+	port_polled(&kmsg_port, fds[2].revents);
+}
+
+static int milliseconds_until(uint64_t when)
+{
+	uint64_t now = now_ms();
+
+	return when > now ? (int)(when - now) : 0;
+}

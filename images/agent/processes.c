@@ -1,0 +1,80 @@
+// SPDX-License-Identifier: MIT
+#define _GNU_SOURCE
+#include <ctype.h>
+#include <dirent.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "cgroup.h"
+#include "processes.h"
+#include "system.h"
+
+/* From include/linux/sched.h; field 9 of /proc/PID/stat shows it. */
+#define PF_KTHREAD 0x00200000u
+
+static bool is_living_program(int proc, const char *pid);
+
+unsigned int processes_count(pid_t except)
+{
+	unsigned int count = 0;
+	struct dirent *entry;
+	DIR *all = NULL;
+	int fd;
+
+	if (system_proc() < 0)
+		return 0;
+	fd = openat(system_proc(), ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (fd >= 0)
+		all = fdopendir(fd);
+	while (all && count < PROCESSES_COUNTED && (entry = readdir(all))) {
+		if (!isdigit((unsigned char)entry->d_name[0]))
+			continue;
+		if (atoi(entry->d_name) == 1 || atoi(entry->d_name) == except)
+			continue;
+		count += is_living_program(fd, entry->d_name);
+	}
+	if (all)
+		closedir(all);
+	return count;
+}
+
+static bool is_living_program(int proc, const char *pid)
+{
+	char path[300], stat[512];
+	const char *name_end;
+	unsigned int flags;
+	ssize_t length;
+	char state;
+	int fd;
+
+	snprintf(path, sizeof(path), "%s/stat", pid);
+	fd = openat(proc, path, O_RDONLY | O_CLOEXEC);
+	if (fd < 0)
+		return false;
+	length = read(fd, stat, sizeof(stat) - 1);
+	close(fd);
+	if (length <= 0)
+		return false;
+	stat[length] = '\0';
+	/* A process can have a ")" in its name, but nothing behind the name has. */
+	name_end = strrchr(stat, ')');
+	if (!name_end || sscanf(name_end, ") %c %*d %*d %*d %*d %*d %u", &state, &flags) != 2)
+		return false;
+	return state != 'Z' && state != 'X' && !(flags & PF_KTHREAD);
+}
+
+/*
+ * Whatever is not PID 1 or a kernel thread belongs to the test, also if it has
+ * left the test's cgroup, session and pid namespace. The kernel goes through all
+ * processes under the lock that fork() needs, so nobody can fork past it.
+ */
+void processes_kill(void)
+{
+	cgroup_kill();
+	kill(-1, SIGKILL);
+}

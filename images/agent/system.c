@@ -1,0 +1,342 @@
+// SPDX-License-Identifier: MIT
+#define _GNU_SOURCE
+#include <ctype.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/random.h>
+#include <net/if.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <sys/mount.h>
+#include <sys/resource.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "kmsg.h"
+#include "log.h"
+#include "system.h"
+
+#define ENTROPY_MAX 512
+
+/* In this order: a later one may lie in an earlier one. */
+static const struct {
+	const char *type, *where, *options;
+	unsigned long flags;
+} mounts[] = {
+	{ "proc", "/proc", NULL, MS_NOSUID | MS_NODEV | MS_NOEXEC },
+	{ "sysfs", "/sys", NULL, MS_NOSUID | MS_NODEV | MS_NOEXEC },
+	{ "devtmpfs", "/dev", "mode=0755", MS_NOSUID },
+	{ "devpts", "/dev/pts", "gid=5,mode=0620,ptmxmode=0666", MS_NOSUID | MS_NOEXEC },
+	{ "tmpfs", "/dev/shm", "mode=1777", MS_NOSUID | MS_NODEV },
+	{ "mqueue", "/dev/mqueue", NULL, MS_NOSUID | MS_NODEV | MS_NOEXEC },
+	{ "tmpfs", "/run", "mode=0755", MS_NOSUID | MS_NODEV },
+	{ "tmpfs", "/tmp", "mode=1777", MS_NOSUID | MS_NODEV },
+	{ "cgroup2", "/sys/fs/cgroup", NULL, MS_NOSUID | MS_NODEV | MS_NOEXEC },
+	{ "debugfs", "/sys/kernel/debug", NULL, MS_NOSUID | MS_NODEV | MS_NOEXEC },
+	{ "tracefs", "/sys/kernel/tracing", NULL, MS_NOSUID | MS_NODEV | MS_NOEXEC },
+	{ "configfs", "/sys/kernel/config", NULL, MS_NOSUID | MS_NODEV | MS_NOEXEC },
+	{ "bpf", "/sys/fs/bpf", "mode=0700", MS_NOSUID | MS_NODEV | MS_NOEXEC },
+};
+
+static const struct {
+	const char *target, *path;
+} links[] = {
+	{ "/proc/self/fd", "/dev/fd" },
+	{ "/proc/self/fd/0", "/dev/stdin" },
+	{ "/proc/self/fd/1", "/dev/stdout" },
+	{ "/proc/self/fd/2", "/dev/stderr" },
+};
+
+/* Written if the image doesn't bring its own. */
+static const struct {
+	const char *path, *text;
+} files[] = {
+	{ "/etc/passwd", "root:x:0:0:root:/root:/bin/sh\n"
+			 "daemon:x:1:1:daemon:/:/bin/false\n"
+			 "nobody:x:65534:65534:nobody:/:/bin/false\n" },
+	{ "/etc/group", "root:x:0:\ndaemon:x:1:\ntty:x:5:\nnogroup:x:65534:\n" },
+	{ "/etc/hosts", "127.0.0.1 localhost kiln\n::1 localhost\n" },
+};
+
+/* Those that a kernel doesn't have are left out. */
+static const struct {
+	const char *path, *value;
+} settings[] = {
+	/* What tests write to /dev/kmsg must not be rate limited away. */
+	{ "/proc/sys/kernel/printk_devkmsg", "on\n" },
+	{ "/proc/sys/kernel/core_pattern", ARTIFACTS "/core.%e.%p" },
+	/* Killing the agent for want of memory would be a panic. */
+	{ "/proc/self/oom_score_adj", "-1000" },
+};
+
+static char filesystems[8192];
+static char command_line[8192];
+static int proc = -1, cgroup = -1, urandom = -1;
+
+static void mount_all(void);
+static bool kernel_has(const char *type);
+static void open_standard_files(void);
+static void enable_controllers(void);
+static void make_files(void);
+static void write_file(const char *path, int flags, const char *text);
+static ssize_t read_file(const char *path, char *text, size_t size);
+static void bring_up_loopback(void);
+static void set_limits(void);
+
+void system_set_up(void)
+{
+	umask(022);
+	mount_all();
+	open_standard_files();
+	kmsg_open();
+	proc = open("/proc", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	urandom = open("/dev/urandom", O_WRONLY | O_CLOEXEC);
+	read_file("/proc/cmdline", command_line, sizeof(command_line));
+	command_line[strcspn(command_line, "\n")] = '\0';
+	enable_controllers();
+	make_files();
+	for (size_t i = 0; i < sizeof(settings) / sizeof(settings[0]); i++)
+		write_file(settings[i].path, 0, settings[i].value);
+	bring_up_loopback();
+	set_limits();
+	sethostname("kiln", 4);
+}
+
+static void mount_all(void)
+{
+	for (size_t i = 0; i < sizeof(mounts) / sizeof(mounts[0]); i++) {
+		const char *type = mounts[i].type, *where = mounts[i].where;
+
+		if (i > 0 && !kernel_has(type))
+			continue;
+		/* Fails where the directory is there, or its file system makes it. */
+		mkdir(where, 0755);
+		if (mount(type, where, type, mounts[i].flags, mounts[i].options) < 0 && errno != EBUSY &&
+		    errno != ENODEV)
+			warning("mount %s on %s: %s", type, where, strerror(errno));
+		if (i == 0)
+			read_file("/proc/filesystems", filesystems, sizeof(filesystems));
+	}
+}
+
+/* Asked before mount() is, which would have the kernel look for a module: an
+ * exec for each one that isn't there. Lines are "nodev<tab>type" or "<tab>type". */
+static bool kernel_has(const char *type)
+{
+	char line[64];
+
+	snprintf(line, sizeof(line), "\t%s\n", type);
+	return strstr(filesystems, line) != NULL;
+}
+
+/*
+ * Input is /dev/null, which children inherit. An initramfs without /dev/console
+ * leaves PID 1 with nothing open: then output has to be opened here, before any
+ * other file comes to lie on its number.
+ */
+static void open_standard_files(void)
+{
+	int null = open("/dev/null", O_RDWR);
+
+	if (null > STDIN_FILENO) {
+		dup2(null, STDIN_FILENO);
+		close(null);
+	}
+	for (int fd = STDOUT_FILENO; fd <= STDERR_FILENO; fd++) {
+		if (fcntl(fd, F_GETFD) >= 0)
+			continue;
+		if (open("/dev/console", O_RDWR) < 0)
+			dup2(STDIN_FILENO, fd);
+	}
+}
+
+static void enable_controllers(void)
+{
+	char names[512], wanted[512] = "";
+	char *rest = names, *name;
+	int fd;
+
+	cgroup = open("/sys/fs/cgroup", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (cgroup < 0)
+		return;
+	if (read_file("/sys/fs/cgroup/cgroup.controllers", names, sizeof(names)) < 0) {
+		/* An empty directory, for this kernel has no cgroups. */
+		close(cgroup);
+		cgroup = -1;
+		return;
+	}
+	/* In one write, which takes a third of the time of one for each. */
+	while ((name = strsep(&rest, " \n")))
+		if (*name)
+			snprintf(wanted + strlen(wanted), sizeof(wanted) - strlen(wanted), "+%s ", name);
+	fd = openat(cgroup, "cgroup.subtree_control", O_WRONLY | O_CLOEXEC);
+	if (fd < 0 || write(fd, wanted, strlen(wanted)) < 0)
+		warning("cgroup controllers %s: %s", wanted, strerror(errno));
+	if (fd >= 0)
+		close(fd);
+}
+
+static void make_files(void)
+{
+	static const char *const dirs[] = { "/root", "/etc", "/var", "/var/tmp" };
+
+	for (size_t i = 0; i < sizeof(dirs) / sizeof(dirs[0]); i++)
+		mkdir(dirs[i], 0755);
+	chmod("/root", 0700);
+	chmod("/var/tmp", 01777);
+	for (size_t i = 0; i < sizeof(links) / sizeof(links[0]); i++)
+		if (symlink(links[i].target, links[i].path) < 0 && errno != EEXIST)
+			warning("%s: %s", links[i].path, strerror(errno));
+	for (size_t i = 0; i < sizeof(files) / sizeof(files[0]); i++)
+		write_file(files[i].path, O_CREAT | O_EXCL, files[i].text);
+}
+
+static void write_file(const char *path, int flags, const char *text)
+{
+	int fd = open(path, O_WRONLY | O_CLOEXEC | flags, 0644);
+
+	if (fd < 0) {
+		if (errno != ENOENT && errno != EEXIST)
+			warning("%s: %s", path, strerror(errno));
+		return;
+	}
+	/* EINVAL: set on the command line for good, which wins. */
+	if (write(fd, text, strlen(text)) < 0 && errno != EINVAL)
+		warning("%s: %s", path, strerror(errno));
+	close(fd);
+}
+
+/* The text ends with a zero byte, whatever happens. */
+static ssize_t read_file(const char *path, char *text, size_t size)
+{
+	int fd = open(path, O_RDONLY | O_CLOEXEC);
+	ssize_t length = -1;
+
+	if (fd >= 0) {
+		length = read(fd, text, size - 1);
+		close(fd);
+	}
+	text[length > 0 ? length : 0] = '\0';
+	return length;
+}
+
+static void bring_up_loopback(void)
+{
+	struct ifreq request = { .ifr_name = "lo" };
+	int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+
+	/* A kernel without IPv4. */
+	if (fd < 0)
+		return;
+	if (ioctl(fd, SIOCGIFFLAGS, &request) == 0) {
+		request.ifr_flags |= IFF_UP;
+		if (ioctl(fd, SIOCSIFFLAGS, &request) < 0)
+			warning("loopback: %s", strerror(errno));
+	}
+	close(fd);
+}
+
+/* Children inherit them. Cores go to the artifacts, whose size is bounded. */
+static void set_limits(void)
+{
+	const struct rlimit core = { RLIM_INFINITY, RLIM_INFINITY };
+	const struct rlimit files_open = { 1024, 4096 };
+
+	setrlimit(RLIMIT_CORE, &core);
+	setrlimit(RLIMIT_NOFILE, &files_open);
+}
+
+int system_proc(void)
+{
+	return proc;
+}
+
+int system_cgroup(void)
+{
+	return cgroup;
+}
+
+/*
+ * A file system of its own, thrown away and made anew: however deep a tree the
+ * last test left there, and whatever it mounted in it, this takes no longer. Its
+ * size bounds what cores and artifacts take from the memory.
+ */
+int system_fresh_artifacts(void)
+{
+	umount2(ARTIFACTS, MNT_DETACH | UMOUNT_NOFOLLOW);
+	mkdir("/run", 0755);
+	mkdir(ARTIFACTS, 0755);
+	if (mount("tmpfs", ARTIFACTS, "tmpfs", MS_NOSUID | MS_NODEV, "mode=1777,size=25%") < 0)
+		warning("mount tmpfs on %s: %s", ARTIFACTS, strerror(errno));
+	return open(ARTIFACTS, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+}
+
+const char *system_command_line(void)
+{
+	return command_line;
+}
+
+bool system_option(const char *name, const char *value)
+{
+	const char *found = system_option_value(name);
+	size_t length = strlen(value);
+
+	return found && strncmp(found, value, length) == 0 && (found[length] == ' ' || found[length] == '\0');
+}
+
+const char *system_option_value(const char *name)
+{
+	size_t length = strlen(name);
+
+	for (const char *at = command_line; (at = strstr(at, name)); at += length)
+		if ((at == command_line || at[-1] == ' ') && at[length] == '=')
+			return at + length + 1;
+	return NULL;
+}
+
+const char *system_set_clock(const char *decimal_ns)
+{
+	unsigned long long ns;
+	struct timespec time;
+	char *end;
+
+	errno = 0;
+	ns = strtoull(decimal_ns, &end, 10);
+	if (!isdigit((unsigned char)*decimal_ns) || *end != '\0' || errno)
+		return "time_ns isn't a decimal number";
+	time.tv_sec = (time_t)(ns / 1000000000ULL);
+	time.tv_nsec = (long)(ns % 1000000000ULL);
+	if (clock_settime(CLOCK_REALTIME, &time) < 0)
+		return "the clock can't be set to time_ns";
+	return NULL;
+}
+
+const char *system_add_entropy(const char *hex)
+{
+	struct {
+		struct rand_pool_info info;
+		unsigned char bytes[ENTROPY_MAX];
+	} pool;
+	size_t length = strlen(hex) / 2;
+
+	if (strlen(hex) % 2 != 0 || length > ENTROPY_MAX || strspn(hex, "0123456789abcdefABCDEF") != length * 2)
+		return "entropy isn't at most 512 bytes in hexadecimal";
+	for (size_t i = 0; i < length; i++) {
+		const char pair[] = { hex[2 * i], hex[2 * i + 1], '\0' };
+
+		pool.bytes[i] = (unsigned char)strtoul(pair, NULL, 16);
+	}
+	pool.info.buf_size = (int)length;
+	pool.info.entropy_count = (int)length * 8;
+	if (ioctl(urandom, RNDADDENTROPY, &pool) < 0)
+		return "RNDADDENTROPY failed";
+	/* Without it the generator may go on from its old state for minutes.
+	 * ENODATA: it was never seeded, so it has no old state. */
+	if (ioctl(urandom, RNDRESEEDCRNG, NULL) < 0 && errno != ENODATA)
+		return "RNDRESEEDCRNG failed";
+	return NULL;
+}

@@ -1,0 +1,27 @@
+// SPDX-License-Identifier: MIT
+#ifndef TAR_H
+#define TAR_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+/*
+ * POSIX ustar over a blocking virtio port. Only regular files and directories
+ * are taken or sent; nothing leads out of the directory named.
+ */
+
+struct tar_result {
+	uint64_t bytes;		/* sent */
+	bool truncated;		/* something was left out */
+	char error[400];	/* empty if all is well */
+};
+
+/* Reads exactly `bytes` from the port, also if unpacking fails. */
+void tar_receive(int port, const char *dir, uint64_t bytes, struct tar_result *result);
+
+/* Sends at most `limit` bytes. A file that doesn't fit is left out as a whole. */
+void tar_send(int port, const char *dir, uint64_t limit, struct tar_result *result);
+
+void tar_skip(int port, uint64_t bytes);
+
+#endif

@@ -1,0 +1,397 @@
+// SPDX-License-Identifier: MIT
+#define _GNU_SOURCE
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "cgroup.h"
+#include "clock.h"
+#include "control.h"
+#include "kmsg.h"
+#include "log.h"
+#include "ports.h"
+#include "processes.h"
+#include "system.h"
+#include "test.h"
+
+#define ARGS_MAX JSON_ITEMS
+#define TEXT_MAX 65536
+/* For the kernel log to become empty: it may be flooded for ever. */
+#define SETTLE_MS 2000
+/* For the next killed process to go: giving back much memory takes its time. */
+#define DIE_MS 10000
+#define DEPTH_MAX 16
+
+static char *const environment[] = {
+	"PATH=/bin:/sbin:/usr/bin:/usr/sbin",
+	"HOME=/root",
+	"TERM=linux",
+	"KILN_ARTIFACTS=" ARTIFACTS,
+	NULL,
+};
+
+static struct {
+	enum {
+		IDLE,
+		STARTING,	/* the kernel log up to here belongs to others */
+		RUNNING,
+		ENDING,		/* all is killed; the last processes go */
+		DRAINING,	/* what they wrote is forwarded */
+	} stage;
+	uint64_t deadline;	/* of the stage */
+	int64_t id, timeout_ms;
+	char *argv[ARGS_MAX + 2];
+	const char *cwd;
+	pid_t pid;
+	int output;		/* the pipe's end, -1 if closed */
+	int exec_error;		/* the same: an errno comes if exec fails */
+	int artifacts;
+	uint64_t started, duration;
+	const char *how;
+	int status;
+	unsigned int leftovers;
+	bool all_gone;
+} test = { .output = -1, .exec_error = -1, .artifacts = -1 };
+
+static uint64_t output_bytes;
+
+static const char *copy_order(const struct test_order *order);
+static void mark_log(const char *what);
+static void begin(void);
+static int spawn(void);
+_Noreturn static void become_test(int cgroup, int output, int error);
+static void end_processes(const char *how);
+static void settle(void);
+static void finish(void);
+static unsigned int count_files(int parent, const char *name, int depth);
+static void close_one(int *fd);
+
+const char *test_start(const struct test_order *order)
+{
+	const char *error;
+
+	if (test.stage != IDLE)
+		return "a test is running";
+	error = copy_order(order);
+	if (error)
+		return error;
+	mark_log("begins");
+	test.stage = STARTING;
+	test.deadline = now_ms() + SETTLE_MS;
+	return NULL;
+}
+
+/* The strings lie in the message, which doesn't live long enough. */
+static const char *copy_order(const struct test_order *order)
+{
+	static char text[TEXT_MAX];
+	char *at = text, *const end = text + sizeof(text);
+
+	if (order->arg_count > ARGS_MAX)
+		return "too many args";
+	for (size_t i = 0; i < order->arg_count + 2; i++) {
+		const char *from = i == 0 ? order->cwd : i == 1 ? order->path : order->args[i - 2];
+		size_t size = strlen(from) + 1;
+
+		if (size > (size_t)(end - at))
+			return "too long args";
+		memcpy(at, from, size);
+		if (i > 0)
+			test.argv[i - 1] = at;
+		at += size;
+	}
+	test.argv[order->arg_count + 1] = NULL;
+	test.cwd = text;
+	test.id = order->id;
+	test.timeout_ms = order->timeout_ms;
+	return NULL;
+}
+
+/*
+ * A record that the kernel left without a newline stays open for a continuation,
+ * and /dev/kmsg keeps it back until another one follows. Here one does: what the
+ * kernel said before this is in the log before this.
+ */
+static void mark_log(const char *what)
+{
+	char text[64];
+
+	snprintf(text, sizeof(text), "test %lld %s", (long long)test.id, what);
+	kmsg_write(KMSG_DEBUG, text);
+}
+
+bool test_kill(void)
+{
+	switch (test.stage) {
+	case IDLE:
+		return false;
+	case STARTING:
+		/* The host waits for a `begin` in any case; then it ends at once. */
+		begin();
+		if (test.stage == RUNNING)
+			end_processes("killed");
+		return true;
+	case RUNNING:
+		end_processes("killed");
+		return true;
+	case ENDING:
+	case DRAINING:
+		return true;
+	}
+	return false;
+}
+
+bool test_is_on(void)
+{
+	return test.stage != IDLE;
+}
+
+void test_step(void)
+{
+	bool late = now_ms() >= test.deadline;
+
+	if (test.stage == STARTING && (kmsg_forward() || late))
+		begin();
+	else if (test.stage == RUNNING && late)
+		end_processes("timeout");
+	if (test.stage == ENDING && (test.all_gone || now_ms() >= test.deadline))
+		settle();
+	if (test.stage == DRAINING) {
+		bool output_empty = test_forward_output();
+		bool log_empty = kmsg_forward();
+
+		/* The log has had its time; only the host is waited for now. */
+		if (now_ms() >= test.deadline)
+			test.deadline = NEVER;
+		if (output_empty && (log_empty || test.deadline == NEVER))
+			finish();
+	}
+}
+
+static void begin(void)
+{
+	struct json_writer *message;
+	int error;
+
+	close_one(&test.artifacts);
+	test.artifacts = system_fresh_artifacts();
+	test.how = NULL;
+	test.status = 0;
+	test.leftovers = 0;
+	test.all_gone = false;
+
+	message = control_message("begin");
+	json_add_integer(message, "id", test.id);
+	json_add_integer(message, "ktap", (int64_t)output_bytes);
+	json_add_integer(message, "kmsg", (int64_t)kmsg_next());
+	control_send();
+
+	test.started = now_ms();
+	test.stage = RUNNING;
+	/* No limit can reach beyond the end of time. */
+	if (__builtin_add_overflow(test.started, (uint64_t)test.timeout_ms, &test.deadline))
+		test.deadline = NEVER;
+	error = spawn();
+	if (error) {
+		test.status = error;
+		end_processes("exec");
+		/* Nothing was started, so nothing will announce its end. */
+		test.all_gone = true;
+	}
+}
+
+/* Returns 0 or an errno. */
+static int spawn(void)
+{
+	int output[2], error[2];
+	int cgroup;
+
+	if (pipe2(output, O_CLOEXEC) < 0)
+		return errno;
+	test.output = output[0];
+	if (pipe2(error, O_CLOEXEC | O_NONBLOCK) < 0) {
+		close(output[1]);
+		return errno;
+	}
+	test.exec_error = error[0];
+	/* Only this end: the test's has to be an ordinary, blocking one. */
+	fcntl(test.output, F_SETFL, O_NONBLOCK);
+	cgroup = cgroup_make();
+
+	test.pid = fork();
+	if (test.pid == 0)
+		become_test(cgroup, output[1], error[1]);
+	int failed = 0;
+
+	if (test.pid < 0) {
+		failed = errno;
+		test.pid = 0;
+	}
+	if (cgroup >= 0)
+		close(cgroup);
+	close(output[1]);
+	close(error[1]);
+	return failed;
+}
+
+static void become_test(int cgroup, int output, int error)
+{
+	int adjust = openat(system_proc(), "self/oom_score_adj", O_WRONLY | O_CLOEXEC);
+	sigset_t none;
+
+	setsid();
+	if (cgroup >= 0 && write(cgroup, "0", 1) < 0)
+		warning("the test can't enter its cgroup: %s", strerror(errno));
+	if (adjust < 0 || write(adjust, "0", 1) < 0)
+		warning("the test keeps the agent's oom_score_adj: %s", strerror(errno));
+	dup2(output, STDOUT_FILENO);
+	dup2(output, STDERR_FILENO);
+	/* Handlers become the default by exec, the mask has to be emptied. */
+	sigemptyset(&none);
+	sigprocmask(SIG_SETMASK, &none, NULL);
+	if (chdir(test.cwd) == 0)
+		execve(test.argv[0], test.argv, environment);
+
+	int reason = errno;
+
+	if (write(error, &reason, sizeof(reason)) < 0)
+		_exit(126);
+	_exit(127);
+}
+
+bool test_forward_output(void)
+{
+	while (test.output >= 0) {
+		size_t room;
+		char *to = queue_free_part(&ktap_port.out, &room);
+		ssize_t length;
+
+		if (room == 0)
+			return false;
+		length = read(test.output, to, room);
+		if (length < 0)
+			return errno != EINTR;
+		if (length == 0) {
+			close_one(&test.output);
+			return true;
+		}
+		queue_filled(&ktap_port.out, (size_t)length);
+		output_bytes += (uint64_t)length;
+	}
+	return true;
+}
+
+struct pollfd test_poll(void)
+{
+	bool room = queue_space(&ktap_port.out) > 0;
+
+	return (struct pollfd){ .fd = room ? test.output : -1, .events = POLLIN };
+}
+
+bool test_reaped(pid_t pid, int status)
+{
+	int reason;
+
+	if (test.stage == ENDING)
+		test.deadline = now_ms() + DIE_MS;
+	if (test.stage == IDLE || pid != test.pid)
+		return false;
+	test.pid = 0;
+	if (test.stage != RUNNING)
+		return true;
+	if (read(test.exec_error, &reason, sizeof(reason)) == sizeof(reason)) {
+		test.status = reason;
+		end_processes("exec");
+	} else if (WIFSIGNALED(status)) {
+		test.status = WTERMSIG(status);
+		end_processes("signal");
+	} else {
+		test.status = WEXITSTATUS(status);
+		end_processes("exit");
+	}
+	return true;
+}
+
+static void end_processes(const char *how)
+{
+	test.duration = now_ms() - test.started;
+	test.how = how;
+	test.leftovers = processes_count(test.pid);
+	processes_kill();
+	test.all_gone = false;
+	test.stage = ENDING;
+	test.deadline = now_ms() + DIE_MS;
+}
+
+void test_no_process_left(void)
+{
+	test.all_gone = true;
+}
+
+static void settle(void)
+{
+	if (!test.all_gone)
+		warning("%u processes are left after SIGKILL", processes_count(0));
+	cgroup_remove();
+	mark_log("is over");
+	test.stage = DRAINING;
+	test.deadline = now_ms() + SETTLE_MS;
+}
+
+static void finish(void)
+{
+	struct json_writer *message = control_message("end");
+
+	json_add_integer(message, "id", test.id);
+	json_add_string(message, "how", test.how);
+	json_add_integer(message, "status", test.status);
+	json_add_integer(message, "ktap", (int64_t)output_bytes);
+	json_add_integer(message, "kmsg", (int64_t)kmsg_next());
+	json_add_integer(message, "duration_ms", (int64_t)test.duration);
+	json_add_integer(message, "leftovers", test.leftovers);
+	json_add_integer(message, "artifacts", test.artifacts < 0 ? 0 : count_files(test.artifacts, ".", 0));
+	control_send();
+
+	close_one(&test.output);
+	close_one(&test.exec_error);
+	close_one(&test.artifacts);
+	test.pid = 0;
+	test.stage = IDLE;
+}
+
+static unsigned int count_files(int parent, const char *name, int depth)
+{
+	int fd = openat(parent, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	DIR *dir = fd < 0 ? NULL : fdopendir(fd);
+	struct dirent *entry;
+	unsigned int count = 0;
+
+	while (dir && (entry = readdir(dir))) {
+		if (entry->d_type == DT_REG)
+			count++;
+		if (entry->d_type == DT_DIR && depth < DEPTH_MAX && strcmp(entry->d_name, ".") != 0 &&
+		    strcmp(entry->d_name, "..") != 0)
+			count += count_files(fd, entry->d_name, depth + 1);
+	}
+	if (dir)
+		closedir(dir);
+	return count;
+}
+
+static void close_one(int *fd)
+{
+	if (*fd >= 0)
+		close(*fd);
+	*fd = -1;
+}
+
+uint64_t test_deadline(void)
+{
+	return test.stage == IDLE ? NEVER : test.deadline;
+}

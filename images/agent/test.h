@@ -1,0 +1,41 @@
+// SPDX-License-Identifier: MIT
+#ifndef TEST_H
+#define TEST_H
+
+#include <poll.h>
+#include <stdbool.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+/* The running test, from `run` to `end`. There is one at a time. */
+
+struct test_order {
+	int64_t id;
+	const char *path, *cwd;
+	const char *const *args;
+	size_t arg_count;
+	int64_t timeout_ms;
+};
+
+/* Copies the order. Returns NULL or why it can't be carried out. */
+const char *test_start(const struct test_order *order);
+
+/* Ends the test now; false if none is running. */
+bool test_kill(void);
+bool test_is_on(void);
+
+/* Takes the test one or more stages further if it is time. */
+void test_step(void);
+/* When test_step() has something to do at the latest (now_ms()), or NEVER. */
+uint64_t test_deadline(void);
+
+/* Moves output to its port while that takes it. True: the pipe holds no more. */
+bool test_forward_output(void);
+struct pollfd test_poll(void);
+
+/* True if it was the test's program that ended. */
+bool test_reaped(pid_t pid, int status);
+/* PID 1 has no child, and all orphans become its children: none is left. */
+void test_no_process_left(void);
+
+#endif
