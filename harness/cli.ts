@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: MIT
 // argv → command → exit code. The only place that sets an exit code, and the one catch.
 import { Command, CommanderError, Option } from 'commander';
-import { addBuildOptions, addRunOptions } from './commands/ask.ts';
+import { addBuildOptions, addRunOptions, positive } from './commands/ask.ts';
+import { benchCommand } from './commands/bench.ts';
 import { buildCommand } from './commands/build.ts';
 import { cleanCommand } from './commands/clean.ts';
 import { doctorCommand } from './commands/doctor.ts';
@@ -92,6 +93,12 @@ function program(run: Run): Command {
     .description('install what doctor finds missing (Debian and Ubuntu)')
     .action(run(() => setupCommand()));
 
+  addBuildOptions(kiln.command('bench'))
+    .description('measure this machine; prints JSON')
+    .argument('[subject...]', 'boot, warm (default: both), change (takes a cold build)')
+    .option('--rounds <n>', 'how often', positive, 10)
+    .action(run((subjects, options) => benchCommand(subjects, options, stop.signal)));
+
   kiln
     .command('clean')
     .description('empty the cache')
@@ -126,7 +133,7 @@ function complain(error: unknown): number {
   if (known.details.output && known.code === 'infrastructure')
     process.stderr.write(`${printable(known.details.output).replace(/^/gm, '  ')}\n`);
   if (known.hint) process.stderr.write(`  ${known.hint}\n`);
-  if (process.env['KILN_DEBUG']) console.error(error);
+  if (process.env.KILN_DEBUG) console.error(error);
   return known.exitCode;
 }
 

@@ -6,7 +6,14 @@ import { asKilnError, type KilnError } from './errors.ts';
 import type { Emit } from './events.ts';
 import { type Accelerator, chooseAccelerator } from './guest/accelerator.ts';
 import { type Image, prepareImage } from './image/image.ts';
-import { findDisagreements, type Fragment, parseConfig, readFragments, suiteFragment } from './kernel/config.ts';
+import { describe } from './kernel/compile.ts';
+import {
+  type Fragment,
+  findDisagreements,
+  parseConfig,
+  readFragments,
+  suiteFragment,
+} from './kernel/config.ts';
 import { buildKernel, findKernel, type Kernel, kernelKey } from './kernel/kernel.ts';
 import { findToolchain, type Toolchain } from './kernel/toolchain.ts';
 import { Line, type StageResult } from './line.ts';
@@ -14,18 +21,30 @@ import { paths } from './paths.ts';
 import { leaveOut, type Plan, type PlannedSuite } from './plan.ts';
 import type { JobResult, TestResult } from './results/schema.ts';
 import { readSeries } from './series/series.ts';
+import { runTests } from './tests.ts';
 import { type Base, prepareBase } from './tree/base.ts';
 import { applySeries, type Tree } from './tree/tree.ts';
-import { runTests } from './tests.ts';
 import type { Context } from './util/context.ts';
 
 export type JobOutcome = { job: JobResult; tests: TestResult[]; error: KilnError | null };
 
 /** How far a job goes: to a kernel, to an image, or through its tests. */
-export type Built = { base: Base; tree: Tree; kernel: Kernel; image: Image; accelerator: Accelerator; run: PlannedSuite[] };
+export type Built = {
+  base: Base;
+  tree: Tree;
+  kernel: Kernel;
+  image: Image;
+  accelerator: Accelerator;
+  run: PlannedSuite[];
+};
 
 /** Run a job through all stages. What stops it is in the outcome; nothing is thrown. */
-export async function runJob(plan: Plan, runDir: string, emit: Emit, signal: AbortSignal): Promise<JobOutcome> {
+export async function runJob(
+  plan: Plan,
+  runDir: string,
+  emit: Emit,
+  signal: AbortSignal,
+): Promise<JobOutcome> {
   const line = new Line(plan, emit, signal);
   let error: KilnError | null = null;
   try {
@@ -40,33 +59,14 @@ export async function runJob(plan: Plan, runDir: string, emit: Emit, signal: Abo
 }
 
 /** The stages up to the image. `busybox`: a host path, packed into the image for interactive use. */
-export async function build(line: Line, extras: { busybox?: string; only?: 'kernel' }): Promise<Built> {
+export async function build(line: Line, extras: { busybox?: string } = {}): Promise<Built> {
   const { job, plan } = line;
   const base = await line.stage('base', (context) => stageBase(plan, job, context));
   const tree = await line.stage('series', (context) => stageSeries(plan, base, job, context));
-  const { fragments, run, accelerator, toolchain } = await line.stage('config', (context) =>
-    stageConfig(plan, tree, job, context),
-  );
-  const request = { tree, fragments, toolchain, buildName: plan.ask.config.toSorted().join('+') || 'default' };
-  const kernel = await line.stage('kernel', async (context) => {
-    job.keys.kernel = kernelKey(request);
-    const found = await findKernel(job.keys.kernel, context);
-    const made = found ?? (await buildKernel(request, context));
-    const { release, key, warnings } = made;
-    job.kernel = { release, key, warnings: warnings.map(({ file, line: at, text, patch }) => ({ file, line: at, text, patch })) };
-    const count = warnings.length > 0 ? `, ${warnings.length} W=1 warnings in files the series touches` : '';
-    return { value: made, cached: found !== undefined, text: `${release}${count}` };
-  });
-  const image = await line.stage('image', async (context) => {
-    const suites = extras.only === 'kernel' ? [] : run.map(({ suite }) => suite);
-    const { busybox } = extras;
-    const wanted = { kernel, suites, toolchain, imagesDir: paths.images, ...(busybox === undefined ? {} : { busybox }) };
-    const made = await prepareImage(wanted, context);
-    job.keys.image = made.image.key;
-    const count = suites.reduce((sum, { tests }) => sum + tests.length, 0);
-    return { value: made.image, cached: made.cached, text: `agent and ${count} test programs` };
-  });
-  return { base, tree, kernel, image, accelerator, run };
+  const configured = await line.stage('config', (context) => stageConfig(plan, tree, job, context));
+  const kernel = await line.stage('kernel', (context) => stageKernel(plan, tree, configured, job, context));
+  const image = await line.stage('image', (context) => stageImage(configured, kernel, extras, job, context));
+  return { base, tree, kernel, image, accelerator: configured.accelerator, run: configured.run };
 }
 
 async function stageBase(plan: Plan, job: JobResult, context: Context): Promise<StageResult<Base>> {
@@ -82,7 +82,9 @@ async function stageSeries(
   job: JobResult,
   context: Context,
 ): Promise<StageResult<Tree>> {
-  const series = await Promise.all(plan.series.map((source) => readSeries(source, paths.patches, context.signal)));
+  const series = await Promise.all(
+    plan.series.map((source) => readSeries(source, paths.patches, context.signal)),
+  );
   job.series = series.map(({ name, source, patches }) => ({
     name,
     source,
@@ -96,10 +98,19 @@ async function stageSeries(
       .map(({ file, subject, commit }) => ({ file, subject, commit }));
   const count = tree.patches.length;
   const names = series.map(({ name }) => name).join(', ');
-  return { value: tree, cached, text: count === 0 ? 'none: the base as it is' : `${count} patches of ${names}` };
+  return {
+    value: tree,
+    cached,
+    text: count === 0 ? 'none: the base as it is' : `${count} patches of ${names}`,
+  };
 }
 
-type Configured = { fragments: Fragment[]; run: PlannedSuite[]; accelerator: Accelerator; toolchain: Toolchain };
+type Configured = {
+  fragments: Fragment[];
+  run: PlannedSuite[];
+  accelerator: Accelerator;
+  toolchain: Toolchain;
+};
 
 async function stageConfig(
   plan: Plan,
@@ -112,15 +123,53 @@ async function stageConfig(
   const { run, leftOut } = leaveOut(plan.suites, wanted, new Set(tree.symbols));
   job.left_out = leftOut;
   for (const { suite, reason } of leftOut) context.note('info', `suite ${suite} is left out: ${reason}`);
-  const suites = run.map(({ suite }) => suiteFragment(suite.name, suite.config)).filter(({ text }) => text !== '');
+  const suites = run
+    .map(({ suite }) => suiteFragment(suite.name, suite.config))
+    .filter(({ text }) => text !== '');
   const fragments = [...(await readFragments(paths.kernelConfig, plan.ask.config)), ...suites];
-  for (const { text } of findDisagreements(fragments)) context.note('warn', `suites disagree, the last wins: ${text}`);
+  for (const { text } of findDisagreements(fragments))
+    context.note('warn', `suites disagree, the last wins: ${text}`);
   const toolchain = await findToolchain(context.signal);
   const accelerator = await chooseAccelerator(plan.ask.accel, paths.images, context);
   job.accelerator = accelerator;
   const names = ['base', 'x86_64', ...plan.ask.config].join(' + ');
   const value = { fragments, run, accelerator, toolchain };
   return { value, cached: true, text: `${names}; ${accelerator.name} (${accelerator.reason})` };
+}
+
+async function stageKernel(
+  plan: Plan,
+  tree: Tree,
+  { fragments, toolchain }: Configured,
+  job: JobResult,
+  context: Context,
+): Promise<StageResult<Kernel>> {
+  const buildName = plan.ask.config.toSorted().join('+') || 'default';
+  const request = { tree, fragments, toolchain, buildName };
+  job.keys.kernel = kernelKey(request);
+  const found = await findKernel(job.keys.kernel, context);
+  const kernel = found ?? (await buildKernel(request, context));
+  const { release, key } = kernel;
+  const warnings = kernel.warnings.map(({ file, line, text, patch }) => ({ file, line, text, patch }));
+  job.kernel = { release, key, warnings };
+  for (const warning of kernel.warnings) context.note('warn', describe(warning));
+  const count = tree.patches.length > 0 ? `, ${warnings.length} W=1 warnings in what the series touches` : '';
+  return { value: kernel, cached: found !== undefined, text: `${release}${count}` };
+}
+
+async function stageImage(
+  { run, toolchain }: Configured,
+  kernel: Kernel,
+  extras: { busybox?: string },
+  job: JobResult,
+  context: Context,
+): Promise<StageResult<Image>> {
+  const suites = run.map(({ suite }) => suite);
+  const request = { kernel, suites, toolchain, imagesDir: paths.images, ...extras };
+  const { image, cached } = await prepareImage(request, context);
+  job.keys.image = image.key;
+  const count = suites.reduce((sum, { tests }) => sum + tests.length, 0);
+  return { value: image, cached, text: `agent and ${count} test programs` };
 }
 
 async function keepKernelFiles(kernel: Kernel, dir: string): Promise<void> {

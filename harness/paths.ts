@@ -16,4 +16,4 @@ export const paths = {
 export const version: string = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8')).version;
 
 /** How the user called us, for lines to paste; bin/kiln says. */
-export const self = process.env['KILN_SELF'] ?? join(root, 'bin', 'kiln');
+export const self = process.env.KILN_SELF ?? join(root, 'bin', 'kiln');

@@ -28,7 +28,7 @@ export const defaultBase = 'debian:linux-source-6.12';
 /** A suite as it is to be run. */
 export type PlannedSuite = {
   suite: Suite;
-  /** Names of the tests to run, in order. */
+  /** Names of the tests to run, in order; none if the suite was not chosen. */
   tests: string[];
   /** The user named it: if its config can't be had, that is an error and it is not left out. */
   required: boolean;
@@ -42,34 +42,42 @@ export type Plan = { id: string; series: string[]; suites: PlannedSuite[]; ask: 
  */
 export function plan(ask: Ask, seriesKept: string[], suites: Suite[]): Plan {
   const series = ask.series ?? seriesKept;
-  const seriesNames = series.map((source) => source.split('/').at(-1)!.replace(/\.(mbox|mbx|patch|eml)$/, ''));
+  const seriesNames = series.map((source) =>
+    source
+      .split('/')
+      .at(-1)!
+      .replace(/\.(mbox|mbx|patch|eml)$/, ''),
+  );
   const parts = [seriesNames.join('+') || 'base', ...ask.config];
   return {
-    id: parts.join('-').replace(/[^A-Za-z0-9._+-]+/g, '_').slice(0, 100),
+    id: parts
+      .join('-')
+      .replace(/[^A-Za-z0-9._+-]+/g, '_')
+      .slice(0, 100),
     series,
-    suites: ask.select.length === 0 ? suites.map((suite) => whole(suite, ask)) : selected(ask, suites),
+    suites: chooseTests(ask, suites),
     ask,
   };
 }
 
-function whole(suite: Suite, ask: Ask): PlannedSuite {
-  return { suite, tests: suite.tests.map(({ name }) => name), required: ask.tests.length > 0 };
-}
-
-function selected(ask: Ask, suites: Suite[]): PlannedSuite[] {
-  const chosen = new Map<Suite, Set<string>>();
+/** Every suite, each with the tests to run: one not chosen still has its say in the config, so that any selection
+ *  runs on the same kernel. */
+function chooseTests(ask: Ask, suites: Suite[]): PlannedSuite[] {
+  const all = ask.select.length === 0;
+  const chosen = new Map(suites.map(({ name, tests }) => [name, all ? tests.map((test) => test.name) : []]));
   for (const selector of ask.select) {
     const [suiteName, testName] = selector.split('/', 2) as [string, string | undefined];
-    const suite = suites.find(({ name }) => name === suiteName);
-    if (!suite) throw unknown(`no suite "${suiteName}"`, suites.map(({ name }) => name));
-    const names = suite.tests.map(({ name }) => name);
+    const names = suites.find(({ name }) => name === suiteName)?.tests.map(({ name }) => name);
+    if (!names) throw unknown(`no suite "${suiteName}"`, [...chosen.keys()]);
     if (testName !== undefined && !names.includes(testName))
       throw unknown(`no test "${testName}" in ${suiteName}`, names);
-    const set = chosen.get(suite) ?? new Set();
-    for (const name of testName === undefined ? names : [testName]) set.add(name);
-    chosen.set(suite, set);
+    const already = chosen.get(suiteName) ?? [];
+    chosen.set(suiteName, [...new Set([...already, ...(testName === undefined ? names : [testName])])]);
   }
-  return [...chosen].map(([suite, tests]) => ({ suite, tests: [...tests], required: true }));
+  return suites.map((suite) => {
+    const tests = chosen.get(suite.name) ?? [];
+    return { suite, tests, required: ask.tests.length > 0 || (!all && tests.length > 0) };
+  });
 }
 
 function unknown(problem: string, known: string[]): KilnError {
@@ -89,7 +97,10 @@ export function leaveOut(
     if (planned.required || undefinedSymbols.length === 0) run.push(planned);
     else {
       const names = undefinedSymbols.map((symbol) => `CONFIG_${symbol}`).join(', ');
-      leftOut.push({ suite: planned.suite.name, reason: `the tree does not define ${names}: its series is not applied` });
+      leftOut.push({
+        suite: planned.suite.name,
+        reason: `the tree does not define ${names}: its series is not applied`,
+      });
     }
   }
   return { run, leftOut };
@@ -98,7 +109,11 @@ export function leaveOut(
 /** The options that make this job again, as words of a shell. */
 export function jobOptions(ask: Ask): string {
   const words = [
-    ...(ask.series === null ? [] : ask.series.length === 0 ? ['--no-series'] : ask.series.flatMap((source) => ['--series', source])),
+    ...(ask.series === null
+      ? []
+      : ask.series.length === 0
+        ? ['--no-series']
+        : ask.series.flatMap((source) => ['--series', source])),
     ...(ask.base === defaultBase ? [] : ['--base', ask.base]),
     ...(ask.config.length === 0 ? [] : ['--config', ask.config.join(',')]),
     ...ask.tests.flatMap((dir) => ['--tests', dir]),

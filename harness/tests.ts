@@ -14,9 +14,16 @@ import { quote } from './util/quote.ts';
 const defaultLimit = 60;
 
 /** Run every planned test, several guests at once; results go to `line.tests` as they come, in the plan's order. */
-export async function runTests(line: Line, built: Built, runDir: string, context: Context): Promise<StageResult<void>> {
+export async function runTests(
+  line: Line,
+  built: Built,
+  runDir: string,
+  context: Context,
+): Promise<StageResult<void>> {
   const { plan, emit } = line;
-  const requests = built.run.flatMap((planned) => planned.tests.map((test) => request(plan, built, planned, test, runDir)));
+  const requests = built.run.flatMap((planned) =>
+    planned.tests.map((test) => request(plan, built, planned, test, runDir)),
+  );
   const guests = Math.min(plan.ask.jobs, requests.length);
   emit({ type: 'tests-planned', job: plan.id, total: requests.length, guests });
   const noBoot = new Map<string, TestResult>();
@@ -37,7 +44,13 @@ export async function runTests(line: Line, built: Built, runDir: string, context
   return { value: undefined, cached: false, text: `${requests.length} tests` };
 }
 
-function request(plan: Plan, built: Built, planned: PlannedSuite, test: string, runDir: string): TrialRequest {
+function request(
+  plan: Plan,
+  built: Built,
+  planned: PlannedSuite,
+  test: string,
+  runDir: string,
+): TrialRequest {
   const { suite } = planned;
   const machine = machineFor(suite.settings, {
     accelerator: built.accelerator.name,

@@ -6,7 +6,7 @@ import { Session } from './channel/session.ts';
 import { startGuest } from './guest/guest.ts';
 import type { Machine } from './guest/machine.ts';
 import { Collector, logFiles } from './results/evidence.ts';
-import { type Evidence, judge } from './results/judge.ts';
+import { type Evidence, isBad, judge } from './results/judge.ts';
 import type { TestResult } from './results/schema.ts';
 import type { Context } from './util/context.ts';
 import { quote } from './util/quote.ts';
@@ -37,7 +37,9 @@ export async function runTrial(request: TrialRequest, context: Context): Promise
   const started = performance.now();
   try {
     await using guest = await startGuest(machine, context.signal);
-    await writeFile(join(guestDir, 'qemu.sh'), `#!/bin/sh\nexec ${guest.argv.map(quote).join(' ')}\n`, { mode: 0o755 });
+    await writeFile(join(guestDir, 'qemu.sh'), `#!/bin/sh\nexec ${guest.argv.map(quote).join(' ')}\n`, {
+      mode: 0o755,
+    });
     const session = new Session(guest, collector);
     const seen = await converse(session, collector, request);
     context.signal.throwIfAborted();
@@ -56,7 +58,7 @@ export async function runTrial(request: TrialRequest, context: Context): Promise
       boot_ms: seen.bootMs,
       guest: describeGuest(request, guest.argv),
       artifacts: seen.artifacts.map((file) => relative(runDir, join(guestDir, 'artifacts', file))),
-      reproduce: judgement.verdict === 'pass' ? null : request.reproduce,
+      reproduce: isBad(judgement.verdict) ? request.reproduce : null,
     };
   } finally {
     await collector.close();
@@ -73,7 +75,12 @@ async function converse(session: Session, collector: Collector, request: TrialRe
   const setup = await session.setup(deadlines.setup);
   if (setup.loss) return { ...seen, bootLoss: setup.loss };
   const { suite, test, limit, guestDir } = request;
-  const program = { path: `/tests/${suite}/${test}`, args: [], cwd: `/tests/${suite}`, limitMs: limit * 1000 };
+  const program = {
+    path: `/tests/${suite}/${test}`,
+    args: [],
+    cwd: `/tests/${suite}`,
+    limitMs: limit * 1000,
+  };
   seen.run = await session.run(program, deadlines.grace);
   collector.testOver();
   if (seen.run.loss) return seen;
@@ -101,4 +108,3 @@ function describeGuest({ machine, runDir, guestDir }: TrialRequest, qemu: string
     cmdline: machine.cmdline,
   };
 }
-

@@ -9,6 +9,7 @@
 #include <sys/eventfd.h>
 #include <sys/file.h>
 #include <sys/inotify.h>
+#include <sys/ioctl.h>
 #include <sys/mman.h>
 
 #include "srvfs.h"
@@ -460,6 +461,28 @@ TEST_F(description, a_description_received_from_an_entry_can_be_published)
 	ASSERT_LE(0, opened);
 	ASSERT_EQ(0, publish(SRV "/again", opened));
 	EXPECT_EQ(1, holds(SRV "/again", fd));
+}
+
+/* A session leader without a terminal opens an entry that holds one. */
+static int open_terminal_as_session_leader(int terminal)
+{
+	if (setsid() < 0 || publish(ENTRY, terminal) ||
+	    try_open(ENTRY, O_RDWR) < 0)
+		return -EIO;
+	return try_open("/dev/tty", O_RDWR) < 0 ? 0 : -EEXIST;
+}
+
+TEST_F(description, opening_a_terminal_does_not_make_it_the_controlling_one)
+{
+	int pair = open_terminal();
+	int terminal, unlocked = 0;
+
+	if (pair < 0)
+		SKIP(return, "no pseudo terminals: %s", strerror(-pair));
+	ASSERT_EQ(0, ioctl(pair, TIOCSPTLCK, &unlocked));
+	terminal = ioctl(pair, TIOCGPTPEER, O_RDWR | O_NOCTTY | O_CLOEXEC);
+	ASSERT_LE(0, terminal);
+	EXPECT_EQ(0, IN_CHILD(open_terminal_as_session_leader(terminal)));
 }
 
 /* The names of the events that wait in an inotify descriptor, or'ed. */

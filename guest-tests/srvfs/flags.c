@@ -34,7 +34,7 @@ FLAGS(creat, O_WRONLY | O_CREAT);
 FLAGS(creat_and_trunc, O_WRONLY | O_CREAT | O_TRUNC);
 FLAGS(nofollow, O_RDONLY | O_NOFOLLOW);
 FLAGS(noctty, O_RDONLY | O_NOCTTY);
-FLAGS(largefile, O_RDONLY | 0100000);
+FLAGS(largefile, O_RDONLY | 0100000);	/* glibc says 0 */
 FLAGS(many_at_once, O_RDWR | O_APPEND | O_NONBLOCK | O_SYNC | O_TRUNC);
 
 FIXTURE_SETUP(open_flags_have_no_effect)

@@ -2,6 +2,8 @@
 /*
  * Instances: how they are mounted, told apart, kept busy and taken down.
  */
+#include <sys/fanotify.h>
+
 #include "srvfs.h"
 
 SRV_FIXTURE(mounts)
@@ -431,6 +433,39 @@ TEST_F(mounts, unix_socket_cycle_is_broken_by_unlinking_the_entry)
 	ASSERT_EQ(0, unlink(ENTRY));
 	EXPECT_TRUE(was_dropped(witness));
 	EXPECT_TRUE(EVENTUALLY(umount(SRV) == 0));
+}
+
+/* Events that nobody reads hold the paths they happened on. */
+TEST_F(mounts, fanotify_queue_cycle)
+{
+	int group = or_errno(fanotify_init(FAN_CLASS_NOTIF | FAN_CLOEXEC,
+					   O_RDONLY));
+	int witness = publish_witness(SRV "/witness");
+
+	if (group == -ENOSYS)
+		SKIP(return, "no fanotify (CONFIG_FANOTIFY)");
+	ASSERT_LE(0, group);
+	ASSERT_EQ(0, fanotify_mark(group, FAN_MARK_ADD, FAN_OPEN, AT_FDCWD,
+				   SRV "/witness"));
+	ASSERT_EQ(0, close(try_open(SRV "/witness", O_WRONLY)));
+	ASSERT_EQ(0, publish(ENTRY, group));
+	ASSERT_EQ(0, close(group));
+	EXPECT_EQ(-EBUSY, or_errno(umount(SRV)));
+	umount2(SRV, MNT_FORCE);
+	EXPECT_TRUE(was_dropped(witness));
+	EXPECT_TRUE(EVENTUALLY(umount(SRV) == 0 || errno == EINVAL));
+}
+
+TEST_F(mounts, umount_right_after_an_open_succeeds)
+{
+	int i;
+
+	for (i = 0; i < 100; i++) {
+		ASSERT_EQ(0, publish_something(ENTRY));
+		ASSERT_EQ(0, close(try_open(ENTRY, O_RDWR)));
+		ASSERT_EQ(0, umount(SRV));
+		ASSERT_EQ(0, mount_srv(SRV, NULL));
+	}
 }
 
 TEST_F(mounts, a_read_only_mount_creates_nothing)

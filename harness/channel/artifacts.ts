@@ -37,7 +37,8 @@ export async function extractFromGuest(
       const { type, size } = entry as ReadEntry;
       const isTame = type === 'File' && isTamePath(path) && size <= limits.limit && files.length < maxFiles;
       if (isTame) files.push(path);
-      else if (type !== 'Directory') problem ??= 'a file was refused: not a plain file with a plain name, or too many';
+      else if (type !== 'Directory')
+        problem ??= 'a file was refused: not a plain file with a plain name, or too many';
       return isTame;
     },
   });
@@ -76,4 +77,3 @@ export async function extractFromGuest(
 function isTamePath(path: string): boolean {
   return /^[A-Za-z0-9._+=@:,-][A-Za-z0-9._+=@:,/-]*$/.test(path) && !path.split('/').includes('..');
 }
-

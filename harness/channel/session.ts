@@ -1,9 +1,15 @@
 // SPDX-License-Identifier: MIT
 import { randomBytes } from 'node:crypto';
 import type { Guest, GuestExit } from '../guest/guest.ts';
+import { KmsgParser, type KmsgRecord } from '../results/kmsg.ts';
 import { extractFromGuest } from './artifacts.ts';
-import { type KmsgRecord, KmsgParser } from '../results/kmsg.ts';
-import { type GuestMessage, type GuestMessageOf, type HostMessage, MessageReader, protocolVersion } from './messages.ts';
+import {
+  type GuestMessage,
+  type GuestMessageOf,
+  type HostMessage,
+  MessageReader,
+  protocolVersion,
+} from './messages.ts';
 
 /** Who is told what the guest says, as it comes. Nothing may be kept without a bound. */
 export type Listener = {
@@ -71,7 +77,9 @@ export class Session {
   async hello(timeout: number): Promise<Heard<GuestMessageOf<'hello'>>> {
     const heard = await this.#wait<'hello'>((message) => message.type === 'hello', timeout);
     if (heard.message && heard.message.protocol !== protocolVersion)
-      return { loss: { why: 'broken', detail: `it speaks version ${heard.message.protocol} of the protocol` } };
+      return {
+        loss: { why: 'broken', detail: `it speaks version ${heard.message.protocol} of the protocol` },
+      };
     return heard;
   }
 
@@ -105,7 +113,12 @@ export class Session {
   }
 
   /** Fetch the files below a directory of the guest into `into`. Returns the paths, or why it failed. */
-  async fetch(dir: string, into: string, limit: number, timeout: number): Promise<{ files: string[]; problem: string | null }> {
+  async fetch(
+    dir: string,
+    into: string,
+    limit: number,
+    timeout: number,
+  ): Promise<{ files: string[]; problem: string | null }> {
     const id = ++this.#id;
     const announced = this.#wait<'got'>((message) => message.type === 'got' && message.id === id, timeout);
     this.#send({ type: 'get', id, dir, limit });
@@ -113,7 +126,10 @@ export class Session {
     const result = await extractFromGuest(this.#guest.ports.files, bytes, into, { limit, timeout });
     const { message, loss } = await announced;
     if (loss) return { ...result, problem: 'the guest was lost while its files were fetched' };
-    return { ...result, problem: result.problem ?? (message.truncated ? `more than ${limit} bytes of files` : null) };
+    return {
+      ...result,
+      problem: result.problem ?? (message.truncated ? `more than ${limit} bytes of files` : null),
+    };
   }
 
   /** Ask the guest to power off and wait until QEMU is gone. Returns false if it is not, in time. */
@@ -175,7 +191,10 @@ export class Session {
 
   #silence(timeout: number): Loss {
     const quiet = Math.round((performance.now() - this.lastHeard) / 1000);
-    return { why: 'silent', detail: `no answer within ${Math.round(timeout / 1000)} s, last heard ${quiet} s ago` };
+    return {
+      why: 'silent',
+      detail: `no answer within ${Math.round(timeout / 1000)} s, last heard ${quiet} s ago`,
+    };
   }
 
   async #delivered(end: GuestMessageOf<'end'>): Promise<boolean> {

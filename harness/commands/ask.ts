@@ -21,11 +21,23 @@ export type JobOptions = {
 /** What to build: all commands that build take these. */
 export function addBuildOptions(command: Command): Command {
   return command
-    .option('--series <src>', 'a series instead of those in patches/: a name there, a directory of patches, an mbox, a maildir, git:DIR#A..B; repeat for several', collect)
+    .option(
+      '--series <src>',
+      'a series instead of those in patches/: a name there, a directory of patches, an mbox, a maildir, git:DIR#A..B; repeat for several',
+      collect,
+    )
     .option('--no-series', 'the base as it is')
-    .option('--base <src>', 'debian:PACKAGE[=VERSION], tar:FILE-or-URL[#sha256=HEX] or git:DIR#REF', defaultBase)
+    .option(
+      '--base <src>',
+      'debian:PACKAGE[=VERSION], tar:FILE-or-URL[#sha256=HEX] or git:DIR#REF',
+      defaultBase,
+    )
     .option('--config <names>', 'fragments of kernel-config/, such as kasan,lockdep,debugvm', collectCommas)
-    .option('--tests <dir>', 'a directory of tests instead of the default suites; repeat for several', collect)
+    .option(
+      '--tests <dir>',
+      'a directory of tests instead of the default suites; repeat for several',
+      collect,
+    )
     .addOption(new Option('--accel <how>', 'how guests run').choices(['auto', 'kvm', 'tcg']).default('auto'));
 }
 
@@ -64,7 +76,8 @@ function collectCommas(value: string, previous: string[] = []): string[] {
   return [...previous, ...value.split(',').filter((name) => name !== '')];
 }
 
-function positive(value: string): number {
+/** A whole number above 0, for commander. */
+export function positive(value: string): number {
   const number = /^\d+$/.test(value) ? Number(value) : 0;
   if (!(number > 0 && number <= 1_000_000)) throw new InvalidArgumentError('It is a whole number above 0.');
   return number;

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-import { build, type Built } from '../job.ts';
+import { type Built, build } from '../job.ts';
 import { Line } from '../line.ts';
 import type { Plan } from '../plan.ts';
 import { type JobOptions, readPlan } from './ask.ts';
@@ -13,7 +13,11 @@ export async function buildCommand(options: JobOptions, signal: AbortSignal): Pr
 }
 
 /** Build with progress on stderr, so that stdout is the command's own. */
-export async function buildQuietly(plan: Plan, signal: AbortSignal, extras: { busybox?: string } = {}): Promise<Built> {
+export async function buildQuietly(
+  plan: Plan,
+  signal: AbortSignal,
+  extras: { busybox?: string } = {},
+): Promise<Built> {
   const reporter = chooseReporter(buildStages, process.stderr);
   try {
     return await build(new Line(plan, reporter.onEvent, signal), extras);

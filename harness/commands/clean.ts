@@ -1,12 +1,15 @@
 // SPDX-License-Identifier: MIT
 import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
+import { cacheDirectory } from '../util/context.ts';
 import { exec } from '../util/exec.ts';
 import { exists } from '../util/files.ts';
-import { cacheDirectory } from '../util/context.ts';
 
 /** `kiln clean`: empty the cache. With `builds`, the kernel sources and ccache's files stay. */
-export async function cleanCommand(options: { builds?: boolean; dryRun?: boolean }, signal: AbortSignal): Promise<number> {
+export async function cleanCommand(
+  options: { builds?: boolean; dryRun?: boolean },
+  signal: AbortSignal,
+): Promise<number> {
   const cache = cacheDirectory();
   if (!(await exists(cache))) {
     process.stdout.write(`nothing in ${cache}\n`);

@@ -43,9 +43,19 @@ async function placeChecks(): Promise<Check[]> {
   const cache = cacheDirectory();
   const tame = !/[\s:]/.test(cache);
   const found = tame ? cache : `${cache} has a space or a colon in it`;
-  const name = { name: 'cache directory', ok: tame, found, why: "kbuild can't work there: set XDG_CACHE_HOME" };
+  const name = {
+    name: 'cache directory',
+    ok: tame,
+    found,
+    why: "kbuild can't work there: set XDG_CACHE_HOME",
+  };
   if (!tame) return [name];
-  return [name, await space('free disk for the cache', cache, neededDisk), await space('room in /dev/shm', '/dev/shm', neededTmpfs), await space('room for temporary files', tmpdir(), 0.1)];
+  return [
+    name,
+    await space('free disk for the cache', cache, neededDisk),
+    await space('room in /dev/shm', '/dev/shm', neededTmpfs),
+    await space('room for temporary files', tmpdir(), 0.1),
+  ];
 }
 
 async function space(name: string, path: string, needed: number): Promise<Check> {
@@ -53,7 +63,12 @@ async function space(name: string, path: string, needed: number): Promise<Check>
     await mkdir(path, { recursive: true });
     const { bavail, bsize } = await statfs(path);
     const free = (bavail * bsize) / 2 ** 30;
-    return { name, ok: free >= needed, found: `${free.toFixed(1)} GiB in ${path}`, why: `${needed} GiB are needed` };
+    return {
+      name,
+      ok: free >= needed,
+      found: `${free.toFixed(1)} GiB in ${path}`,
+      why: `${needed} GiB are needed`,
+    };
   } catch (error) {
     return { name, ok: false, found: (error as Error).message, why: 'it must be writable' };
   }
@@ -65,6 +80,11 @@ async function acceleratorCheck(signal: AbortSignal): Promise<Check> {
     const { name, reason } = await chooseAccelerator('auto', paths.images, context);
     return { name: 'accelerator', ok: true, found: `${name}: ${reason}`, why: '' };
   } catch (error) {
-    return { name: 'accelerator', ok: false, found: (error as Error).message, why: 'QEMU and gcc are needed' };
+    return {
+      name: 'accelerator',
+      ok: false,
+      found: (error as Error).message,
+      why: 'QEMU and gcc are needed',
+    };
   }
 }

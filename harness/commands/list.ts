@@ -6,10 +6,15 @@ import { findSuites, readSuite, type Suite } from '../suite/suite.ts';
 
 /** `kiln list`: what there is to run. */
 export async function listCommand(options: { json?: boolean; tests?: string[] }): Promise<number> {
-  const suites = options.tests ? await Promise.all(options.tests.map(readSuite)) : await findSuites(paths.guestTests);
+  const suites = options.tests
+    ? await Promise.all(options.tests.map(readSuite))
+    : await findSuites(paths.guestTests);
   const names = await listSeries(paths.patches);
   const series = await Promise.all(
-    names.map(async (name) => ({ name, patches: (await readSeries(name, paths.patches)).patches.map(({ file }) => file) })),
+    names.map(async (name) => ({
+      name,
+      patches: (await readSeries(name, paths.patches)).patches.map(({ file }) => file),
+    })),
   );
   const configs = await listFragments(paths.kernelConfig);
   process.stdout.write(options.json ? asJson(suites, series, configs) : asText(suites, series, configs));
@@ -20,7 +25,11 @@ type SeriesList = { name: string; patches: string[] }[];
 
 /** `{suites: [{name, tests, settings}], series: [{name, patches}], configs: [name]}` */
 function asJson(suites: Suite[], series: SeriesList, configs: string[]): string {
-  const described = suites.map(({ name, tests, settings }) => ({ name, tests: tests.map((test) => test.name), settings }));
+  const described = suites.map(({ name, tests, settings }) => ({
+    name,
+    tests: tests.map((test) => test.name),
+    settings,
+  }));
   return `${JSON.stringify({ suites: described, series, configs }, null, 2)}\n`;
 }
 

@@ -10,9 +10,14 @@ import { buildQuietly } from './build.ts';
 const busybox = '/bin/busybox';
 
 /** `kiln shell`: an interactive guest with the kernel and the tests of the job. Its exit ends the guest. */
-export async function shellCommand(options: JobOptions & { memory?: string }, signal: AbortSignal): Promise<number> {
+export async function shellCommand(
+  options: JobOptions & { memory?: string },
+  signal: AbortSignal,
+): Promise<number> {
   if (!(await exists(busybox)))
-    throw new KilnError('infrastructure', `there is no ${busybox} to pack`, { hint: 'install busybox-static' });
+    throw new KilnError('infrastructure', `there is no ${busybox} to pack`, {
+      hint: 'install busybox-static',
+    });
   const built = await buildQuietly(await readPlan([], options), signal, { busybox });
   const { rows, columns } = process.stdout;
   const size = process.stdout.isTTY ? ` kiln.winsize=${rows}x${columns}` : '';
@@ -28,7 +33,12 @@ export async function shellCommand(options: JobOptions & { memory?: string }, si
   const argv = interactiveArgv(machine);
   process.stderr.write('kiln: starting the guest; `exit` or Ctrl-D powers it off\n');
   // Raw mode is QEMU's to set: the guest gets Ctrl-C, as a serial terminal does.
-  const child = spawn(argv[0]!, argv.slice(1), { endSignal: 'KILL', stdio: 'inherit', all: false, cancelSignal: signal });
+  const child = spawn(argv[0]!, argv.slice(1), {
+    endSignal: 'KILL',
+    stdio: 'inherit',
+    all: false,
+    cancelSignal: signal,
+  });
   const result = await child;
   if (result.exitCode === 0) return 0;
   throw new KilnError('infrastructure', `QEMU ended with ${result.signal ?? `exit code ${result.exitCode}`}`);

@@ -38,7 +38,10 @@ export async function chooseAccelerator(
 /** Why KVM can't be used, or null. The costly half of the answer is remembered until the host reboots. */
 async function kvmTrouble(imagesDir: string, context: Context): Promise<string | null> {
   if (!(await exists('/dev/kvm'))) return 'there is no /dev/kvm';
-  const open = await access('/dev/kvm', constants.R_OK | constants.W_OK).then(() => true, () => false);
+  const open = await access('/dev/kvm', constants.R_OK | constants.W_OK).then(
+    () => true,
+    () => false,
+  );
   if (!open) return '/dev/kvm may not be opened by this user (is the user in the group kvm?)';
   const [boot, version, source] = await Promise.all([
     readFile('/proc/sys/kernel/random/boot_id', 'utf8'),
@@ -63,9 +66,15 @@ async function buildProbe(imagesDir: string, source: string, context: Context): 
   const elf = join(context.cache, 'probe', `${contentKey(source)}.elf`);
   if (await exists(elf)) return elf;
   await mkdir(join(context.cache, 'probe'), { recursive: true });
-  const flags = ['-nostdlib', '-static', '-Wl,-n,-Ttext=0x100000,-e,start,--build-id=none,--no-warn-rwx-segments'];
+  const flags = [
+    '-nostdlib',
+    '-static',
+    '-Wl,-n,-Ttext=0x100000,-e,start,--build-id=none,--no-warn-rwx-segments',
+  ];
   const temporary = aside(elf);
-  await exec('gcc', [...flags, '-o', temporary, join(imagesDir, 'probe', 'probe.S')], { signal: context.signal });
+  await exec('gcc', [...flags, '-o', temporary, join(imagesDir, 'probe', 'probe.S')], {
+    signal: context.signal,
+  });
   await rename(temporary, elf);
   return elf;
 }

@@ -1,12 +1,13 @@
 // SPDX-License-Identifier: MIT
+import { once } from 'node:events';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { createServer, type Server, type Socket } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { Readable } from 'node:stream';
-import type { Result, ResultPromise } from 'execa';
+import { setTimeout } from 'node:timers/promises';
 import { KilnError } from '../errors.ts';
-import { spawn } from '../util/exec.ts';
+import { type Child, type ChildResult, spawn } from '../util/exec.ts';
 import { guestArgv, type Machine, type PortName, portNames } from './machine.ts';
 import { Qmp, type QmpEvent } from './qmp.ts';
 
@@ -58,7 +59,11 @@ export async function startGuest(machine: Machine, signal: AbortSignal): Promise
     ports: ports as Record<PortName, Socket>,
     console: child.stdout as Readable,
     qmp,
-    exited: child.then((result: Result) => describeExit(result, qmp)),
+    exited: child.then(async (result: ChildResult) => {
+      // What QEMU wrote before its end is still on its way through the sockets.
+      await Promise.race([Promise.all(Object.values(ports).map(closed)), setTimeout(1000)]);
+      return describeExit(result, qmp);
+    }),
     kill: () => void child.kill('SIGKILL'),
     [Symbol.asyncDispose]: () => rest.disposeAsync(),
   };
@@ -82,8 +87,8 @@ async function listen(path: string): Promise<Listening> {
   return { server, socket };
 }
 
-async function connected(child: ResultPromise, listening: Listening[]): Promise<Socket[]> {
-  const ended = child.then((result: Result) => {
+async function connected(child: Child, listening: Listening[]): Promise<Socket[]> {
+  const ended = child.then((result: ChildResult) => {
     throw new KilnError('infrastructure', `QEMU did not start: ${lastWords(String(result.stderr ?? ''))}`, {
       hint: '`kiln doctor` checks QEMU and the accelerator',
       cause: result,
@@ -92,10 +97,8 @@ async function connected(child: ResultPromise, listening: Listening[]): Promise<
   ended.catch(() => {});
   let timer: NodeJS.Timeout | undefined;
   const late = new Promise<never>((_, reject) => {
-    timer = setTimeout(
-      () => reject(new KilnError('infrastructure', `QEMU did not start within ${connectDeadline / 1000} s`)),
-      connectDeadline,
-    );
+    const error = new KilnError('infrastructure', `QEMU did not start within ${connectDeadline / 1000} s`);
+    timer = globalThis.setTimeout(() => reject(error), connectDeadline);
   });
   try {
     return await Promise.race([Promise.all(listening.map(({ socket }) => socket)), ended, late]);
@@ -104,7 +107,11 @@ async function connected(child: ResultPromise, listening: Listening[]): Promise<
   }
 }
 
-function describeExit(result: Result, qmp: Qmp): GuestExit {
+async function closed(socket: Socket): Promise<void> {
+  if (!socket.closed) await once(socket, 'close').catch(() => {});
+}
+
+function describeExit(result: ChildResult, qmp: Qmp): GuestExit {
   return {
     code: result.exitCode ?? null,
     signal: result.signal ?? null,

@@ -43,7 +43,10 @@ const baseCmdline = 'console=ttyS0 panic=-1';
 
 /** QEMU's argv for a guest under test. `sockets` holds a listening Unix socket for each port and for QMP. */
 export function guestArgv(machine: Machine, sockets: string): string[] {
-  const socket = (id: string) => ['-chardev', `socket,id=${id},path=${escape(join(sockets, id))},server=off`];
+  const socket = (id: string) => [
+    '-chardev',
+    `socket,id=${id},path=${doubleCommas(join(sockets, id))},server=off`,
+  ];
   return [
     ...common(machine),
     ...['-chardev', 'stdio,id=console,signal=off', '-serial', 'chardev:console'],
@@ -58,7 +61,13 @@ export function guestArgv(machine: Machine, sockets: string): string[] {
 
 /** QEMU's argv for a guest that a person uses on the terminal. */
 export function interactiveArgv(machine: Machine): string[] {
-  return [...common(machine), '-chardev', 'stdio,id=console,signal=off,mux=off', '-serial', 'chardev:console'];
+  return [
+    ...common(machine),
+    '-chardev',
+    'stdio,id=console,signal=off,mux=off',
+    '-serial',
+    'chardev:console',
+  ];
 }
 
 function common(machine: Machine): string[] {
@@ -75,6 +84,6 @@ function common(machine: Machine): string[] {
 }
 
 /** QEMU's option syntax doubles commas. */
-function escape(value: string): string {
+function doubleCommas(value: string): string {
   return value.replaceAll(',', ',,');
 }

@@ -55,12 +55,12 @@ export class Qmp {
       return; // torn by QEMU's death; the exit says more
     }
     if ('QMP' in message) greet();
-    else if (typeof message['event'] === 'string') this.events.push(message as QmpEvent);
+    else if (typeof message.event === 'string') this.events.push(message as QmpEvent);
     else {
-      const waiting = this.#waiting.get(Number(message['id']));
-      const error = message['error'] as { desc?: string } | undefined;
+      const waiting = this.#waiting.get(Number(message.id));
+      const error = message.error as { desc?: string } | undefined;
       if (error) waiting?.reject(new KilnError('infrastructure', `QEMU: ${error.desc ?? 'unknown error'}`));
-      else waiting?.resolve(message['return']);
+      else waiting?.resolve(message.return);
     }
   }
 

@@ -48,11 +48,21 @@ function program(name: string, why: string, packageName: string): Requirement {
   const probe = async (signal?: AbortSignal) => {
     const result = await exec(name, ['--version'], { signal, env: { LC_ALL: 'C' } }).catch(() => undefined);
     if (!result) return undefined;
-    return result.stdout.split('\n').find((line) => /\d/.test(line))?.trim() ?? 'found';
+    return (
+      result.stdout
+        .split('\n')
+        .find((line) => /\d/.test(line))
+        ?.trim() ?? 'found'
+    );
   };
   return { name, why, package: packageName, probe };
 }
 
 function file(path: string, why: string, packageName: string): Requirement {
-  return { name: path, why, package: packageName, probe: async () => ((await exists(path)) ? 'found' : undefined) };
+  return {
+    name: path,
+    why,
+    package: packageName,
+    probe: async () => ((await exists(path)) ? 'found' : undefined),
+  };
 }

@@ -15,7 +15,12 @@ import { exec } from '../util/exec.ts';
 type Program = { name: string; dir: string; sources: string[]; output: string; flags: string[] };
 
 /** Compile the agent from images/agent to `output`. */
-export async function compileAgent(sourceDir: string, output: string, scratch: string, context: Context): Promise<void> {
+export async function compileAgent(
+  sourceDir: string,
+  output: string,
+  scratch: string,
+  context: Context,
+): Promise<void> {
   const dir = join(scratch, 'agent');
   await cp(sourceDir, dir, { recursive: true });
   const sources = (await readdir(dir)).filter((name) => name.endsWith('.c')).sort();
@@ -38,7 +43,15 @@ export async function compileSuites(
   await mkdir(area, { recursive: true });
   for (const name of await readdir(join(kernel.dir, 'selftests')))
     await symlink(join(kernel.dir, 'selftests', name), join(area, name));
-  const flags = ['-O2', '-D_GNU_SOURCE', '-Wall', '-I.', '-I..', '-isystem', join(kernel.dir, 'headers', 'include')];
+  const flags = [
+    '-O2',
+    '-D_GNU_SOURCE',
+    '-Wall',
+    '-I.',
+    '-I..',
+    '-isystem',
+    join(kernel.dir, 'headers', 'include'),
+  ];
   const programs: Program[] = [];
   for (const suite of suites) {
     const dir = join(area, suite.name);
@@ -95,7 +108,9 @@ async function gcc(program: Program, command: string[], context: Context): Promi
     });
   } catch (cause) {
     context.signal.throwIfAborted();
-    const errors = findDiagnostics(lines, program.dir, new Map()).filter(({ severity }) => severity === 'error');
+    const errors = findDiagnostics(lines, program.dir, new Map()).filter(
+      ({ severity }) => severity === 'error',
+    );
     const shown = errors.map(({ file, line, text }) => `${file}:${line}: ${text}`);
     throw new KilnError(
       'does-not-build',

@@ -28,12 +28,17 @@ export type ImageRequest = {
 export async function imageKey(request: ImageRequest): Promise<string> {
   const suites = await Promise.all(request.suites.map(async ({ name, dir }) => [name, await treeKey(dir)]));
   const busybox = request.busybox === undefined ? [] : [await readFile(request.busybox)];
-  const parts = [request.kernel.headersKey, request.toolchain.id, await treeKey(request.imagesDir)];
+  const agent = await treeKey(join(request.imagesDir, 'agent'));
+  const manifest = await readFile(join(request.imagesDir, 'manifest'));
+  const parts = [request.kernel.headersKey, request.toolchain.id, agent, manifest];
   return contentKey('image 1', ...parts, ...suites.flat(), ...busybox);
 }
 
 /** Get the image from the cache, or compile and pack it. */
-export async function prepareImage(request: ImageRequest, context: Context): Promise<{ image: Image; cached: boolean }> {
+export async function prepareImage(
+  request: ImageRequest,
+  context: Context,
+): Promise<{ image: Image; cached: boolean }> {
   const key = await imageKey(request);
   const dir = join(context.cache, 'images', key);
   const image = { key, path: join(dir, 'initramfs.cpio') };
@@ -46,7 +51,9 @@ export async function prepareImage(request: ImageRequest, context: Context): Pro
   await mkdir(join(context.cache, 'scratch'), { recursive: true });
   const scratch = await mkdtemp(join(context.cache, 'scratch', 'image-'));
   try {
-    await makeDirectory(dir, (temporary) => make(request, scratch, join(temporary, 'initramfs.cpio'), context));
+    await makeDirectory(dir, (temporary) =>
+      make(request, scratch, join(temporary, 'initramfs.cpio'), context),
+    );
   } finally {
     await rm(scratch, { recursive: true, force: true });
   }

@@ -12,7 +12,12 @@ import type { Workspace } from './workspace.ts';
 const firstEstimate = 1900;
 
 /** Make vmlinux and bzImage. Returns the build's output; when it fails, that goes to `failedLog`. */
-export async function compile(workspace: Workspace, tree: Tree, failedLog: string, context: Context): Promise<string> {
+export async function compile(
+  workspace: Workspace,
+  tree: Tree,
+  failedLog: string,
+  context: Context,
+): Promise<string> {
   const lines: string[] = [];
   const estimateFile = join(workspace.build, 'kiln.steps');
   const isFirst = !(await exists(join(workspace.build, 'vmlinux')));
@@ -39,14 +44,20 @@ export async function compile(workspace: Workspace, tree: Tree, failedLog: strin
 }
 
 function buildError(lines: string[], source: string, tree: Tree, log: string, cause: unknown): KilnError {
-  const errors = findDiagnostics(lines, source, lastToTouch(tree)).filter(({ severity }) => severity === 'error');
+  const errors = findDiagnostics(lines, source, lastToTouch(tree)).filter(
+    ({ severity }) => severity === 'error',
+  );
   if (errors.length === 0) return unclearError(lines, log, cause);
   const first = errors[0]!;
-  return new KilnError('does-not-build', `the kernel does not build:\n  ${errors.slice(0, 10).map(describe).join('\n  ')}`, {
-    hint: `the whole output: ${log}`,
-    details: { file: first.file, ...(first.patch === null ? {} : { patch: first.patch }), log },
-    cause,
-  });
+  return new KilnError(
+    'does-not-build',
+    `the kernel does not build:\n  ${errors.slice(0, 10).map(describe).join('\n  ')}`,
+    {
+      hint: `the whole output: ${log}`,
+      details: { file: first.file, ...(first.patch === null ? {} : { patch: first.patch }), log },
+      cause,
+    },
+  );
 }
 
 /** make stopped and nobody complained in a form we know: killed for want of memory, a full disk, a broken tool. */
@@ -76,7 +87,11 @@ export function describe({ file, line, text, patch }: Diagnostic): string {
  * Compile the C files that the series touches once more with W=1. Their objects then differ in their command line
  * and are made again by the next build, which ccache makes cheap.
  */
-export async function warningsOfSeries(workspace: Workspace, tree: Tree, context: Context): Promise<Diagnostic[]> {
+export async function warningsOfSeries(
+  workspace: Workspace,
+  tree: Tree,
+  context: Context,
+): Promise<Diagnostic[]> {
   const last = lastToTouch(tree);
   const objects: string[] = [];
   for (const file of last.keys()) {

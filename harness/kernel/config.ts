@@ -83,15 +83,23 @@ export function findMissing(fragments: Fragment[], final: Symbols): Missing[] {
 }
 
 /** Say what is missing and, as far as the Kconfig files tell, which dependency is not met. */
-export async function missingError(missing: Missing[], sourceDir: string, final: Symbols): Promise<KilnError> {
+export async function missingError(
+  missing: Missing[],
+  sourceDir: string,
+  final: Symbols,
+): Promise<KilnError> {
   const lines = await Promise.all(
     missing.map(async ({ symbol, wanted, got, fragment }) => {
       const why = await explainMissing(symbol, sourceDir, final);
       return `CONFIG_${symbol}=${wanted} (${fragment}) became ${got}${why ? `: ${why}` : ''}`;
     }),
   );
-  return new KilnError('config-missing', `the kernel did not take ${lines.length} config symbols:\n  ${lines.join('\n  ')}`, {
-    hint: 'add what a symbol depends on to the fragment that asks for it, or drop it there',
-    details: { symbol: missing.map(({ symbol }) => symbol).join(' ') },
-  });
+  return new KilnError(
+    'config-missing',
+    `the kernel did not take ${lines.length} config symbols:\n  ${lines.join('\n  ')}`,
+    {
+      hint: 'add what a symbol depends on to the fragment that asks for it, or drop it there',
+      details: { symbol: missing.map(({ symbol }) => symbol).join(' ') },
+    },
+  );
 }

@@ -7,13 +7,19 @@ import type { Symbols } from './config.ts';
 
 /** One sentence: the unmet dependencies of a symbol in the tree at `sourceDir`, given the final configuration. */
 export async function explainMissing(symbol: string, sourceDir: string, final: Symbols): Promise<string> {
-  const grep = await git(sourceDir, ['grep', '-lE', `^(menu)?config[[:space:]]+${symbol}$`, '--', '*Kconfig*'], {
-    okCodes: [0, 1],
-  });
+  const grep = await git(
+    sourceDir,
+    ['grep', '-lE', `^(menu)?config[[:space:]]+${symbol}$`, '--', '*Kconfig*'],
+    {
+      okCodes: [0, 1],
+    },
+  );
   const files = grep.stdout.split('\n').filter((file) => file !== '' && !/^arch\/(?!x86|Kconfig)/.test(file));
   if (files.length === 0) return 'no Kconfig file defines it';
   const conditions = (
-    await Promise.all(files.map(async (file) => dependencies((await readIfThere(join(sourceDir, file))) ?? '', symbol)))
+    await Promise.all(
+      files.map(async (file) => dependencies((await readIfThere(join(sourceDir, file))) ?? '', symbol)),
+    )
   ).flat();
   const unmet = conditions.filter((condition) => !isMet(condition, final));
   if (unmet.length > 0) return `depends on ${unmet.join(' && ')}`;
@@ -51,14 +57,20 @@ function isMet(condition: string, final: Symbols): boolean {
     .replace(/(\w+)\s*(!?=)\s*("?\w*"?)/g, (_, symbol: string, operator: string, value: string) =>
       ((final.get(symbol) ?? 'n') === value) === (operator === '=') ? ' 1 ' : ' 0 ',
     )
-    .replace(/\b[A-Z_a-z]\w*\b/g, (symbol) => (['y', 'm'].includes(final.get(symbol) ?? 'n') || symbol === 'y' ? ' 1 ' : ' 0 '));
+    .replace(/\b[A-Z_a-z]\w*\b/g, (symbol) =>
+      ['y', 'm'].includes(final.get(symbol) ?? 'n') || symbol === 'y' ? ' 1 ' : ' 0 ',
+    );
   if (!/^[01\s!&|()]*$/.test(expression)) return true;
   return evaluate(expression.replaceAll('&&', '&').replaceAll('||', '|').replace(/\s/g, ''));
 }
 
 function evaluate(text: string): boolean {
   let rest = text;
-  const take = (token: string) => rest.startsWith(token) && ((rest = rest.slice(1)), true);
+  const take = (token: string): boolean => {
+    if (!rest.startsWith(token)) return false;
+    rest = rest.slice(1);
+    return true;
+  };
   const atom = (): boolean => {
     if (take('!')) return !atom();
     if (take('(')) {

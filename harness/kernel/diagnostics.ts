@@ -4,7 +4,13 @@ import type { AppliedPatch } from '../tree/tree.ts';
 import { printable } from '../util/printable.ts';
 
 /** One complaint. `file` is relative to the tree; `line` is 0 where none is named; `patch` is a file name. */
-export type Diagnostic = { severity: 'error' | 'warning'; file: string; line: number; text: string; patch: string | null };
+export type Diagnostic = {
+  severity: 'error' | 'warning';
+  file: string;
+  line: number;
+  text: string;
+  patch: string | null;
+};
 
 /**
  * Find the complaints in a build's output.
@@ -34,11 +40,20 @@ function parseLine(line: string, sourceDir: string): Omit<Diagnostic, 'patch'> |
       line: Number(compiler[2]),
       text: compiler[4]!,
     };
-  const linker = /^(?:\S*ld: )?(\S+?):(?:\(\.[^)]*\)|in function [^:]+): (undefined reference.*|multiple definition.*)$/.exec(line);
-  if (linker) return { severity: 'error', file: objectSource(linker[1]!, sourceDir), line: 0, text: linker[2]! };
+  const linker =
+    /^(?:\S*ld: )?(\S+?):(?:\(\.[^)]*\)|in function [^:]+): (undefined reference.*|multiple definition.*)$/.exec(
+      line,
+    );
+  if (linker)
+    return { severity: 'error', file: objectSource(linker[1]!, sourceDir), line: 0, text: linker[2]! };
   const kconfig = /^(\S*Kconfig\S*):(\d+): (?:error: )?(.*)$/.exec(line);
   if (kconfig && !kconfig[3]!.startsWith('warning'))
-    return { severity: 'error', file: relative(kconfig[1]!, sourceDir), line: Number(kconfig[2]), text: kconfig[3]! };
+    return {
+      severity: 'error',
+      file: relative(kconfig[1]!, sourceDir),
+      line: Number(kconfig[2]),
+      text: kconfig[3]!,
+    };
   const modpost = /^ERROR: modpost: (.*)$/.exec(line);
   if (modpost) return { severity: 'error', file: '', line: 0, text: modpost[1]! };
   const make = /^make(?:\[\d+\])?: \*\*\* (No rule to make target .*)$/.exec(line);

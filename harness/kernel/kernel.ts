@@ -32,7 +32,12 @@ const layout = 'kernel 1';
 
 /** The key of a kernel that may not exist yet. */
 export function kernelKey({ tree, fragments, toolchain }: KernelRequest): string {
-  return contentKey(layout, tree.content, ...fragments.flatMap(({ name, text }) => [name, text]), toolchain.id);
+  return contentKey(
+    layout,
+    tree.content,
+    ...fragments.flatMap(({ name, text }) => [name, text]),
+    toolchain.id,
+  );
 }
 
 /** The kernel from the cache, if it is there. */
@@ -67,7 +72,12 @@ export async function buildKernel(request: KernelRequest, context: Context): Pro
 }
 
 /** Merge the fragments with the tree's own script and check that every requested symbol has its value. */
-async function configure(workspace: Workspace, fragments: Fragment[], tree: Tree, context: Context): Promise<void> {
+async function configure(
+  workspace: Workspace,
+  fragments: Fragment[],
+  tree: Tree,
+  context: Context,
+): Promise<void> {
   const { source, build } = workspace;
   const fragment = join(build, 'kiln.config');
   const asked = fragments.map(({ name, text }) => `# ${name}\n${text}`).join('\n');
@@ -79,7 +89,9 @@ async function configure(workspace: Workspace, fragments: Fragment[], tree: Tree
   // allnoconfig is idempotent and quick; it also brings in what a changed Kconfig file changes.
   const output: string[] = [];
   try {
-    await kernelMake(workspace, [`KCONFIG_ALLCONFIG=${fragment}`, 'allnoconfig'], context, (line) => output.push(line));
+    await kernelMake(workspace, [`KCONFIG_ALLCONFIG=${fragment}`, 'allnoconfig'], context, (line) =>
+      output.push(line),
+    );
   } catch (cause) {
     context.signal.throwIfAborted();
     throw configureError(output, source, tree, cause);
@@ -94,10 +106,14 @@ function configureError(output: string[], source: string, tree: Tree, cause: unk
   const line = output.find((text) => /Kconfig.*:\d+:/.test(text)) ?? output.at(-1) ?? '';
   const file = line.replace(`${source}/`, '').split(':')[0] ?? '';
   const patch = last.get(file)?.file;
-  return new KilnError('does-not-build', `the kernel can't be configured: ${line.replace(`${source}/`, '')}`, {
-    details: { file, ...(patch === undefined ? {} : { patch }), output: output.slice(-20).join('\n') },
-    cause,
-  });
+  return new KilnError(
+    'does-not-build',
+    `the kernel can't be configured: ${line.replace(`${source}/`, '')}`,
+    {
+      details: { file, ...(patch === undefined ? {} : { patch }), output: output.slice(-20).join('\n') },
+      cause,
+    },
+  );
 }
 
 async function collect(workspace: Workspace, dir: string, context: Context): Promise<void> {

@@ -36,5 +36,5 @@ const compiler = ['CC=ccache gcc', 'HOSTCC=ccache gcc'];
 
 /** ccache keeps its files in Kiln's cache; `CCACHE_DISABLE=1` from outside still switches it off. */
 export function ccacheEnvironment(context: Context): Record<string, string> {
-  return { CCACHE_DIR: join(context.cache, 'ccache'), CCACHE_MAXSIZE: process.env['CCACHE_MAXSIZE'] ?? '5G' };
+  return { CCACHE_DIR: join(context.cache, 'ccache'), CCACHE_MAXSIZE: process.env.CCACHE_MAXSIZE ?? '5G' };
 }

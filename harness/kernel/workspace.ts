@@ -44,7 +44,9 @@ async function checkout(tree: Tree, source: string, context: Context): Promise<v
     return;
   }
   // We hold the lock, so a lock file of git's is what a killed run left.
-  const gitLock = await git(source, ['rev-parse', '--path-format=absolute', '--git-path', 'index.lock'], { signal });
+  const gitLock = await git(source, ['rev-parse', '--path-format=absolute', '--git-path', 'index.lock'], {
+    signal,
+  });
   await rm(gitLock.stdout.trim(), { force: true });
   await git(source, ['checkout', '--quiet', '--force', '--detach', tree.commit], { signal });
   await git(source, ['clean', '--quiet', '-dffx'], { signal });

@@ -1,1 +1,2 @@
-import type { Results } from '../results/schema.ts'; export const renderJunit = (_: Results): string => '';
+import type { Results } from '../results/schema.ts';
+export const renderJunit = (_: Results): string => '';

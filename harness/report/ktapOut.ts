@@ -1,1 +1,2 @@
-import type { Results } from '../results/schema.ts'; export const renderKtap = (_: Results): string => '';
+import type { Results } from '../results/schema.ts';
+export const renderKtap = (_: Results): string => '';

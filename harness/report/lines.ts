@@ -26,7 +26,9 @@ export function linesReporter(write: (line: string) => void): Reporter {
         write(`${event.stage.padEnd(7)} … ${printable(event.text)}${portion(event.done, event.total)}`);
         break;
       case 'stage-end':
-        write(`${event.stage.padEnd(7)} ${printable(event.text)} (${event.cached ? 'cached' : seconds(event.durationMs)})`);
+        write(
+          `${event.stage.padEnd(7)} ${printable(event.text)} (${event.cached ? 'cached' : seconds(event.durationMs)})`,
+        );
         break;
       case 'stage-failed':
         write(`${event.stage.padEnd(7)} failed`);
@@ -52,5 +54,7 @@ export function linesReporter(write: (line: string) => void): Reporter {
 /** `, 120 of 1900` as far as it is known. */
 export function portion(done?: number, total?: number): string {
   if (done === undefined) return '';
-  return total === undefined ? `, ${done} done` : `, ${done} of ${total} (${Math.floor((100 * done) / total)} %)`;
+  return total === undefined
+    ? `, ${done} done`
+    : `, ${done} of ${total} (${Math.floor((100 * done) / total)} %)`;
 }

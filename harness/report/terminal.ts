@@ -7,7 +7,13 @@ import { seconds, stageTitles, summaryLines, testLine } from './words.ts';
 
 /** What a task of listr2's lets us set while it runs. */
 type Shown = { title: string | undefined; output: string };
-type Stage = { name: StageName; shown: Shown; finish: () => void; fail: (error: Error) => void; task: ListrTask };
+type Stage = {
+  name: StageName;
+  shown: Shown;
+  finish: () => void;
+  fail: (error: Error) => void;
+  task: ListrTask;
+};
 
 /**
  * A live view for a terminal: a line a stage, its progress or its tests below.
@@ -81,7 +87,8 @@ function stageTask(name: StageName): Stage {
         stage.shown = wrapper as unknown as Shown;
         return ended.promise;
       },
-      rendererOptions: name === 'tests' ? { outputBar: Number.POSITIVE_INFINITY, persistentOutput: true } : {},
+      rendererOptions:
+        name === 'tests' ? { outputBar: Number.POSITIVE_INFINITY, persistentOutput: true } : {},
     },
   };
   return stage;

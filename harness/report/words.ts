@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: MIT
 // The words and lines that every report of a run for people shares.
 import type { StageName } from '../events.ts';
-import type { Counts, Results, TestResult, Verdict } from '../results/schema.ts';
+import { isBad } from '../results/judge.ts';
+import type { Counts, Results, TestResult } from '../results/schema.ts';
 import { printable } from '../util/printable.ts';
 
 export const stageTitles: Record<StageName, string> = {
@@ -26,7 +27,9 @@ export function failureLines(result: TestResult, dir: string): string[] {
   const bad = result.cases.filter(({ verdict }) => verdict === 'fail' || verdict === 'timeout');
   return [
     `${result.verdict.toUpperCase()} ${result.suite}/${result.test}: ${printable(result.detail)}`,
-    ...bad.slice(0, 10).flatMap(({ name, detail }) => [`  not ok ${printable(name)}`, ...indent(detail, 4, 6)]),
+    ...bad
+      .slice(0, 10)
+      .flatMap(({ name, detail }) => [`  not ok ${printable(name)}`, ...indent(detail, 4, 6)]),
     ...(bad.length > 10 ? [`  … and ${bad.length - 10} more`] : []),
     ...result.splats.slice(0, 3).flatMap((splat) => indent(splat.lines.join('\n'), 2, 12)),
     ...result.problems.slice(0, 5).map((problem) => `  note: ${printable(problem)}`),
@@ -58,8 +61,8 @@ export function summaryLines(results: Results, dir: string): string[] {
 }
 
 function errorText(error: Record<string, unknown>): string {
-  const hint = error['hint'] ? `\n  ${String(error['hint'])}` : '';
-  return `${String(error['code'])}: ${printable(String(error['message']))}${hint}`;
+  const hint = error.hint ? `\n  ${String(error.hint)}` : '';
+  return `${String(error.code)}: ${printable(String(error.message))}${hint}`;
 }
 
 /** `7 passed, 0 failed, 1 skipped`; what did not occur is left out, but for the first two. */
@@ -73,10 +76,6 @@ export function counts(summary: Counts): string {
   const kinds = failed > summary.fail ? ` (${summary.timeout} timed out, ${summary.crash} crashed)` : '';
   const more = rest.filter(([count]) => count > 0).map(([count, word]) => `, ${count} ${word}`);
   return `${summary.pass} passed, ${failed} failed${kinds}${more.join('')}`;
-}
-
-export function isBad(verdict: Verdict): boolean {
-  return verdict === 'fail' || verdict === 'timeout' || verdict === 'crash' || verdict === 'error';
 }
 
 export function seconds(ms: number): string {

@@ -28,7 +28,7 @@ export function goldens(folder: string, ending: string): Golden[] {
  */
 export function matchesGolden(t: ExecutionContext, folder: string, name: string, actual: unknown): void {
   const file = path.join(FIXTURES, folder, `${name}.json`);
-  if (process.env['KILN_UPDATE_GOLDEN'] === '1') {
+  if (process.env.KILN_UPDATE_GOLDEN === '1') {
     writeFileSync(file, `${JSON.stringify(actual, null, 2)}\n`);
     t.pass();
     return;

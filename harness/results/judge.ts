@@ -35,6 +35,11 @@ export function judge(evidence: Evidence): Judgement {
   return { verdict, detail: printable(detail), cases, problems };
 }
 
+/** Whether a verdict keeps a run from exit code 0. */
+export function isBad(verdict: Verdict): boolean {
+  return verdict === 'fail' || verdict === 'timeout' || verdict === 'crash' || verdict === 'error';
+}
+
 type Verdictish = [Verdict, string];
 
 /** The guest is gone or mute. Whose doing it was decides between a verdict and an infrastructure error. */
@@ -49,7 +54,7 @@ function judgeLoss(loss: Loss, splats: SplatResult[], when: string): Verdictish 
   const { exit } = loss;
   if (exit.events.some(({ event }) => event === 'GUEST_PANICKED'))
     return ['crash', `the kernel panicked ${when}`];
-  const reason = exit.events.findLast(({ event }) => event === 'SHUTDOWN')?.data?.['reason'];
+  const reason = exit.events.findLast(({ event }) => event === 'SHUTDOWN')?.data?.reason;
   if (reason === 'guest-shutdown') return ['crash', `the guest powered off ${when}`];
   if (reason === 'guest-reset') return ['crash', `the guest rebooted ${when} without a word of the kernel's`];
   if (exit.signal) return ['error', `QEMU was killed by ${exit.signal} ${when}`];

@@ -104,13 +104,13 @@ function parseRecord(line: string): KmsgRecord | null {
     facility: Number(priority) >> 3,
     seq: Number(seq),
     usec: Number(usec),
-    text: unescape(text as string),
+    text: unescaped(text as string),
     ...(caller === undefined ? {} : { caller }),
   };
 }
 
 /** The kernel writes control characters, the backslash and every byte beyond ASCII as `\xNN`. */
-function unescape(text: string): string {
+function unescaped(text: string): string {
   return text.replace(/(?:\\x[0-9a-f]{2})+/g, (run) =>
     Buffer.from(run.replaceAll('\\x', ''), 'hex').toString('utf8'),
   );

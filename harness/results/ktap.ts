@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 import { DetailBuffer } from './ktapDetail.ts';
-import { type Place, type ResultSaying, readLine } from './ktapLine.ts';
+import { type KtapLine, type Place, type ResultSaying, readLine } from './ktapLine.ts';
 import { type Line, LineSplitter } from './lines.ts';
 import type { CaseResult, CaseVerdict } from './schema.ts';
 
@@ -110,25 +110,27 @@ export class KtapParser {
       this.#seen.cut = true;
       this.#report('line-cut', 'a line was longer than the limit and has been cut');
     }
-    const line = readLine(this.#withoutStamp(raw.text));
+    const text = this.#withoutStamp(raw.text);
+    const line = this.#accept(readLine(text), text);
     switch (line.type) {
       case 'version':
-        return this.#openVersion(line);
+        this.#openVersion(line);
+        break;
       case 'plan':
-        return this.#isNested(line) ? this.#readPlan(line, line.count, line.skip) : this.#readText(raw.text);
+        this.#readPlan(line, line.count, line.skip);
+        break;
       case 'subtest':
-        return this.#isNested(line) ? this.#openSubtest(line, line.name) : this.#readText(raw.text);
+        this.#openSubtest(line, line.name);
+        break;
       case 'result':
-        return this.#isNested(line) ? this.#readResult(line) : this.#readText(raw.text);
+        this.#readResult(line);
+        break;
       case 'bailout':
-        // Behind `# ` it ended one program of several; the runner's own result line for it follows.
-        if (line.hashes > 0) {
-          return this.#readText(raw.text);
-        }
         this.#result.bailout ??= line.reason;
-        return;
+        break;
       case 'text':
-        return this.#readText(line.text);
+        this.#pending.add(text, this.#levels.at(-1)?.hashes ?? 0);
+        break;
     }
   }
 
@@ -145,14 +147,19 @@ export class KtapParser {
 
   /**
    * A comment may look like a result (`# ok 3 files left`). Behind `# ` it is one only where a version line
-   * behind as many `# ` has said that a whole KTAP output is nested there; plain text has no number.
+   * behind as many `# ` has said that a whole KTAP output is nested there. A result without a number may be
+   * plain text, and is believed only where results are due.
    */
-  #isNested(line: Place & { type: string; number?: number | null }): boolean {
-    const numberless = line.type === 'result' && line.number === null;
-    if (line.hashes === 0 && !(numberless && this.#levels.length > 0)) {
-      return true;
+  #accept(line: KtapLine, text: string): KtapLine {
+    if (line.type === 'text' || line.type === 'version' || (line.hashes === 0 && this.#levels.length === 0)) {
+      return line;
     }
-    return this.#levels.some((l) => l.hashes === line.hashes && (!numberless || l.width === line.width));
+    const numberless = line.type === 'result' && line.number === null;
+    const fits = (level: Level) =>
+      level.hashes === line.hashes && (!numberless || level.width === line.width);
+    // `Bail out!` behind `# ` ended one program of several; the runner's own result line for it follows.
+    const accepted = line.hashes === 0 ? !numberless || this.#levels.some(fits) : this.#levels.some(fits);
+    return accepted && !(line.type === 'bailout' && line.hashes > 0) ? line : { ...PLAIN, text };
   }
 
   #openVersion(line: Place): void {
@@ -207,10 +214,6 @@ export class KtapParser {
       detail: this.#spend([line.reason, ...detail].filter((text) => text !== '').join('\n')),
       cases: nested?.cases ?? [],
     });
-  }
-
-  #readText(text: string): void {
-    this.#pending.add(text, this.#levels.at(-1)?.hashes ?? 0);
   }
 
   /** The level at this place, opened if there is none. Levels below it must have been closed. */
@@ -398,6 +401,7 @@ interface Level extends Place {
   flagged: Set<KtapProblemCode>;
 }
 
+const PLAIN = { width: 0, hashes: 0, type: 'text' } as const;
 const MAX_DEPTH = 32;
 const MAX_NAME = 512;
 const MAX_PROBLEMS = 1000;

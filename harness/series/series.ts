@@ -61,7 +61,9 @@ async function directoryPatches(dir: string): Promise<Patch[]> {
   const patches: Patch[] = [];
   for (const file of await patchOrder(dir)) {
     const content = await readFile(join(dir, file)).catch((cause: NodeJS.ErrnoException) => {
-      throw new KilnError('bad-input', `${join(dir, 'series')} names ${file}, which can't be read`, { cause });
+      throw new KilnError('bad-input', `${join(dir, 'series')} names ${file}, which can't be read`, {
+        cause,
+      });
     });
     if (content.length === 0)
       throw new KilnError('bad-input', `${join(dir, file)} is empty`, { details: { patch: file } });

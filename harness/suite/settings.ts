@@ -55,5 +55,7 @@ function cmdline(where: string, value: string): string {
 }
 
 function bad(where: string, problem: string): KilnError {
-  return new KilnError('bad-input', `${where}: ${problem}`, { hint: 'docs/writing-a-test.md lists the keys' });
+  return new KilnError('bad-input', `${where}: ${problem}`, {
+    hint: 'docs/writing-a-test.md lists the keys',
+  });
 }

@@ -30,7 +30,10 @@ export type Archive = { version: string; sha256: string; tar: string; release: (
 const forms = 'debian:PACKAGE[=VERSION], tar:FILE-or-URL[#sha256=HEX], git:DIR#REF';
 
 /** Get a base into the cache, or find it there. An archive is fetched once; see docs/design.md for what renews it. */
-export async function prepareBase(source: string, context: Context): Promise<{ base: Base; cached: boolean }> {
+export async function prepareBase(
+  source: string,
+  context: Context,
+): Promise<{ base: Base; cached: boolean }> {
   const [kind, rest] = split(source);
   if (kind === 'git') return { base: await borrow(source, rest, context), cached: true };
   const id = await identity(kind, rest, source);
@@ -54,8 +57,7 @@ export async function prepareBase(source: string, context: Context): Promise<{ b
 
 function split(source: string): ['debian' | 'tar' | 'git', string] {
   const match = /^(debian|tar|git):(.+)$/.exec(source);
-  if (!match)
-    throw new KilnError('usage', `"${source}" is no base`, { hint: `a base is one of ${forms}` });
+  if (!match) throw new KilnError('usage', `"${source}" is no base`, { hint: `a base is one of ${forms}` });
   return [match[1] as 'debian' | 'tar' | 'git', match[2]!];
 }
 
@@ -68,7 +70,13 @@ async function identity(kind: 'debian' | 'tar', rest: string, source: string): P
 }
 
 /** One commit with a fixed author and date: the same archive gives the same commit on every machine. */
-async function importArchive(source: string, archive: Archive, temporary: string, dir: string, context: Context) {
+async function importArchive(
+  source: string,
+  archive: Archive,
+  temporary: string,
+  dir: string,
+  context: Context,
+) {
   const worktree = join(temporary, 'source');
   const gitDir = join(temporary, 'repo.git');
   await mkdir(worktree);
@@ -99,10 +107,17 @@ async function importArchive(source: string, archive: Archive, temporary: string
 
 async function unpack(tar: string, dir: string, context: Context): Promise<void> {
   // GNU tar finds the compression itself; a kernel archive has one directory on top.
-  await exec('tar', ['--extract', '--file', tar, '--directory', dir, '--strip-components=1', '--no-same-owner'], {
-    signal: context.signal,
-  }).catch((cause) => {
-    throw new KilnError('bad-input', `${tar} can't be unpacked`, { cause, hint: 'is it a kernel source archive?' });
+  await exec(
+    'tar',
+    ['--extract', '--file', tar, '--directory', dir, '--strip-components=1', '--no-same-owner'],
+    {
+      signal: context.signal,
+    },
+  ).catch((cause) => {
+    throw new KilnError('bad-input', `${tar} can't be unpacked`, {
+      cause,
+      hint: 'is it a kernel source archive?',
+    });
   });
 }
 
@@ -112,14 +127,21 @@ async function borrow(source: string, rest: string, context: Context): Promise<B
   const directory = resolve(hash < 0 ? rest : rest.slice(0, hash));
   const ref = hash < 0 ? 'HEAD' : rest.slice(hash + 1);
   const wrong = (cause: unknown) =>
-    new KilnError('bad-input', `no commit "${ref}" in a git repository at ${directory}`, { cause, hint: forms });
+    new KilnError('bad-input', `no commit "${ref}" in a git repository at ${directory}`, {
+      cause,
+      hint: forms,
+    });
   const ask = (args: string[]) => git(directory, args, { signal: context.signal });
-  const commit = (await ask(['rev-parse', '--verify', '--end-of-options', `${ref}^{commit}`]).catch((cause) => {
-    throw wrong(cause);
-  })).stdout.trim();
+  const commit = (
+    await ask(['rev-parse', '--verify', '--end-of-options', `${ref}^{commit}`]).catch((cause) => {
+      throw wrong(cause);
+    })
+  ).stdout.trim();
   const objects = (await ask(['rev-parse', '--path-format=absolute', '--git-path', 'objects'])).stdout.trim();
   const gitDir = join(context.cache, 'bases', `git-${contentKey(objects)}`, 'repo.git');
-  await using _lock = await lock(join(context.cache, 'locks', `base-${contentKey(objects)}`), { signal: context.signal });
+  await using _lock = await lock(join(context.cache, 'locks', `base-${contentKey(objects)}`), {
+    signal: context.signal,
+  });
   await ensureBorrower(gitDir, objects, context);
   await git(gitDir, ['update-ref', `refs/kiln/bases/${commit}`, commit], { signal: context.signal });
   return { source, version: ref, sha256: null, commit, gitDir };

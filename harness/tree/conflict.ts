@@ -7,16 +7,20 @@ export function describeConflict(which: { series: string; patch: Patch }, output
   const { series, patch } = which;
   const place = findPlace(output, patch.content.toString('utf8'));
   const where = [place.file, place.hunk].filter(Boolean).join(', hunk ');
-  return new KilnError('does-not-apply', `${series}: ${patch.file} does not apply${where ? `: ${where}` : ''}: ${place.reason}`, {
-    hint: 'rebase the series onto the base that is named in the results, or choose its own base with --base',
-    details: {
-      series,
-      patch: patch.file,
-      ...(place.file === undefined ? {} : { file: place.file }),
-      ...(place.hunk === undefined ? {} : { hunk: place.hunk }),
-      output: output.trim().split('\n').slice(0, 40).join('\n'),
+  return new KilnError(
+    'does-not-apply',
+    `${series}: ${patch.file} does not apply${where ? `: ${where}` : ''}: ${place.reason}`,
+    {
+      hint: 'rebase the series onto the base that is named in the results, or choose its own base with --base',
+      details: {
+        series,
+        patch: patch.file,
+        ...(place.file === undefined ? {} : { file: place.file }),
+        ...(place.hunk === undefined ? {} : { hunk: place.hunk }),
+        output: output.trim().split('\n').slice(0, 40).join('\n'),
+      },
     },
-  });
+  );
 }
 
 type Place = { file?: string; hunk?: string; reason: string };
@@ -25,15 +29,29 @@ function findPlace(output: string, patch: string): Place {
   const failed = /^error: patch failed: (.+):(\d+)$/m.exec(output);
   if (failed) {
     const hunk = hunkAt(patch, failed[1]!, Number(failed[2]));
-    return { file: failed[1]!, ...(hunk === undefined ? {} : { hunk }), reason: 'the context does not match' };
+    return {
+      file: failed[1]!,
+      ...(hunk === undefined ? {} : { hunk }),
+      reason: 'the context does not match',
+    };
   }
-  const corrupt = /^error: (corrupt patch at .*|patch fragment without header.*|No valid patches in input.*)$/m.exec(output);
+  const corrupt =
+    /^error: (corrupt patch at .*|patch fragment without header.*|No valid patches in input.*)$/m.exec(
+      output,
+    );
   if (corrupt) return { reason: corrupt[1]! };
   const other = /^error: (?:invalid path '(.+)'|(.+?): (.+))$/m.exec(output);
   if (other?.[1]) return { file: other[1], reason: 'the path leads outside the tree' };
   if (other) return { file: other[2]!, reason: other[3]! };
-  if (/Patch is empty|Patch format detection failed/.test(output)) return { reason: 'there is no diff in it' };
-  return { reason: output.trim().split('\n').find((line) => line !== '') ?? 'git am gave no reason' };
+  if (/Patch is empty|Patch format detection failed/.test(output))
+    return { reason: 'there is no diff in it' };
+  return {
+    reason:
+      output
+        .trim()
+        .split('\n')
+        .find((line) => line !== '') ?? 'git am gave no reason',
+  };
 }
 
 /** The hunk header of `file` whose old side starts at `line`. */

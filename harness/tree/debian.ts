@@ -22,12 +22,21 @@ export async function fetchDebian(wanted: string, context: Context): Promise<Arc
   const installed = await installedVersion(name, context);
   const file = `/usr/src/${name}.tar.xz`;
   if (installed && (version === undefined || version === installed) && (await exists(file)))
-    return { version: `${name} ${installed}`, sha256: await sha256File(file), tar: file, release: async () => {} };
+    return {
+      version: `${name} ${installed}`,
+      sha256: await sha256File(file),
+      tar: file,
+      release: async () => {},
+    };
   return download(name, wanted, context);
 }
 
+/** dpkg-query's own notation, not ours. */
+// biome-ignore lint/suspicious/noTemplateCurlyInString: see above
+const format = '--showformat=${db:Status-Status} ${Version}';
+
 async function installedVersion(name: string, context: Context): Promise<string | undefined> {
-  const query = await exec('dpkg-query', ['--show', '--showformat=${db:Status-Status} ${Version}', name], {
+  const query = await exec('dpkg-query', ['--show', format, name], {
     signal: context.signal,
     okCodes: [0, 1],
   }).catch(() => undefined);
@@ -56,7 +65,8 @@ async function download(name: string, wanted: string, context: Context): Promise
 
 /** A machine that never ran `apt-get update` knows no packages; where we may, we run it and try once more. */
 async function aptDownload(dir: string, wanted: string, context: Context): Promise<void> {
-  const attempt = () => exec('apt-get', ['download', '--quiet', wanted], { cwd: dir, signal: context.signal });
+  const attempt = () =>
+    exec('apt-get', ['download', '--quiet', wanted], { cwd: dir, signal: context.signal });
   try {
     await attempt();
   } catch (cause) {
@@ -64,7 +74,10 @@ async function aptDownload(dir: string, wanted: string, context: Context): Promi
     if (process.getuid?.() === 0) {
       context.progress('apt-get update');
       await exec('apt-get', ['update'], { signal: context.signal }).catch(() => {});
-      const again = await attempt().then(() => true, () => false);
+      const again = await attempt().then(
+        () => true,
+        () => false,
+      );
       if (again) return;
     }
     throw new KilnError('infrastructure', `can't download ${wanted}`, {

@@ -7,8 +7,8 @@ import { readCachedJson, readIfThere, writeAtomic } from '../util/files.ts';
 import { git } from '../util/git.ts';
 import { contentKey } from '../util/hash.ts';
 import { lock } from '../util/lock.ts';
-import { describeConflict } from './conflict.ts';
 import type { Base } from './base.ts';
+import { describeConflict } from './conflict.ts';
 
 /** A patch as a commit; `files` are the paths it touches. */
 export type AppliedPatch = { series: string; file: string; subject: string; commit: string; files: string[] };
@@ -64,7 +64,9 @@ export async function applySeries(
 async function emptyWorktree(base: Base, path: string, context: Context): Promise<string> {
   const { signal } = context;
   await git(base.gitDir, ['worktree', 'prune'], { signal });
-  await git(base.gitDir, ['worktree', 'add', '--quiet', '--no-checkout', '--detach', path, base.commit], { signal });
+  await git(base.gitDir, ['worktree', 'add', '--quiet', '--no-checkout', '--detach', path, base.commit], {
+    signal,
+  });
   await git(path, ['sparse-checkout', 'set', '--no-cone', '/.nothing'], { signal });
   await git(path, ['read-tree', '--reset', '-u', 'HEAD'], { signal });
   return path;
@@ -83,7 +85,9 @@ async function amAll(worktree: string, patches: Named[], mailDir: string, contex
     okCodes: [0, 1, 128],
   });
   if (result.exitCode === 0) return;
-  const next = (await git(worktree, ['rev-parse', '--path-format=absolute', '--git-path', 'rebase-apply/next'])).stdout;
+  const next = (
+    await git(worktree, ['rev-parse', '--path-format=absolute', '--git-path', 'rebase-apply/next'])
+  ).stdout;
   const index = Number(await readIfThere(next.trim())) - 1;
   throw describeConflict(patches[index] ?? patches[0]!, `${result.stdout}\n${result.stderr}`);
 }
@@ -106,11 +110,17 @@ async function describe(
 ): Promise<Tree> {
   const { signal } = context;
   const range = `${base.commit}..HEAD`;
-  const log = await git(worktree, ['log', '--reverse', '--format=%x00%H%n%s', '--name-only', '--no-renames', range], {
-    signal,
-  });
+  const log = await git(
+    worktree,
+    ['log', '--reverse', '--format=%x00%H%n%s', '--name-only', '--no-renames', range],
+    {
+      signal,
+    },
+  );
   const commits = log.stdout.split('\0').slice(1);
-  const head = (await git(worktree, ['rev-parse', 'HEAD', 'HEAD^{tree}'], { signal })).stdout.trim().split('\n');
+  const head = (await git(worktree, ['rev-parse', 'HEAD', 'HEAD^{tree}'], { signal })).stdout
+    .trim()
+    .split('\n');
   return {
     key,
     commit: head[0]!,
@@ -139,4 +149,3 @@ async function kconfigSymbols(worktree: string, signal: AbortSignal): Promise<st
 export function lastToTouch(tree: Pick<Tree, 'patches'>): Map<string, AppliedPatch> {
   return new Map(tree.patches.flatMap((patch) => patch.files.map((file) => [file, patch] as const)));
 }
-

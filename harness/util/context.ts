@@ -16,6 +16,6 @@ export type Context = {
 
 /** `$XDG_CACHE_HOME/kiln`, else `~/.cache/kiln`. */
 export function cacheDirectory(env: NodeJS.ProcessEnv = process.env): string {
-  const base = env['XDG_CACHE_HOME'];
+  const base = env.XDG_CACHE_HOME;
   return join(base?.startsWith('/') ? base : join(homedir(), '.cache'), 'kiln');
 }

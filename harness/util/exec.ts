@@ -18,6 +18,9 @@ export type ExecOptions = {
   okCodes?: number[];
 };
 
+/** A running program, and what became of it, in execa's terms. */
+export type { Result as ChildResult, ResultPromise as Child } from 'execa';
+
 export type ExecResult = { stdout: string; stderr: string; exitCode: number };
 
 /** Output kept of one program: enough for every message, too little to fill memory. */

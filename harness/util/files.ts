@@ -74,4 +74,3 @@ export async function readCachedJson<T>(path: string): Promise<T | undefined> {
     return undefined;
   }
 }
-

@@ -1,12 +1,15 @@
 // SPDX-License-Identifier: MIT
-import { exec, type ExecOptions, type ExecResult } from './exec.ts';
+import { type ExecOptions, type ExecResult, exec } from './exec.ts';
 
 /**
  * Run git with nothing of the user's configuration, hooks, editor or credentials in the way, and with a fixed
  * committer, so that the same series on the same base gives the same commits everywhere.
  */
 export async function git(dir: string, args: string[], options: ExecOptions = {}): Promise<ExecResult> {
-  return exec('git', ['-C', dir, ...settings, ...args], { ...options, env: { ...environment, ...options.env } });
+  return exec('git', ['-C', dir, ...settings, ...args], {
+    ...options,
+    env: { ...environment, ...options.env },
+  });
 }
 
 const settings = [

@@ -165,8 +165,8 @@ struct pollfd port_poll(struct port *port, short wanted)
 
 void port_polled(struct port *port, short seen)
 {
-	/* What the host wrote before it went can still be read. */
-	if ((seen & POLLHUP) && !(seen & POLLIN))
+	/* It comes with POLLIN then, although there is nothing to read. */
+	if (seen & POLLHUP)
 		port->retry_at = now_ms() + RETRY_MS;
 }
 

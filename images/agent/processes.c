@@ -10,7 +10,6 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "cgroup.h"
 #include "processes.h"
 #include "system.h"
 
@@ -75,6 +74,5 @@ static bool is_living_program(int proc, const char *pid)
  */
 void processes_kill(void)
 {
-	cgroup_kill();
 	kill(-1, SIGKILL);
 }

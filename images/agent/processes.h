@@ -10,7 +10,7 @@
 /* The living processes but PID 1, kernel threads and `except`. */
 unsigned int processes_count(pid_t except);
 
-/* Sends SIGKILL to all processes but PID 1. */
+/* Sends SIGKILL to all processes but PID 1. A few kernel threads heed it too. */
 void processes_kill(void);
 
 #endif

@@ -1,0 +1,95 @@
+// SPDX-License-Identifier: MIT
+// What a change costs: nothing changed, and one line of one kernel file, against a cold build.
+import { mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import type { Built } from '../job.ts';
+import { paths } from '../paths.ts';
+import { type Results, readResults } from '../results/schema.ts';
+import { listSeries } from '../series/series.ts';
+import { spawn } from '../util/exec.ts';
+import { type Figure, figure, ratio } from './statistics.ts';
+
+/** Milliseconds of host time. */
+export type WarmBench = { total_ms: Figure; guests_ms: Figure; overhead_ms: Figure };
+
+/** `kiln test boot` with nothing changed: what it takes on top of its guests. */
+export async function benchWarm(n: number, signal: AbortSignal): Promise<WarmBench> {
+  const total: number[] = [];
+  const guests: number[] = [];
+  for (let round = 0; round < n; round++) {
+    const { results, wall } = await timeTest(['boot'], {}, signal);
+    if (results.jobs[0]!.stages.some(({ name, cached }) => name !== 'tests' && !cached))
+      throw new Error('a stage was rebuilt though nothing changed');
+    total.push(wall);
+    guests.push(stageTime(results, 'tests'));
+  }
+  const overhead = total.map((wall, index) => wall - guests[index]!);
+  return { total_ms: figure(total), guests_ms: figure(guests), overhead_ms: figure(overhead) };
+}
+
+/** `cold_ms`: the kernel stage with an empty cache. `changed_ms`: the whole of `kiln test boot` after the change. */
+export type ChangeBench = { cold_ms: number; changed_ms: number; ratio: number };
+
+/** One cold build in a cache of its own, then one line more in one file. Takes as long as that build. */
+export async function benchChange(built: Built, signal: AbortSignal): Promise<ChangeBench> {
+  const scratch = await mkdtemp(join(tmpdir(), 'kiln-bench-'));
+  try {
+    const env = { XDG_CACHE_HOME: join(scratch, 'cache') };
+    const base = ['--base', `git:${built.base.gitDir}#${built.base.commit}`];
+    const cold = await timeTest(['boot', ...base], env, signal);
+    const extra = await changeOneLine(join(scratch, 'change'));
+    const kept = (await listSeries(paths.patches)).flatMap((name) => ['--series', name]);
+    const changed = await timeTest(['boot', ...base, ...kept, '--series', extra], env, signal);
+    const cold_ms = stageTime(cold.results, 'kernel');
+    return { cold_ms, changed_ms: Math.round(changed.wall), ratio: ratio(changed.wall, cold_ms) };
+  } finally {
+    await rm(scratch, { recursive: true, force: true });
+  }
+}
+
+async function timeTest(
+  args: string[],
+  env: Record<string, string>,
+  signal: AbortSignal,
+): Promise<{ results: Results; wall: number }> {
+  const out = await mkdtemp(join(tmpdir(), 'kiln-bench-'));
+  try {
+    const started = performance.now();
+    const result = await spawn(join(paths.root, 'bin', 'kiln'), ['test', ...args, '--out', out], {
+      env,
+      stdin: 'ignore',
+      cancelSignal: signal,
+    });
+    const wall = performance.now() - started;
+    if (result.exitCode !== 0) throw new Error(`kiln test ${args.join(' ')} failed:\n${String(result.all)}`);
+    return { results: readResults(await readFile(join(out, 'latest', 'results.json'), 'utf8')), wall };
+  } finally {
+    await rm(out, { recursive: true, force: true });
+  }
+}
+
+function stageTime(results: Results, name: string): number {
+  return results.jobs[0]!.stages.find((stage) => stage.name === name)?.duration_ms ?? 0;
+}
+
+/** A line that no configuration leaves out, in a file that nothing includes. */
+async function changeOneLine(dir: string): Promise<string> {
+  await mkdir(dir);
+  const patch = `From: Kiln <kiln@localhost>
+Subject: [PATCH] init: one line more
+
+For the bench.
+---
+diff --git a/init/version.c b/init/version.c
+--- a/init/version.c
++++ b/init/version.c
+@@ -1,3 +1,4 @@
+ // SPDX-License-Identifier: GPL-2.0-only
++int kiln_bench_line;
+ /*
+  *  linux/init/version.c
+`;
+  await writeFile(join(dir, '0001-one-line-more.patch'), patch);
+  return dir;
+}

@@ -1,0 +1,139 @@
+// SPDX-License-Identifier: MIT
+// A series that does not apply or build, a config that can't be had, words that make no sense: each has its exit
+// code and says what to do.
+import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import test from 'ava';
+import { kiln, kilnTest } from './kiln.ts';
+
+const scratch = await mkdtemp(join(tmpdir(), 'kiln-trouble-'));
+test.after.always(() => rm(scratch, { recursive: true, force: true }));
+
+/** A series of one patch that changes init/version.c. */
+async function seriesOf(name: string, body: string): Promise<string> {
+  const dir = join(scratch, name);
+  await mkdir(dir);
+  const head =
+    'From: A Developer <dev@example.org>\nSubject: [PATCH] init: change a line\n\nFor a test.\n---\n';
+  await writeFile(join(dir, '0001-init-change-a-line.patch'), `${head}${body}`);
+  return dir;
+}
+
+function versionPatch(context: string, added: string): string {
+  return `diff --git a/init/version.c b/init/version.c
+--- a/init/version.c
++++ b/init/version.c
+@@ -1,3 +1,4 @@
+ // SPDX-License-Identifier: GPL-2.0-only
+${added}
+ /*
+  *  ${context}
+`;
+}
+
+test.serial('a patch that does not apply is named with its file and hunk', async (t) => {
+  const series = await seriesOf('stale', versionPatch('linux/init/another.c', '+/* hello */'));
+  await kilnTest(['--series', series], ({ exitCode, results }) => {
+    t.is(exitCode, 3);
+    const error = results.jobs[0]!.error!;
+    t.is(error.code, 'does-not-apply');
+    t.is(error['patch'], '0001-init-change-a-line.patch');
+    t.is(error['file'], 'init/version.c');
+    t.is(error['hunk'], '@@ -1,3 +1,4 @@');
+    t.deepEqual(results.tests, []);
+  });
+});
+
+test.serial('a patch that does not build is named with the compiler’s error', async (t) => {
+  const series = await seriesOf('broken', versionPatch('linux/init/version.c', '+int broken = ;'));
+  await kilnTest(['--series', series, 'boot'], ({ exitCode, results }) => {
+    t.is(exitCode, 4);
+    const error = results.jobs[0]!.error!;
+    t.is(error.code, 'does-not-build');
+    t.is(error['patch'], '0001-init-change-a-line.patch');
+    t.regex(error.message, /init\/version\.c:2: expected expression/);
+  });
+});
+
+test.serial('warnings at W=1 in what the series touches are shown with their patch', async (t) => {
+  const series = await seriesOf(
+    'warned',
+    versionPatch('linux/init/version.c', '+int kiln_no_prototype(void) { return 1; }'),
+  );
+  await kilnTest(['--series', series, 'boot'], ({ exitCode, results, stdout }) => {
+    t.is(exitCode, 0, stdout);
+    const warnings = results.jobs[0]!.kernel!.warnings;
+    t.is(warnings[0]!.file, 'init/version.c');
+    t.is(warnings[0]!.patch, '0001-init-change-a-line.patch');
+    t.regex(warnings[0]!.text, /no previous prototype/);
+    t.regex(stdout, /init\/version\.c:2: no previous prototype/);
+    t.deepEqual(
+      results.jobs[0]!.left_out.map(({ suite }) => suite),
+      ['srvfs'],
+    );
+  });
+});
+
+test.serial('a config symbol that the kernel does not take is named with its dependency', async (t) => {
+  const suite = join(scratch, 'wants');
+  await mkdir(suite);
+  await writeFile(join(suite, 'empty.c'), 'int main(void) { return 0; }\n');
+  await writeFile(join(suite, 'config'), 'CONFIG_NO_SUCH_THING=y\nCONFIG_NFSD=y\n');
+  await kilnTest(['--tests', suite], ({ exitCode, results }) => {
+    t.is(exitCode, 4);
+    const error = results.jobs[0]!.error!;
+    t.is(error.code, 'config-missing');
+    t.regex(error.message, /CONFIG_NO_SUCH_THING=y .*no Kconfig file defines it/);
+    t.regex(error.message, /CONFIG_NFSD=y .*depends on .*INET|NETWORK_FILESYSTEMS/);
+  });
+});
+
+test.serial('a test program that does not compile is named with the compiler’s error', async (t) => {
+  const suite = join(scratch, 'typo');
+  await mkdir(suite);
+  await writeFile(join(suite, 'typo.c'), 'int main(void) { retrun 0; }\n');
+  await kilnTest(['--tests', suite], ({ exitCode, results }) => {
+    t.is(exitCode, 4);
+    t.regex(results.jobs[0]!.error!.message, /typo\/typo does not build:\n +typo\.c:1: /);
+  });
+});
+
+test('bad words on the command line end with 2 and say what there is', async (t) => {
+  for (const [args, pattern] of [
+    [['test', 'no-such-suite'], /there are: boot, /],
+    [['test', 'boot/nothing'], /there are: environment/],
+    [['test', '--series', '/no/such/place'], /give a directory of patches/],
+    [['test', '--base', 'nonsense'], /a base is one of/],
+    [['test', '--config', 'nonsense'], /known: .*kasan/],
+    [['test', '--jobs', '0'], /whole number above 0/],
+    [['tset'], /Did you mean test/],
+    [['report', 'nothing-of-that-name'], /no run "nothing-of-that-name"/],
+  ] as const) {
+    const { exitCode, stdout, stderr } = await kiln([...args], { cwd: scratch });
+    t.is(exitCode, 2, args.join(' '));
+    t.regex(`${stdout}${stderr}`, pattern, args.join(' '));
+  }
+});
+
+test('a KVM that does not run is refused with the reason, and soon', async (t) => {
+  const { stdout } = await kiln(['doctor', '--json']);
+  const accelerator = JSON.parse(stdout).checks.find(
+    ({ name }: { name: string }) => name === 'accelerator',
+  ).found;
+  if (accelerator.startsWith('kvm')) return t.pass('KVM runs here');
+  await kilnTest(['boot', '--accel', 'kvm'], ({ exitCode, results }) => {
+    t.is(exitCode, 69);
+    t.regex(results.jobs[0]!.error!.message, /--accel kvm: .+/);
+  });
+  return undefined;
+});
+
+test('doctor and list speak to programs', async (t) => {
+  const doctor = await kiln(['doctor', '--json']);
+  t.is(doctor.exitCode, 0, doctor.stdout);
+  t.true(JSON.parse(doctor.stdout).ok);
+  const list = JSON.parse((await kiln(['list', '--json'])).stdout);
+  t.true(list.suites.some(({ name }: { name: string }) => name === 'srvfs'));
+  t.true(list.series.some(({ name }: { name: string }) => name === 'srvfs'));
+});

@@ -1,0 +1,47 @@
+// SPDX-License-Identifier: MIT
+// Calls kiln as a user does and reads what it leaves.
+import { mkdtemp, readFile, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { paths } from '../paths.ts';
+import { type Results, readResults, type TestResult } from '../results/schema.ts';
+import { type Child, spawn } from '../util/exec.ts';
+
+export type Called = { exitCode: number; stdout: string; stderr: string };
+export type Ran = Called & { dir: string; results: Results };
+
+export const kilnPath = join(paths.root, 'bin', 'kiln');
+
+/** Start kiln; the environment is the test run's own, so that all tests share its cache. */
+export function start(args: string[], options: { cwd?: string; input?: string } = {}): Child {
+  return spawn(kilnPath, args, { endSignal: 'KILL', stdin: 'ignore', ...options });
+}
+
+export async function kiln(args: string[], options: { cwd?: string; input?: string } = {}): Promise<Called> {
+  const result = await start(args, options);
+  return { exitCode: result.exitCode ?? -1, stdout: String(result.stdout), stderr: String(result.stderr) };
+}
+
+/** `kiln test`, with its run directory in a temporary place that `use` may look at. */
+export async function kilnTest<T>(args: string[], use: (ran: Ran) => Promise<T> | T): Promise<T> {
+  const out = await mkdtemp(join(tmpdir(), 'kiln-e2e-'));
+  try {
+    const called = await kiln(['test', ...args, '--out', out]);
+    const dir = join(out, 'latest');
+    const results = readResults(await readFile(join(dir, 'results.json'), 'utf8'));
+    return await use({ ...called, dir, results });
+  } finally {
+    await rm(out, { recursive: true, force: true });
+  }
+}
+
+/** `suite/test → verdict` of a run. */
+export function verdicts(results: Results): Record<string, string> {
+  return Object.fromEntries(results.tests.map(({ suite, test, verdict }) => [`${suite}/${test}`, verdict]));
+}
+
+export function find(results: Results, name: string): TestResult {
+  const found = results.tests.find(({ suite, test }) => `${suite}/${test}` === name);
+  if (!found) throw new Error(`no result of ${name}`);
+  return found;
+}

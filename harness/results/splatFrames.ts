@@ -1,0 +1,69 @@
+// SPDX-License-Identifier: MIT
+
+/**
+ * The function to blame: the first in a stack that is neither the checker that noticed nor a service that
+ * everybody calls. null if no stack names one.
+ */
+export function guiltyFunction(lines: readonly string[]): string | null {
+  const frames = stackFrames(lines);
+  return frames.find((name) => !MESSENGER.test(name)) ?? frames[0] ?? null;
+}
+
+/** Where the CPU was, if in the kernel, else as guiltyFunction(). */
+export function currentFunction(lines: readonly string[]): string | null {
+  for (const line of lines) {
+    const name = /^RIP: 0010:(.*)$/.exec(line)?.[1];
+    const found = name === undefined ? null : functionName(name);
+    if (found !== null && !MESSENGER.test(found)) {
+      return found;
+    }
+    // The trace follows the registers; what comes later is the executive summary or another CPU.
+    if (line.startsWith('Call Trace:')) {
+      break;
+    }
+  }
+  return guiltyFunction(lines);
+}
+
+/** `foo.isra.0+0x1f/0x30 [module]` → `foo`; null if it is no such thing. */
+export function functionName(text: string): string | null {
+  return /^([A-Za-z_][\w]*)(?:\.[\w.]+)?\+0x[0-9a-f]+\/0x[0-9a-f]+/.exec(text.trim())?.[1] ?? null;
+}
+
+/** Whether a function only reports, waits or allocates for others. */
+export function isMessenger(name: string): boolean {
+  return MESSENGER.test(name);
+}
+
+/** Functions of the first `Call Trace:`, the innermost first, without the uncertain (`? `) ones. */
+function stackFrames(lines: readonly string[]): string[] {
+  const start = lines.findIndex((line) => line.startsWith('Call Trace:') || line.startsWith('  backtrace'));
+  const frames: string[] = [];
+  for (const line of start === -1 ? [] : lines.slice(start + 1)) {
+    const name = functionName(line);
+    if (name !== null) {
+      frames.push(name);
+    } else if (!/^\s*(?:<\/?\w+>$|\? |\[<|RIP: 0010:)/.test(line)) {
+      break;
+    }
+  }
+  return frames;
+}
+
+// By what they do: print; check memory, locks, lists, counters and contexts; handle exceptions; sleep; take
+// locks; allocate and free. Prefixes where the whole family is meant.
+const MESSENGER = new RegExp(
+  `^(?:${[
+    'dump_stack\\w*|show_(?:stack|regs)\\w*|print_\\w+|_?printk|vprintk\\w*|__warn\\w*|warn_slowpath\\w*|panic|die\\w*|oops_\\w+',
+    '_*k[amc]san_\\w+|_*kfence_\\w+|__[amt]san_\\w+|asan_\\w+|_*ubsan_\\w+|handle_(?:overflow|bug|exception)|report_bug|check_panic_on_warn',
+    '_*lock_(?:acquire|acquired|release|downgrade)|lockdep_\\w+|validate_chain|mark_(?:lock\\w*|usage|held_locks)|check_(?:noncircular|prev\\w*|deadlock|wait_context|flags|preemption_disabled)',
+    '__list_(?:add|del_entry)_valid\\w*|list_(?:add|del)\\w*|_*refcount_\\w+|debug_(?:check|object|print)\\w*|spin_(?:bug|dump)|do_raw_\\w+|_raw_\\w+|_*raw_spin_\\w+|bad_page|debug_smp_processor_id',
+    '_*might_(?:sleep|resched|fault)\\w*|__schedule\\w*|schedule\\w*|preempt_schedule\\w*|io_schedule\\w*|msleep\\w*|__cond_resched\\w*|rt_mutex_schedule|do_nanosleep',
+    '_*mutex_lock\\w*|_*mutex_unlock\\w*|_*down_(?:read|write)\\w*|_*up_(?:read|write)\\w*|rwsem_\\w+|_*wait_(?:for|on)_\\w+|folio_wait_\\w+|_*rt_mutex_\\w+',
+    'asm_\\w+|exc_\\w+|sysvec_\\w+|__sysvec_\\w+|page_fault_oops|do_(?:user_addr_fault|error_trap|trap\\w*|int3\\w*)|kernelmode_fixup_or_oops|bad_area\\w*|nmi\\w*|default_do_nmi|end_repeat_nmi|watchdog\\w*|perf_\\w+|_*hrtimer_\\w+',
+    'kmalloc\\w*|_*kmalloc\\w*|kmem_cache_\\w+|_*slab_\\w+|_*kfree\\w*|kvfree\\w*|kv[mz]alloc\\w*|_*kvmalloc\\w*|___slab_\\w+|_*kmemleak_\\w+|mempool_\\w+|kmemdup\\w*|kstrdup\\w*',
+    '_*free_(?:pages?|unref_\\w+|frozen_\\w+|pages_prepare)\\w*|_*alloc_pages?\\w*|post_alloc_hook|get_page_from_freelist|new_slab|allocate_slab',
+    'rcu_\\w+|update_process_times|tick_\\w+|_*lockup_\\w+|sched_show_task|_*nmi_\\w+|native_\\w+|kthread_stop|stop_one_cpu|smp_call_function\\w*|generic_exec_single|csd_\\w+',
+    'mem(?:cpy|set|move|cmp|chr)\\w*|__mem(?:cpy|set|move)\\w*|str(?:n?cpy|n?cat|n?cmp|n?len|scpy|lcpy|chr)\\w*|_*copy_(?:to|from)_user\\w*|_*(?:get|put)_user\\w*|rep_(?:movs|stos)\\w*|_*fortify_\\w+',
+  ].join('|')})$`,
+);
