@@ -2,6 +2,8 @@
 import { type Built, build } from '../job.ts';
 import { Line } from '../line.ts';
 import type { Plan } from '../plan.ts';
+import { cacheDirectory } from '../util/context.ts';
+import { useCache } from '../util/lock.ts';
 import { type JobOptions, readPlan } from './ask.ts';
 import { buildStages, chooseReporter } from './reporter.ts';
 
@@ -18,6 +20,7 @@ export async function buildQuietly(
   signal: AbortSignal,
   extras: { busybox?: string } = {},
 ): Promise<Built> {
+  await using _cache = await useCache(cacheDirectory(), signal);
   const reporter = chooseReporter(buildStages, process.stderr);
   try {
     return await build(new Line(plan, reporter.onEvent, signal), extras);

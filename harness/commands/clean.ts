@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { cacheDirectory } from '../util/context.ts';
 import { exec } from '../util/exec.ts';
 import { exists } from '../util/files.ts';
+import { useCache } from '../util/lock.ts';
 
 /** `kiln clean`: empty the cache. With `builds`, the kernel sources and ccache's files stay. */
 export async function cleanCommand(
@@ -15,6 +16,7 @@ export async function cleanCommand(
     process.stdout.write(`nothing in ${cache}\n`);
     return 0;
   }
+  await using _alone = await useCache(cache, signal, true);
   const parts = options.builds ? ['kernels', 'images', 'scratch', 'downloads'] : ['.'];
   for (const part of parts) {
     const path = join(cache, part);

@@ -10,14 +10,20 @@ import { type Child, spawn } from '../util/exec.ts';
 export type Called = { exitCode: number; stdout: string; stderr: string };
 export type Ran = Called & { dir: string; results: Results };
 
+type CallOptions = { cwd?: string; input?: string; env?: Record<string, string> };
+
 export const kilnPath = join(paths.root, 'bin', 'kiln');
 
 /** Start kiln; the environment is the test run's own, so that all tests share its cache. */
-export function start(args: string[], options: { cwd?: string; input?: string } = {}): Child {
-  return spawn(kilnPath, args, { endSignal: 'KILL', stdin: 'ignore', ...options });
+export function start(args: string[], options: CallOptions = {}): Child {
+  return spawn(kilnPath, args, {
+    endSignal: 'KILL',
+    ...(options.input ? {} : { stdin: 'ignore' }),
+    ...options,
+  });
 }
 
-export async function kiln(args: string[], options: { cwd?: string; input?: string } = {}): Promise<Called> {
+export async function kiln(args: string[], options: CallOptions = {}): Promise<Called> {
   const result = await start(args, options);
   return { exitCode: result.exitCode ?? -1, stdout: String(result.stdout), stderr: String(result.stderr) };
 }

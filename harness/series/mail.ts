@@ -11,29 +11,70 @@ import type { Patch } from './series.ts';
 /** The patches of an mbox file or a maildir, ordered by their [PATCH n/m]; covers and replies are dropped. */
 export async function mailPatches(path: string, signal?: AbortSignal): Promise<Patch[]> {
   return withScratch(async (dir) => {
-    await exec('git', ['mailsplit', '-b', `-o${dir}`, path], { signal, okCodes: [0] }).catch((cause) => {
+    await exec('git', ['mailsplit', '-b', `-o${dir}`, path], { signal }).catch((cause) => {
+      signal?.throwIfAborted();
       throw new KilnError('bad-input', `${path} is no mailbox that git can read`, { cause });
     });
     const mails: (Patch & { subject: string })[] = [];
     for (const name of (await readdir(dir)).sort()) {
       const content = await readFile(join(dir, name));
-      const info = await exec('git', ['mailinfo', '-b', join(dir, 'message'), join(dir, 'diff')], {
-        input: content,
-        signal,
-      });
-      const diff = await readFile(join(dir, 'diff'));
-      if (diff.length === 0) continue;
-      mails.push({ file: name, content, subject: /^Subject: (.*)$/m.exec(info.stdout)?.[1] ?? '' });
+      const { subject, diff } = await readMail(content, dir, signal);
+      if (holdsDiff(diff) && !isReply(subject)) mails.push({ file: name, content, subject });
     }
     return inOrder(mails).map(({ content, subject }, index) => ({ file: fileName(index, subject), content }));
   });
 }
 
+/** The subject with its [PATCH n/m], and all that follows the message: git says where that begins. */
+async function readMail(
+  content: Buffer,
+  scratch: string,
+  signal?: AbortSignal,
+): Promise<{ subject: string; diff: string }> {
+  const [message, diff] = [join(scratch, 'message'), join(scratch, 'diff')];
+  const info = await exec('git', ['mailinfo', '-k', message, diff], { input: content, signal });
+  const found = {
+    subject: /^Subject: (.*)$/m.exec(info.stdout)?.[1] ?? '',
+    diff: await readFile(diff, 'latin1'),
+  };
+  await Promise.all([rm(message), rm(diff)]);
+  return found;
+}
+
+/** A cover letter may have a line of dashes, and a diffstat below it, too. */
+function holdsDiff(text: string): boolean {
+  return /^(diff --git |--- \S|Index: |GIT binary patch)/m.test(text);
+}
+
+/** "How about this on top?" is discussion, not the series. */
+function isReply(subject: string): boolean {
+  return /^(re|aw|sv|fwd?)\s*:/i.test(subject);
+}
+
 /** The commits of a range in somebody's repository, as `git format-patch` writes them. */
 export async function gitRange(repository: string, range: string, signal?: AbortSignal): Promise<Patch[]> {
   return withScratch(async (dir) => {
-    const options = ['--no-signature', '--no-stat', '--full-index', '--binary', '-o', dir];
-    await git(resolve(repository), ['format-patch', ...options, range, '--'], { signal }).catch((cause) => {
+    // What the repository's own configuration says of patches is for its owner's mails.
+    const settings = [
+      'diff.noprefix',
+      'diff.mnemonicPrefix',
+      'format.coverLetter',
+      'format.attach',
+      'format.thread',
+    ];
+    const plain = settings.flatMap((name) => ['-c', `${name}=false`]);
+    const options = [
+      '--no-signature',
+      '--no-stat',
+      '--full-index',
+      '--binary',
+      '--no-cover-letter',
+      '-o',
+      dir,
+    ];
+    const format = [...plain, 'format-patch', ...options, '--subject-prefix=PATCH', range, '--'];
+    await git(resolve(repository), format, { signal }).catch((cause) => {
+      signal?.throwIfAborted();
       throw new KilnError('bad-input', `${repository} has no range ${range}`, { cause });
     });
     const names = (await readdir(dir)).sort();

@@ -67,7 +67,7 @@ async function directoryPatches(dir: string): Promise<Patch[]> {
     });
     if (content.length === 0)
       throw new KilnError('bad-input', `${join(dir, file)} is empty`, { details: { patch: file } });
-    if ((content.toString('latin1').match(/^From [0-9a-f]{40} /gm) ?? []).length > 1)
+    if ((content.toString('latin1').match(/^From \S+ .*\d\d:\d\d/gm) ?? []).length > 1)
       throw new KilnError('bad-input', `${join(dir, file)} holds more than one mail`, {
         hint: 'give the file itself as the series (an mbox), or one patch a file',
         details: { patch: file },

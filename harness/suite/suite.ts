@@ -28,7 +28,7 @@ export async function findSuites(dir: string): Promise<Suite[]> {
   for (const entry of entries.sort((a, b) => (a.name < b.name ? -1 : 1))) {
     if (!entry.isDirectory() || entry.name.startsWith('.')) continue;
     const path = join(dir, entry.name);
-    if ((await cFiles(path)).length > 0) suites.push(await readSuite(path));
+    if (await holdsTest(path)) suites.push(await readSuite(path));
   }
   return suites;
 }
@@ -68,6 +68,12 @@ async function cFiles(dir: string): Promise<string[]> {
   return (await readdir(dir)).filter((name) => name.endsWith('.c')).sort();
 }
 
+async function holdsTest(dir: string): Promise<boolean> {
+  for (const file of await cFiles(dir)) if (hasMain(await readFile(join(dir, file), 'utf8'))) return true;
+  return false;
+}
+
 function hasMain(source: string): boolean {
-  return /^\s*TEST_HARNESS_MAIN\b/m.test(source) || /\bmain\s*\(/.test(source);
+  const code = source.replace(/\/\*[\s\S]*?\*\/|\/\/.*|"(?:\\.|[^"\\\n])*"/g, ' ');
+  return /^\s*TEST_HARNESS_MAIN\b/m.test(code) || /\bmain\s*\([^;{]*\)\s*\{/.test(code);
 }

@@ -114,6 +114,7 @@ async function unpack(tar: string, dir: string, context: Context): Promise<void>
       signal: context.signal,
     },
   ).catch((cause) => {
+    context.signal.throwIfAborted();
     throw new KilnError('bad-input', `${tar} can't be unpacked`, {
       cause,
       hint: 'is it a kernel source archive?',
@@ -126,11 +127,13 @@ async function borrow(source: string, rest: string, context: Context): Promise<B
   const hash = rest.lastIndexOf('#');
   const directory = resolve(hash < 0 ? rest : rest.slice(0, hash));
   const ref = hash < 0 ? 'HEAD' : rest.slice(hash + 1);
-  const wrong = (cause: unknown) =>
-    new KilnError('bad-input', `no commit "${ref}" in a git repository at ${directory}`, {
+  const wrong = (cause: unknown) => {
+    context.signal.throwIfAborted();
+    return new KilnError('bad-input', `no commit "${ref}" in a git repository at ${directory}`, {
       cause,
       hint: forms,
     });
+  };
   const ask = (args: string[]) => git(directory, args, { signal: context.signal });
   const commit = (
     await ask(['rev-parse', '--verify', '--end-of-options', `${ref}^{commit}`]).catch((cause) => {

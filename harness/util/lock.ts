@@ -6,15 +6,16 @@ import { spawn } from './exec.ts';
 
 /**
  * Hold a lock file. flock(1) holds it for us: the kernel frees the lock when that process ends, which it does
- * with ours, so no lock is ever left behind. `onWait` is called once if somebody else has it.
+ * with ours, so no lock is ever left behind. `onWait` is called once if somebody else has it. Several may hold a
+ * `shared` lock.
  */
 export async function lock(
   path: string,
-  options: { signal?: AbortSignal | undefined; onWait?: () => void } = {},
+  options: { signal?: AbortSignal | undefined; onWait?: () => void; shared?: boolean } = {},
 ): Promise<AsyncDisposable> {
   await mkdir(dirname(path), { recursive: true });
   // cat echoes our line once flock has the lock, and ends when its standard input closes.
-  const child = spawn('flock', [path, 'cat'], {
+  const child = spawn('flock', [options.shared ? '--shared' : '--exclusive', path, 'cat'], {
     endSignal: 'KILL',
     stdin: 'pipe',
     buffer: false,
@@ -38,4 +39,14 @@ export async function lock(
   const result = await child;
   if (result.isCanceled || options.signal?.aborted) throw interrupted();
   throw new KilnError('infrastructure', `can't lock ${path}`, { details: { output: String(result.stderr) } });
+}
+
+/** Keep `kiln clean` away while the cache is in use. The file lies beside the cache, so that it outlives it. */
+export async function useCache(cache: string, signal: AbortSignal, alone = false): Promise<AsyncDisposable> {
+  const onWait = () => {
+    process.stderr.write(
+      `kiln: ${alone ? 'a run uses the cache' : 'kiln clean is at work'}: waiting for its end\n`,
+    );
+  };
+  return lock(`${cache}.lock`, { signal, shared: !alone, onWait });
 }

@@ -1,0 +1,88 @@
+// SPDX-License-Identifier: MIT
+// However a run ends, nothing of it stays, and the next run works.
+import { execFileSync } from 'node:child_process';
+import { mkdir, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { setTimeout } from 'node:timers/promises';
+import test from 'ava';
+import { readResults } from '../results/schema.ts';
+import type { Child } from '../util/exec.ts';
+import { kiln, kilnTest, start } from './kiln.ts';
+
+const scratch = await mkdtemp(join(tmpdir(), 'kiln-endings-'));
+test.after.always(() => rm(scratch, { recursive: true, force: true }));
+
+/** A run whose one test never ends by itself, its temporary files in a directory of their own. */
+async function startEndless(name: string): Promise<{ child: Child; temporary: string; out: string }> {
+  const suite = join(scratch, name, 'endless');
+  const [temporary, out] = [join(scratch, name, 'tmp'), join(scratch, name, 'runs')];
+  await mkdir(suite, { recursive: true });
+  await mkdir(temporary);
+  await writeFile(join(suite, 'endless.c'), '#include <unistd.h>\nint main(void) { for (;;) pause(); }\n');
+  const child = start(['test', '--tests', suite, '--out', out], { env: { TMPDIR: temporary } });
+  let ended = false;
+  child.then(() => {
+    ended = true;
+  });
+  await until(() => guestsOf(temporary).length > 0 || ended, 600_000);
+  await setTimeout(3000); // into the boot or the test: wherever it is, the end must be clean
+  return { child, temporary, out };
+}
+
+/** Processes whose command line names the directory: QEMU's has its sockets. */
+function guestsOf(directory: string): string[] {
+  const processes = execFileSync('ps', ['-eo', 'pid,args'], { encoding: 'utf8' }).split('\n');
+  return processes.filter((line) => line.includes('qemu-system') && line.includes(directory));
+}
+
+async function until(condition: () => boolean, timeout: number): Promise<void> {
+  const deadline = Date.now() + timeout;
+  while (!condition()) {
+    if (Date.now() > deadline) throw new Error('waited in vain');
+    await setTimeout(100);
+  }
+}
+
+for (const signal of ['SIGINT', 'SIGTERM'] as const)
+  test.serial(`${signal} ends a run with 130, and its results are written`, async (t) => {
+    const { child, temporary, out } = await startEndless(signal);
+    child.kill(signal);
+    const result = await child;
+    t.is(result.exitCode, 130, String(result.all));
+    t.deepEqual(guestsOf(temporary), []);
+    t.deepEqual(await readdir(temporary), []);
+    const results = readResults(await readFile(join(out, 'latest', 'results.json'), 'utf8'));
+    t.is(results.exit_code, 130);
+    t.is(results.jobs[0]!.error!.code, 'interrupted');
+  });
+
+test.serial('kill -9 of the harness takes its guests along', async (t) => {
+  const { child, temporary } = await startEndless('SIGKILL');
+  child.kill('SIGKILL');
+  await child;
+  await until(() => guestsOf(temporary).length === 0, 5000);
+  t.pass();
+});
+
+test.serial('kill -9 of QEMU is an infrastructure error and no verdict', async (t) => {
+  const { child, temporary, out } = await startEndless('QEMU');
+  for (const line of guestsOf(temporary)) process.kill(Number(line.trim().split(/\s+/)[0]), 'SIGKILL');
+  const result = await child;
+  t.is(result.exitCode, 69, String(result.all));
+  const results = readResults(await readFile(join(out, 'latest', 'results.json'), 'utf8'));
+  t.is(results.tests[0]!.verdict, 'error');
+  t.regex(results.tests[0]!.detail, /QEMU was killed by SIGKILL/);
+});
+
+test.serial('two runs at once both end well', async (t) => {
+  const run = () => kilnTest(['boot'], ({ exitCode, stdout }) => t.is(exitCode, 0, stdout));
+  await Promise.all([run(), run()]);
+});
+
+test.serial('an interactive guest runs what it is given and powers off', async (t) => {
+  const { exitCode, stdout } = await kiln(['shell'], { input: 'echo kernel $(uname -r)\nls /tests\nexit\n' });
+  t.is(exitCode, 0, stdout);
+  t.regex(stdout, /kernel 6\.12\./);
+  t.regex(stdout, /srvfs/);
+});

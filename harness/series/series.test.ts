@@ -1,0 +1,194 @@
+// SPDX-License-Identifier: MIT
+import { mkdir, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { dirname, join } from 'node:path';
+import test, { type ExecutionContext } from 'ava';
+import { KilnError } from '../errors.ts';
+import { git } from '../util/git.ts';
+import { listSeries, readSeries } from './series.ts';
+
+test('a directory of patches is read in name order, without cover letters and other files', async (t) => {
+  const dir = await files(t, {
+    's/0002-b.patch': 'b',
+    's/0010-c.patch': 'c',
+    's/0001-a.patch': 'a',
+    's/0000-cover-letter.patch': 'cover',
+    's/v2-0000-cover-letter.patch': 'cover',
+    's/README': 'not a patch',
+    's/x.diff': 'x',
+  });
+  const series = await readSeries(join(dir, 's'), dir);
+  t.deepEqual(
+    series.patches.map(({ file, content }) => [file, content.toString()]),
+    [
+      ['0001-a.patch', 'a'],
+      ['0002-b.patch', 'b'],
+      ['0010-c.patch', 'c'],
+      ['x.diff', 'x'],
+    ],
+  );
+  t.is(series.name, 's');
+});
+
+test("quilt's series file decides which patches there are, and their order", async (t) => {
+  const dir = await files(t, {
+    's/series': '# the order\r\n\nz.patch -p1 # why\n  sub/a.patch\n#off.patch\nno-newline.patch',
+    's/z.patch': 'z',
+    's/sub/a.patch': 'a',
+    's/off.patch': 'off',
+    's/no-newline.patch': 'n',
+    's/unlisted.patch': 'u',
+  });
+  const { patches } = await readSeries(join(dir, 's'), dir);
+  t.deepEqual(
+    patches.map(({ file }) => file),
+    ['z.patch', 'sub/a.patch', 'no-newline.patch'],
+  );
+});
+
+test('a bare name is looked up in patches/, a path is not', async (t) => {
+  const dir = await files(t, { 'patches/fs/1.patch': 'kept', 'elsewhere/fs/1.patch': 'elsewhere' });
+  const patches = join(dir, 'patches');
+  const first = async (source: string) => (await readSeries(source, patches)).patches[0]?.content.toString();
+  t.is(await first('fs'), 'kept');
+  t.is(await first(join(dir, 'elsewhere', 'fs')), 'elsewhere');
+});
+
+test('the series kept are directories, by name, hidden ones apart', async (t) => {
+  const dir = await files(t, { 'b/1.patch': '', 'a/1.patch': '', '.git/x': '', 'README.md': '' });
+  t.deepEqual(await listSeries(dir), ['a', 'b']);
+  t.deepEqual(await listSeries(join(dir, 'absent')), []);
+});
+
+test('what gives no series is refused with a reason', async (t) => {
+  const dir = await files(t, {
+    'empty/README': '',
+    'empty-file/1.patch': '',
+    'only-cover/0000-cover-letter.patch': 'cover',
+    'missing/series': 'there.patch\ngone.patch\n',
+    'missing/there.patch': 'x',
+    'empty.mbox': '',
+    'words.mbox': 'Dear Sir,\nthis is no mailbox.\n',
+    'binary.mbox': '\0\x01\xff\0',
+    'maildir/cur/.keep': '',
+    'maildir/new/.keep': '',
+  });
+  const refused = async (source: string, message: RegExp) => {
+    const error = await t.throwsAsync(readSeries(join(dir, source), dir), { instanceOf: KilnError, message });
+    t.is(error?.code, 'bad-input', source);
+  };
+  await refused('empty', /no patch in/);
+  await refused('only-cover', /no patch in/);
+  await refused('empty-file', /1\.patch is empty/);
+  await refused('missing', /series names gone\.patch, which can't be read/);
+  await refused('absent', /no series "/);
+  await refused('empty.mbox', /no mailbox that git can read|no patch in/);
+  await refused('words.mbox', /no mailbox that git can read|no patch in/);
+  await refused('binary.mbox', /no mailbox that git can read|no patch in/);
+  await refused('maildir', /no patch in/);
+});
+
+test('a name that is not known is answered with those that are', async (t) => {
+  const dir = await files(t, { 'srvfs/1.patch': 'x' });
+  const error = await t.throwsAsync<KilnError>(readSeries('srvsf', dir));
+  t.regex(error.hint, /srvfs/);
+});
+
+test('a patch file that holds several mails is refused by name', async (t) => {
+  const { mbox, dir } = await threePatches(t);
+  await mkdir(join(dir, 's'));
+  await writeFile(join(dir, 's', 'all.patch'), mbox);
+  const error = await t.throwsAsync<KilnError>(readSeries(join(dir, 's'), dir), {
+    message: /all\.patch holds more than one mail/,
+  });
+  t.is(error.details.patch, 'all.patch');
+});
+
+test('several mails in one file are seen whatever program saved them', async (t) => {
+  const { mbox, dir } = await threePatches(t);
+  await mkdir(join(dir, 's'));
+  const saved = mbox.replace(/^From [0-9a-f]{40} /gm, 'From ann@example.org ');
+  await writeFile(join(dir, 's', 'all.patch'), saved);
+  await t.throwsAsync(readSeries(join(dir, 's'), dir), { message: /more than one mail/ });
+});
+
+test('an mbox gives its patches, without the cover letter', async (t) => {
+  const { mbox, dir } = await threePatches(t, ['--cover-letter']);
+  await writeFile(join(dir, 'incoming.mbox'), mbox);
+  const series = await readSeries(join(dir, 'incoming.mbox'), dir);
+  t.is(series.name, 'incoming');
+  t.deepEqual(
+    series.patches.map(({ file }) => file),
+    ['0001-one.patch', '0002-two.patch', '0003-three.patch'],
+  );
+});
+
+test('a git range gives one patch a commit, oldest first', async (t) => {
+  const { repository } = await threePatches(t);
+  const series = await readSeries(`git:${repository}#HEAD~2..HEAD`, '/nowhere');
+  t.is(series.name, 'repository');
+  t.deepEqual(
+    series.patches.map(({ file }) => file),
+    ['0001-two.patch', '0002-three.patch'],
+  );
+  t.regex(series.patches[0]!.content.toString(), /^\+two$/m);
+});
+
+test('a git range that is empty, unknown or in no repository is refused', async (t) => {
+  const { repository, dir } = await threePatches(t);
+  const refused = (source: string, message: RegExp) =>
+    t.throwsAsync(readSeries(source, dir), { instanceOf: KilnError, message });
+  await refused(`git:${repository}#HEAD..HEAD`, /no patch in/);
+  await refused(`git:${repository}#HEAD..nowhere`, /no range HEAD\.\.nowhere/);
+  await refused(`git:${dir}#HEAD~1..HEAD`, /no range/);
+});
+
+test("a git range does not depend on the repository's configuration", async (t) => {
+  const { repository } = await threePatches(t);
+  const read = async () => (await readSeries(`git:${repository}#HEAD~3..HEAD`, '/nowhere')).patches;
+  const before = await read();
+  await git(repository, ['config', 'diff.noprefix', 'true']);
+  await git(repository, ['config', 'format.coverLetter', 'true']);
+  t.deepEqual(await read(), before);
+});
+
+test('reading a git range leaves the repository as it was', async (t) => {
+  const { repository } = await threePatches(t);
+  const before = await bytes(repository);
+  await readSeries(`git:${repository}#HEAD~3..HEAD`, '/nowhere');
+  t.deepEqual(await bytes(repository), before);
+});
+
+/** A repository with the commits base, one, two, three, and the last three as a mailbox. */
+async function threePatches(t: ExecutionContext, options: string[] = []) {
+  const dir = await files(t, { 'repository/file': '' });
+  const repository = join(dir, 'repository');
+  await git(repository, ['init', '--quiet']);
+  let text = '';
+  for (const word of ['base', 'one', 'two', 'three']) {
+    text += `${word}\n`;
+    await writeFile(join(repository, 'file'), text);
+    await git(repository, ['add', '.']);
+    await git(repository, ['commit', '--quiet', '--message', word]);
+  }
+  const { stdout } = await git(repository, ['format-patch', '--stdout', ...options, 'HEAD~3..HEAD']);
+  return { dir, repository, mbox: `${stdout}\n` };
+}
+
+async function files(t: ExecutionContext, content: Record<string, string>): Promise<string> {
+  const dir = await mkdtemp(join(tmpdir(), 'kiln-test-'));
+  t.teardown(() => rm(dir, { recursive: true, force: true }));
+  for (const [path, text] of Object.entries(content)) {
+    await mkdir(dirname(join(dir, path)), { recursive: true });
+    await writeFile(join(dir, path), text, 'latin1');
+  }
+  return dir;
+}
+
+async function bytes(dir: string): Promise<Record<string, string>> {
+  const entries = await readdir(dir, { recursive: true, withFileTypes: true });
+  const found = entries.filter((entry) => entry.isFile()).map((entry) => join(entry.parentPath, entry.name));
+  return Object.fromEntries(
+    await Promise.all(found.sort().map(async (path) => [path, await readFile(path, 'hex')] as const)),
+  );
+}

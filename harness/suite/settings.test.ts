@@ -1,0 +1,62 @@
+// SPDX-License-Identifier: MIT
+import test from 'ava';
+import { KilnError } from '../errors.ts';
+import { parseSettings } from './settings.ts';
+
+test('an empty file asks for nothing', (t) => {
+  t.deepEqual(parseSettings('', 'settings'), {});
+  t.deepEqual(parseSettings('\n  \n# only a comment\n', 'settings'), {});
+});
+
+test('every key is read, with spaces, CRLF and comments around', (t) => {
+  const text =
+    '# seconds\r\n timeout = 90\r\nmemory=1G\r\n\r\ncpus=4\r\n#cpus=8\ncmdline= loglevel=3 quiet x=y ';
+  t.deepEqual(parseSettings(text, 'settings'), {
+    timeout: 90,
+    memory: 1024,
+    cpus: 4,
+    cmdline: 'loglevel=3 quiet x=y',
+  });
+});
+
+test('memory is in MiB unless it says G', (t) => {
+  const memory = (value: string) => parseSettings(`memory=${value}`, 'settings').memory;
+  t.deepEqual(['64', '512M', '512m', '2G', '2g', '1024G'].map(memory), [64, 512, 512, 2048, 2048, 1_048_576]);
+});
+
+test('a key that stands twice has its last value', (t) => {
+  t.is(parseSettings('timeout=1\ntimeout=2\n', 'settings').timeout, 2);
+});
+
+for (const [line, problem] of [
+  ['timeout', /"timeout" is not key=value/],
+  ['=5', /"=5" is not key=value/],
+  ['timeout=', /timeout= is not a whole number from 1 to 86400/],
+  ['timeout=0', /timeout=0 is not a whole number/],
+  ['timeout=86401', /not a whole number from 1 to 86400/],
+  ['timeout=1.5', /timeout=1.5 is not/],
+  ['timeout=-1', /timeout=-1 is not/],
+  ['timeout=1e3', /timeout=1e3 is not/],
+  ['timeout=60 # a minute', /is not a whole number/],
+  ['cpus=0', /cpus=0 is not a whole number from 1 to 255/],
+  ['cpus=256', /from 1 to 255/],
+  ['memory=63', /memory=63 is not a size from 64M to 1024G/],
+  ['memory=1025G', /not a size/],
+  ['memory=1T', /not a size/],
+  ['memory=', /not a size/],
+  ['Timeout=5', /unknown key "Timeout" \(known: timeout, memory, cpus, cmdline\)/],
+  [`cmdline=${'é'.repeat(513)}`, /longer than 1,024 bytes/],
+] as const) {
+  test(`refused, with its place: ${line.slice(0, 30)}`, (t) => {
+    const error = t.throws(() => parseSettings(`# first\n${line}\n`, 'suite/settings'), {
+      instanceOf: KilnError,
+    });
+    t.is(error.code, 'bad-input');
+    t.regex(error.message, problem);
+    t.true(error.message.startsWith('suite/settings:2: '));
+  });
+}
+
+test('a command line of exactly 1,024 bytes is taken', (t) => {
+  t.is(parseSettings(`cmdline=${'x'.repeat(1024)}`, 'settings').cmdline?.length, 1024);
+});

@@ -1,0 +1,98 @@
+// SPDX-License-Identifier: MIT
+import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { dirname, join } from 'node:path';
+import test, { type ExecutionContext } from 'ava';
+import { KilnError } from '../errors.ts';
+import { findSuites, readSuite } from './suite.ts';
+
+const main = 'int main(void)\n{\n\treturn 0;\n}\n';
+
+test('a suite has its tests, helpers, config and settings', async (t) => {
+  const dir = await files(t, {
+    'fs/plain.c': main,
+    'fs/harness.c': '#include "../kselftest_harness.h"\nTEST(a) {}\nTEST_HARNESS_MAIN\n',
+    'fs/common.c': 'int domain(int x) { return x; }\nint remain (void);\n',
+    'fs/common.h': 'int main(void);\n',
+    'fs/config': 'CONFIG_TMPFS=y\n',
+    'fs/settings': 'timeout=7\n',
+  });
+  const suite = await readSuite(join(dir, 'fs'));
+  t.deepEqual(suite, {
+    name: 'fs',
+    dir: join(dir, 'fs'),
+    tests: [
+      { name: 'harness', source: join(dir, 'fs/harness.c') },
+      { name: 'plain', source: join(dir, 'fs/plain.c') },
+    ],
+    helpers: [join(dir, 'fs/common.c')],
+    config: 'CONFIG_TMPFS=y\n',
+    settings: { timeout: 7 },
+  });
+});
+
+test('config and settings may be absent', async (t) => {
+  const dir = await files(t, { 'fs/a.c': main });
+  const { config, settings } = await readSuite(join(dir, 'fs'));
+  t.deepEqual([config, settings], ['', {}]);
+});
+
+test('suites are found in name order; hidden, empty and plain things are not suites', async (t) => {
+  const dir = await files(t, {
+    'b/x.c': main,
+    'a/x.c': main,
+    'Z/x.c': main,
+    '.hidden/x.c': main,
+    'headers/x.h': '',
+    'README.c': main,
+  });
+  t.deepEqual(
+    (await findSuites(dir)).map(({ name }) => name),
+    ['Z', 'a', 'b'],
+  );
+});
+
+test('a directory with helpers only is no suite', async (t) => {
+  const dir = await files(t, { 'fs/a.c': main, 'lib/util.c': 'int util(void) { return 1; }\n' });
+  t.deepEqual(
+    (await findSuites(dir)).map(({ name }) => name),
+    ['fs'],
+  );
+});
+
+test('a helper whose comment speaks of main() is a helper', async (t) => {
+  const dir = await files(t, {
+    'fs/a.c': main,
+    'fs/util.c': '/* Called by main() of every test. */\nint util(void) { return 1; }\n',
+  });
+  const { tests, helpers } = await readSuite(join(dir, 'fs'));
+  t.deepEqual([tests.length, helpers.length], [1, 1]);
+});
+
+test('what is no suite is refused', async (t) => {
+  const dir = await files(t, { 'none/util.c': 'int util;\n', 'a b/x.c': main, 'file.c': main });
+  const refused = async (path: string, message: RegExp) => {
+    const error = await t.throwsAsync(readSuite(join(dir, path)), { instanceOf: KilnError, message });
+    t.is(error.code, 'bad-input');
+  };
+  await refused('none', /no \*\.c file with a main function/);
+  await refused('a b', /a suite's name is made of/);
+  await refused('file.c', /no directory of tests at/);
+  await refused('absent', /no directory of tests at/);
+});
+
+test("an error in a suite's settings names the file", async (t) => {
+  const dir = await files(t, { 'fs/a.c': main, 'fs/settings': 'memory=lots\n' });
+  const error = await t.throwsAsync(readSuite(join(dir, 'fs')));
+  t.true(error.message.startsWith(`${join(dir, 'fs/settings')}:1: `));
+});
+
+async function files(t: ExecutionContext, content: Record<string, string>): Promise<string> {
+  const dir = await mkdtemp(join(tmpdir(), 'kiln-test-'));
+  t.teardown(() => rm(dir, { recursive: true, force: true }));
+  for (const [path, text] of Object.entries(content)) {
+    await mkdir(dirname(join(dir, path)), { recursive: true });
+    await writeFile(join(dir, path), text);
+  }
+  return dir;
+}
