@@ -10,7 +10,8 @@
 
 #include "srvfs.h"
 
-#define ROUNDS	10000
+#define ROUNDS		10000
+#define INSTANCES	1000
 
 SRV_FIXTURE(lifetime)
 
@@ -29,10 +30,13 @@ static long count_of(const char *name)
 	return count;
 }
 
-/* A hundred of ten thousand is what the rest of the guest may make of it. */
-static bool settles_near(const char *name, long before)
+/*
+ * A leak adds one a round.  A tenth of that is left to the rest of the guest,
+ * and to the kernel, whose count of files is off by some dozens a CPU.
+ */
+static bool settles_near(const char *name, long before, int rounds)
 {
-	bool near = EVENTUALLY(count_of(name) < before + ROUNDS / 100);
+	bool near = EVENTUALLY(count_of(name) < before + rounds / 10);
 
 	if (!near)
 		printf("# %s: %ld before, %ld after\n", name, before,
@@ -48,7 +52,7 @@ TEST_F_TIMEOUT(lifetime, ten_thousand_publications_leave_nothing_behind, 180)
 	int ends[2];
 	int i;
 
-	ASSERT_LT(0, files);
+	ASSERT_LE(0, files);
 	ASSERT_LT(0, inodes);
 	ASSERT_LT(0, dentries);
 	ASSERT_EQ(0, pipe2(ends, O_CLOEXEC));
@@ -58,9 +62,9 @@ TEST_F_TIMEOUT(lifetime, ten_thousand_publications_leave_nothing_behind, 180)
 	}
 	ASSERT_EQ(0, close(ends[1]));
 	EXPECT_TRUE(was_dropped(ends[0]));
-	EXPECT_TRUE(settles_near("file-nr", files));
-	EXPECT_TRUE(settles_near("inode-nr", inodes));
-	EXPECT_TRUE(settles_near("dentry-state", dentries));
+	EXPECT_TRUE(settles_near("file-nr", files, ROUNDS));
+	EXPECT_TRUE(settles_near("inode-nr", inodes, ROUNDS));
+	EXPECT_TRUE(settles_near("dentry-state", dentries, ROUNDS));
 	EXPECT_EQ(0, umount(SRV));
 }
 
@@ -73,7 +77,7 @@ TEST_F_TIMEOUT(lifetime, ten_thousand_different_files_are_all_released, 180)
 		ASSERT_EQ(0, publish_something(ENTRY));
 		ASSERT_EQ(0, unlink(ENTRY));
 	}
-	EXPECT_TRUE(settles_near("file-nr", files));
+	EXPECT_TRUE(settles_near("file-nr", files, ROUNDS));
 }
 
 TEST_F_TIMEOUT(lifetime, ten_thousand_replacements_keep_the_last_file_only, 180)
@@ -89,7 +93,7 @@ TEST_F_TIMEOUT(lifetime, ten_thousand_replacements_keep_the_last_file_only, 180)
 		ASSERT_EQ(0, write_number(control, fd));
 	}
 	EXPECT_EQ(1, holds(ENTRY, fd));
-	EXPECT_TRUE(settles_near("file-nr", files));
+	EXPECT_TRUE(settles_near("file-nr", files, ROUNDS));
 }
 
 TEST_F_TIMEOUT(lifetime, many_opens, 180)
@@ -106,7 +110,7 @@ TEST_F_TIMEOUT(lifetime, many_opens, 180)
 	}
 	ASSERT_EQ(0, unlink(ENTRY));
 	EXPECT_TRUE(was_dropped(witness));
-	EXPECT_TRUE(settles_near("file-nr", files));
+	EXPECT_TRUE(settles_near("file-nr", files, ROUNDS));
 	EXPECT_EQ(0, umount(SRV));
 }
 
@@ -138,12 +142,12 @@ TEST_F_TIMEOUT(lifetime, a_thousand_instances_leave_nothing_behind, 180)
 	int i;
 
 	ASSERT_EQ(0, umount(SRV));
-	for (i = 0; i < 1000; i++) {
+	for (i = 0; i < INSTANCES; i++) {
 		ASSERT_EQ(0, mount_srv(SRV, NULL));
 		ASSERT_EQ(0, publish_something(ENTRY));
 		ASSERT_TRUE(EVENTUALLY(umount(SRV) == 0));
 	}
-	EXPECT_TRUE(settles_near("inode-nr", inodes));
+	EXPECT_TRUE(settles_near("inode-nr", inodes, INSTANCES));
 }
 
 TEST_F(lifetime, an_entry_keeps_what_its_publisher_closed)

@@ -203,7 +203,6 @@ TEST_F(mounts, no_stacking)
 	EXPECT_GT(0, mount_overlay("lowerdir=" SRV ":/tmp/lower"));
 	EXPECT_GT(0, mount_overlay("lowerdir=/tmp/lower:" SRV));
 	EXPECT_GT(0, mount_overlay("lowerdir=" SRV ",upperdir=/tmp/upper,workdir=/tmp/work"));
-	EXPECT_GT(0, mount_overlay("lowerdir=/tmp/lower,upperdir=" SRV ",workdir=" SRV));
 }
 
 TEST_F(mounts, umount_drops_reference)

@@ -52,7 +52,7 @@ export function parseConfig(text: string): Symbols {
 
 /** A suite's `config` as a fragment: no modules are loaded in a guest, so what it wants as a module is built in. */
 export function suiteFragment(name: string, config: string): Fragment {
-  return { name: `suite ${name}`, text: config.replace(/^(CONFIG_\w+)=m$/gm, '$1=y') };
+  return { name: `suite ${name}`, text: config.replace(/^(CONFIG_\w+)=m[ \t]*$/gm, '$1=y') };
 }
 
 /** Symbols that two fragments want differently: `{symbol, wanted: [[fragment, value], …]}`, only for suites. */

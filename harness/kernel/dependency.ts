@@ -28,25 +28,45 @@ export async function explainMissing(symbol: string, sourceDir: string, final: S
 
 const noPrompt = 'being selected by another symbol (it has no prompt)';
 
-/** The `depends on` lines of a symbol and the `if` blocks around it, as they are written. */
+/** What a symbol needs as its Kconfig file writes it: its own conditions and those of the ifs and menus around it. */
 export function dependencies(kconfig: string, symbol: string): string[] {
-  const around: string[] = [];
+  const around: { keyword: 'if' | 'menu'; conditions: string[] }[] = [];
   const found: string[] = [];
-  let inside = false;
+  let entry: 'ours' | 'menu' | 'other' = 'other';
+  let help = false;
   for (const line of kconfig.replace(/\\\n/g, ' ').split('\n')) {
-    const block = /^if\s+(.+)$/.exec(line);
-    if (block) around.push(block[1]!);
-    if (/^endif\b/.test(line)) around.pop();
-    const entry = /^(?:menu)?config\s+(\w+)/.exec(line);
-    if (entry) {
-      inside = entry[1] === symbol;
-      if (inside) found.push(...around);
-    } else if (/^\S/.test(line) && !line.startsWith('#')) inside = false;
-    const depends = inside && /^\s+depends on\s+(.+)$/.exec(line);
-    if (depends) found.push(depends[1]!.trim());
-    if (inside && /^\s+(bool|tristate|string|int|hex)\s*$/.test(line)) found.push(noPrompt);
+    const [, indent, keyword, rest] = /^(\s*)(\S+)\s*(.*?)\s*$/.exec(line) ?? [];
+    if (keyword === undefined || keyword.startsWith('#')) continue;
+    if (indent === '') {
+      help = false;
+      entry = 'other';
+      if (keyword === 'if') around.push({ keyword, conditions: [rest!] });
+      if (keyword === 'menu') around.push({ keyword, conditions: [] });
+      if (keyword === 'menu') entry = 'menu';
+      if (keyword === 'endif' || keyword === 'endmenu') around.pop();
+      if (/^(menu)?config$/.test(keyword) && rest === symbol) {
+        entry = 'ours';
+        found.push(...around.flatMap(({ conditions }) => conditions));
+      }
+      continue;
+    }
+    if (help || entry === 'other') continue;
+    if (keyword === 'help') help = true;
+    const depends = /^on\s+(.+)$/.exec(keyword === 'depends' ? rest! : '')?.[1];
+    if (depends && entry === 'ours') found.push(depends);
+    if (depends && entry === 'menu') around.at(-1)!.conditions.push(depends);
+    if (entry === 'ours' && types.has(keyword)) found.push(...promptCondition(rest!));
   }
   return found;
+}
+
+const types = new Set(['bool', 'tristate', 'string', 'int', 'hex']);
+
+/** `bool "Text" if EXPERT` can only be set under its condition; without a text nobody can set it. */
+function promptCondition(rest: string): string[] {
+  if (!/^["']/.test(rest)) return [noPrompt];
+  const condition = /["']\s+if\s+(.+)$/.exec(rest)?.[1];
+  return condition === undefined ? [] : [condition];
 }
 
 /** Good enough to point a finger: evaluates && || ! ( ) = != over y/m/n; what it can't read counts as met. */
@@ -57,7 +77,7 @@ function isMet(condition: string, final: Symbols): boolean {
     .replace(/(\w+)\s*(!?=)\s*("?\w*"?)/g, (_, symbol: string, operator: string, value: string) =>
       ((final.get(symbol) ?? 'n') === value) === (operator === '=') ? ' 1 ' : ' 0 ',
     )
-    .replace(/\b[A-Z_a-z]\w*\b/g, (symbol) =>
+    .replace(/\b(?![01]\b)\w+\b/g, (symbol) =>
       ['y', 'm'].includes(final.get(symbol) ?? 'n') || symbol === 'y' ? ' 1 ' : ' 0 ',
     );
   if (!/^[01\s!&|()]*$/.test(expression)) return true;

@@ -22,8 +22,10 @@ export function findDiagnostics(
   lastPatch: Map<string, AppliedPatch>,
 ): Diagnostic[] {
   const found = new Map<string, Diagnostic>();
+  let object = '';
   for (const line of lines) {
-    const one = parseLine(line, sourceDir);
+    object = linkedObject(line) ?? object;
+    const one = parseLine(line, sourceDir, object);
     if (!one) continue;
     const patch = lastPatch.get(one.file)?.file ?? null;
     found.set(JSON.stringify(one), { ...one, text: printable(one.text), patch });
@@ -31,34 +33,52 @@ export function findDiagnostics(
   return [...found.values()];
 }
 
-function parseLine(line: string, sourceDir: string): Omit<Diagnostic, 'patch'> | undefined {
-  const compiler = /^(\S+?):(\d+)(?::\d+)?: (?:fatal )?(error|warning): (.*)$/.exec(line);
-  if (compiler)
-    return {
-      severity: compiler[3] as 'error' | 'warning',
-      file: relative(compiler[1]!, sourceDir),
-      line: Number(compiler[2]),
-      text: compiler[4]!,
-    };
-  const linker =
-    /^(?:\S*ld: )?(\S+?):(?:\(\.[^)]*\)|in function [^:]+): (undefined reference.*|multiple definition.*)$/.exec(
+type Complaint = Omit<Diagnostic, 'patch'>;
+
+function parseLine(line: string, sourceDir: string, object: string): Complaint | undefined {
+  return (
+    parseCompiler(line, sourceDir) ?? parseLinker(line, sourceDir, object) ?? parseKbuild(line, sourceDir)
+  );
+}
+
+/** gcc, and the assembler, which writes Error with a capital. */
+function parseCompiler(line: string, sourceDir: string): Complaint | undefined {
+  const match = /^(\S+?):(\d+)(?::\d+)?: (?:fatal )?(error|warning): (.*)$/i.exec(line);
+  if (!match) return undefined;
+  const severity = match[3]!.toLowerCase() as Complaint['severity'];
+  return { severity, file: relative(match[1]!, sourceDir), line: Number(match[2]), text: match[4]! };
+}
+
+/** ld names the object once, in the line before: "ld: fs/srvfs/super.o: in function `f':". */
+function linkedObject(line: string): string | undefined {
+  return /^(?:\S*ld: )?(\S+\.o): in function /.exec(line)?.[1];
+}
+
+/** Then the place in it: a section's offset, with or without the source's bare name, or with debug info a line. */
+function parseLinker(line: string, sourceDir: string, object: string): Complaint | undefined {
+  const match =
+    /^(?:\S*ld: )?(\S*?):?(?:\(\.[^)]*\)|(?<=:)(\d+)|in function [^:]+): (undefined reference.*|multiple definition.*)$/.exec(
       line,
     );
-  if (linker)
-    return { severity: 'error', file: objectSource(linker[1]!, sourceDir), line: 0, text: linker[2]! };
-  const kconfig = /^(\S*Kconfig\S*):(\d+): (?:error: )?(.*)$/.exec(line);
-  if (kconfig && !kconfig[3]!.startsWith('warning'))
-    return {
-      severity: 'error',
-      file: relative(kconfig[1]!, sourceDir),
-      line: Number(kconfig[2]),
-      text: kconfig[3]!,
-    };
-  const modpost = /^ERROR: modpost: (.*)$/.exec(line);
-  if (modpost) return { severity: 'error', file: '', line: 0, text: modpost[1]! };
-  const make = /^make(?:\[\d+\])?: \*\*\* (No rule to make target .*)$/.exec(line);
-  if (make) return { severity: 'error', file: '', line: 0, text: make[1]! };
-  return undefined;
+  if (!match) return undefined;
+  const named = match[1]!;
+  const file = named.includes('/') || object === '' ? named : object;
+  return {
+    severity: 'error',
+    file: objectSource(file, sourceDir),
+    line: Number(match[2] ?? 0),
+    text: match[3]!,
+  };
+}
+
+function parseKbuild(line: string, sourceDir: string): Complaint | undefined {
+  const kconfig = /^(\S*Kconfig\S*):(\d+): (?:error: )?(?!warning)(.*)$/.exec(line);
+  if (kconfig) {
+    const [, file, number, text] = kconfig;
+    return { severity: 'error', file: relative(file!, sourceDir), line: Number(number), text: text! };
+  }
+  const text = /^(?:ERROR: modpost: |make(?:\[\d+\])?: \*\*\* (?=No rule))(.*)$/.exec(line)?.[1];
+  return text === undefined ? undefined : { severity: 'error', file: '', line: 0, text };
 }
 
 function relative(path: string, sourceDir: string): string {

@@ -1,2 +1,135 @@
-import type { Results } from '../results/schema.ts';
-export const renderJunit = (_: Results): string => '';
+// SPDX-License-Identifier: MIT
+import type { CaseResult, Results, TestResult, Verdict } from '../results/schema.ts';
+import { printable } from '../util/printable.ts';
+import { explain, explainedByCases, type Group, groupResults } from './groups.ts';
+
+/**
+ * JUnit XML, as Jenkins, GitLab and GitHub's reporters read it: a testsuite a suite, a testcase a KTAP case.
+ * A test gets a testcase of its own where its cases don't say why it has its verdict. Trouble of Kiln's own is
+ * `<error>`, never `<failure>`; so is a job that ended early, for no test of it has failed.
+ */
+export function renderJunit(results: Results): string {
+  const suites = groupResults(results).map(renderGroup);
+  const sums = sumUp(suites.flatMap((suite) => suite.verdicts));
+  const time = seconds(results.duration_ms);
+  return [
+    '<?xml version="1.0" encoding="UTF-8"?>',
+    `<testsuites${attributes({ name: 'kiln', ...sums, time })}>`,
+    ...suites.map((suite) => suite.xml),
+    '</testsuites>',
+    '',
+  ].join('\n');
+
+  function renderGroup(group: Group) {
+    const cases = group.type === 'suite' ? group.tests.flatMap(renderTest) : [renderOther(group)];
+    const verdicts = cases.map((item) => item.verdict);
+    const duration =
+      group.type === 'suite' ? group.tests.reduce((sum, test) => sum + test.duration_ms, 0) : 0;
+    const named = {
+      name: group.name,
+      ...sumUp(verdicts),
+      time: seconds(duration),
+      timestamp: results.started,
+    };
+    const xml = [`  <testsuite${attributes(named)}>`, ...cases.map((item) => item.xml), '  </testsuite>'];
+    return { verdicts, xml: xml.join('\n') };
+  }
+}
+
+interface Rendered {
+  verdict: Verdict;
+  xml: string;
+}
+
+function renderTest(test: TestResult): Rendered[] {
+  const classname = `${test.suite}.${test.test}`;
+  const cases = test.cases.map((item) => renderCase(classname, item));
+  if (explainedByCases(test)) {
+    return cases;
+  }
+  const named = { classname: test.suite, name: test.test, time: seconds(test.duration_ms) };
+  return [...cases, testcase(named, test.verdict, test.detail, explain(test))];
+}
+
+function renderCase(classname: string, item: CaseResult): Rendered {
+  return testcase({ classname, name: item.name || 'unnamed' }, item.verdict, item.detail, item.detail);
+}
+
+function renderOther(group: Exclude<Group, { type: 'suite' }>): Rendered {
+  return group.type === 'left-out'
+    ? testcase({ classname: group.name, name: 'left out' }, 'skip', group.reason, group.reason)
+    : testcase(
+        { classname: group.name, name: group.code },
+        'error',
+        group.message,
+        group.message,
+        group.code,
+      );
+}
+
+function testcase(
+  named: Record<string, string>,
+  verdict: Verdict,
+  why: string,
+  body: string,
+  type?: string,
+): Rendered {
+  const message = why.split('\n')[0] || verdict;
+  const inner = outcome(verdict, message, body, type ?? verdict);
+  const open = `    <testcase${attributes(named)}`;
+  return { verdict, xml: inner === null ? `${open}/>` : `${open}>\n      ${inner}\n    </testcase>` };
+}
+
+function outcome(verdict: Verdict, message: string, body: string, type: string): string | null {
+  switch (verdict) {
+    case 'pass':
+      return null;
+    case 'skip':
+      return `<skipped${attributes({ message })}/>`;
+    // JUnit knows no expected failure; as a failure it would break the build it is expected in.
+    case 'xfail':
+      return `<system-out>${text(`expected failure: ${body}`)}</system-out>`;
+    case 'error':
+      return `<error${attributes({ message, type })}>${text(body)}</error>`;
+    default:
+      return `<failure${attributes({ message, type })}>${text(body)}</failure>`;
+  }
+}
+
+function sumUp(verdicts: readonly Verdict[]): Record<string, string> {
+  const count = (...wanted: Verdict[]) =>
+    String(verdicts.filter((verdict) => wanted.includes(verdict)).length);
+  return {
+    tests: String(verdicts.length),
+    failures: count('fail', 'timeout', 'crash'),
+    errors: count('error'),
+    skipped: count('skip'),
+  };
+}
+
+function attributes(values: Record<string, string>): string {
+  return Object.entries(values)
+    .map(([name, value]) => ` ${name}="${attribute(value)}"`)
+    .join('');
+}
+
+/** A parser would turn line ends in an attribute into spaces. */
+function attribute(value: string): string {
+  return text(value).replace(/"/g, '&quot;').replace(/\n/g, '&#10;').replace(/\t/g, '&#9;');
+}
+
+/**
+ * XML 1.0 has no way to write most control characters, not even escaped: they go. `>` is escaped too, so that
+ * `]]>`, which may not occur in text, can't.
+ */
+function text(value: string): string {
+  return printable(value)
+    .replace(/[\ufffe\uffff]/g, '')
+    .replace(/&/g, '&amp;')
+    .replace(/</g, '&lt;')
+    .replace(/>/g, '&gt;');
+}
+
+function seconds(milliseconds: number): string {
+  return (milliseconds / 1000).toFixed(3);
+}

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 import type { KilnEvent, Reporter } from '../events.ts';
 import { printable } from '../util/printable.ts';
-import { seconds, summaryLines, testLine } from './words.ts';
+import { noteLine, seconds, summaryLines, testLine } from './words.ts';
 
 /** Milliseconds between two lines of progress of one stage. */
 const progressInterval = 15_000;
@@ -15,7 +15,7 @@ export function linesReporter(write: (line: string) => void): Reporter {
         write(`kiln: run ${event.id} in ${event.dir}`);
         break;
       case 'note':
-        write(`${event.level === 'warn' ? 'warning' : 'note'}: ${printable(event.text)}`);
+        write(noteLine(event));
         break;
       case 'stage-start':
         lastProgress = performance.now();

@@ -3,7 +3,7 @@ import { Listr, type ListrTask } from 'listr2';
 import type { KilnEvent, Reporter, StageName } from '../events.ts';
 import { printable } from '../util/printable.ts';
 import { portion } from './lines.ts';
-import { seconds, stageTitles, summaryLines, testLine } from './words.ts';
+import { noteLine, seconds, stageTitles, summaryLines, testLine } from './words.ts';
 
 /** What a task of listr2's lets us set while it runs. */
 type Shown = { title: string | undefined; output: string };
@@ -28,12 +28,19 @@ export function terminalReporter(names: StageName[], write: (line: string) => vo
   );
   const shown = list.run().catch(() => {}); // the run's own results say what failed
   const last: string[] = [];
+  let current: Stage | undefined;
 
   const onEvent = (event: KilnEvent): void => {
     switch (event.type) {
-      case 'note':
-        last.push(`${event.level === 'warn' ? 'warning' : 'note'}: ${printable(event.text)}`);
+      case 'stage-start':
+        current = at(event.stage);
         break;
+      case 'note': {
+        const text = noteLine(event);
+        last.push(text);
+        if (current) current.shown.output = text;
+        break;
+      }
       case 'stage-progress':
         if (event.stage !== 'tests')
           at(event.stage).shown.output = `${printable(event.text)}${portion(event.done, event.total)}`;
@@ -55,7 +62,6 @@ export function terminalReporter(names: StageName[], write: (line: string) => vo
         last.push(...summaryLines(event.results, event.dir));
         break;
       case 'run-start':
-      case 'stage-start':
       case 'tests-planned':
       case 'test-start':
         break;

@@ -14,6 +14,10 @@ export const stageTitles: Record<StageName, string> = {
   tests: 'Run the tests',
 };
 
+export function noteLine({ level, text }: { level: 'info' | 'warn'; text: string }): string {
+  return `${level === 'warn' ? 'warning' : 'note'}: ${printable(text)}`;
+}
+
 /** One line a test: verdict, name, how many cases, guest time, and why. */
 export function testLine(result: TestResult): string {
   const { verdict, suite, test, cases, duration_ms, detail } = result;
@@ -61,6 +65,7 @@ export function summaryLines(results: Results, dir: string): string[] {
 }
 
 function errorText(error: Record<string, unknown>): string {
+  if (error.code === 'interrupted') return 'interrupted: the results so far are kept';
   const hint = error.hint ? `\n  ${String(error.hint)}` : '';
   return `${String(error.code)}: ${printable(String(error.message))}${hint}`;
 }

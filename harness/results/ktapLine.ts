@@ -76,18 +76,20 @@ function readResult(ok: boolean, number: string | undefined, rest: string): Resu
   };
 }
 
-/** Splits `name # DIRECTIVE reason` and `name # reason`. */
+/**
+ * Splits `name # DIRECTIVE reason` and `name # reason`. Only the first `#` counts: a failure whose reason quotes
+ * `# SKIP` is a failure. `#12` within a name is none.
+ */
 function cutDirective(said: string): [string, string | null, string] {
-  const known = /(?:^|\s)#\s*(SKIP\w*|TODO|XFAIL|XPASS|TIMEOUT|ERROR)(?=[\s:]|$)[\s:]*/i.exec(said);
-  if (known) {
-    const directive = known[1]?.toUpperCase().replace(/^SKIP.*/, 'SKIP') ?? null;
-    return [said.slice(0, known.index).trim(), directive, said.slice(known.index + known[0].length).trim()];
+  const mark = SEPARATOR.exec(said);
+  if (mark === null) {
+    return [said.trim(), null, ''];
   }
-  const data = /(?:^|\s)#(?:\s+|$)/.exec(said);
-  return data
-    ? [said.slice(0, data.index).trim(), null, said.slice(data.index + data[0].length).trim()]
-    : [said.trim(), null, ''];
+  const directive = mark[1]?.toUpperCase().replace(/^SKIP.*/, 'SKIP') ?? null;
+  return [said.slice(0, mark.index).trim(), directive, said.slice(mark.index + mark[0].length).trim()];
 }
+
+const SEPARATOR = /(?:^|\s)#(?:\s*(SKIP\w*|TODO|XFAIL|XPASS|TIMEOUT|ERROR)(?=[\s:]|$)[\s:]*|\s+|$)/i;
 
 function verdictOf(ok: boolean, directive: string | null): CaseVerdict {
   switch (directive) {

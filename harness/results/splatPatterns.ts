@@ -20,6 +20,8 @@ export interface SplatPattern {
   end: SplatEnd;
   /** The line that it begins with; a group `task` is the task's command name. */
   start: RegExp;
+  /** Its own line comes first, then a WARN() or a BUG() about the same. */
+  announces?: true;
   /** `lines` is the whole splat; `match` is of its first line that matches `start`. */
   title(match: RegExpExecArray, lines: readonly string[]): string;
 }
@@ -44,7 +46,7 @@ export function stable(text: string): string {
     .replace(/\+0x[0-9a-f]+\/0x[0-9a-f]+/g, '')
     .replace(/ \[\w+\]$/, '')
     .replace(/\b(?:0x[0-9a-f]+|(?=[0-9a-f]*\d)[0-9a-f]{8,})\b/gi, 'ADDR')
-    .replace(/\b\d+\b/g, 'N')
+    .replace(/\b\d+(?=m?s\b|\b)/g, 'N')
     .trim();
 }
 
@@ -108,7 +110,8 @@ const PATTERNS: readonly SplatPattern[] = [
   ...lockdep(/^WARNING: (bad unlock balance) detected/),
   ...lockdep(/^WARNING: (bad contention) detected/),
   ...lockdep(/^WARNING: (held lock freed)/),
-  ...lockdep(/^WARNING: (lock held when returning to user space)/),
+  // The one report of lockdep's without a stack: there is none any more on the way out.
+  ...lockdep(/^WARNING: (lock held when returning to user space)/, undefined, 'maybe'),
   ...lockdep(/^WARNING: (Nested lock was not taken)/),
   ...lockdep(/^WARNING: (chain_key collision)/),
   ...lockdep(/^WARNING: (?<task>.+?)\/\d+ still has locks held!/, 'task still has locks held'),
@@ -133,12 +136,14 @@ const PATTERNS: readonly SplatPattern[] = [
   {
     kind: 'list-corruption',
     end: 'marker',
+    announces: true,
     start: /^(list_(?:add|del)) (?:corruption|double add)/,
     title: (match, lines) => inFunction(`${match[1]} corruption`, guiltyFunction(lines)),
   },
   {
     kind: 'refcount',
     end: 'marker',
+    announces: true,
     start: /^refcount_t: (.*?)\.?$/,
     title: (match, lines) => inFunction(`refcount_t: ${match[1]}`, guiltyFunction(lines)),
   },
@@ -283,7 +288,8 @@ const PATTERNS: readonly SplatPattern[] = [
   // Busy inodes mean a use after free to come; the rest begins with the word that nobody prints lightly.
   {
     kind: 'other',
-    end: 'maybe',
+    end: 'marker',
+    announces: true,
     start: /^(?:VFS: )?Busy inodes after unmount of/,
     title: () => 'VFS: Busy inodes after unmount',
   },
@@ -292,6 +298,12 @@ const PATTERNS: readonly SplatPattern[] = [
     end: 'maybe',
     start: /^BUG: (using \w+\(\) in preemptible|(?:spinlock|rwlock) [a-z -]+?) (?:\[|on CPU#)/,
     title: (match, lines) => inFunction(`BUG: ${match[1]}`, guiltyFunction(lines)),
+  },
+  {
+    kind: 'other',
+    end: 'maybe',
+    start: /^BUG: (workqueue lockup)/,
+    title: (match) => `BUG: ${match[1]}`,
   },
   {
     kind: 'other',
@@ -309,18 +321,20 @@ const PATTERNS: readonly SplatPattern[] = [
 ];
 
 /** Lockdep's reports; `what` replaces the matched words in the title. */
-function lockdep(start: RegExp, what?: string): SplatPattern[] {
+function lockdep(start: RegExp, what?: string, end: SplatEnd = 'stack'): SplatPattern[] {
   const title = (match: RegExpExecArray, lines: readonly string[]) => {
     const named = what ?? match[1] ?? '';
     const prefix = what === undefined ? (match[0].startsWith('WARNING') ? 'WARNING: ' : 'BUG: ') : '';
     return inFunction(prefix + named, lockSite(lines) ?? guiltyFunction(lines));
   };
-  return [{ kind: 'lockdep', end: 'stack', start, title }];
+  return [{ kind: 'lockdep', end, start, title }];
 }
 
 /** Where the lock in question was taken: `… trying to acquire lock:`, then ` (…) (name){….}, at: function`. */
 function lockSite(lines: readonly string[]): string | null {
-  const asked = lines.findIndex((line) => /is trying to (?:acquire|release|lock|contend)|takes:$/.test(line));
+  const asked = lines.findIndex((line) =>
+    / is trying to (?:acquire|release|lock|contend)| takes:$| locks? held by /.test(line),
+  );
   for (const line of asked === -1 ? [] : lines.slice(asked, asked + 3)) {
     const name = functionName(/\bat: (?:\[<\S+>\] )?(\S+)/.exec(line)?.[1] ?? '');
     if (name !== null && !isMessenger(name)) {

@@ -35,30 +35,27 @@ function findPlace(output: string, patch: string): Place {
       reason: 'the context does not match',
     };
   }
-  const corrupt =
-    /^error: (corrupt patch at .*|patch fragment without header.*|No valid patches in input.*)$/m.exec(
-      output,
-    );
-  if (corrupt) return { reason: corrupt[1]! };
-  const other = /^error: (?:invalid path '(.+)'|(.+?): (.+))$/m.exec(output);
-  if (other?.[1]) return { file: other[1], reason: 'the path leads outside the tree' };
-  if (other) return { file: other[2]!, reason: other[3]! };
-  if (/Patch is empty|Patch format detection failed/.test(output))
+  if (/Patch is empty|Patch format detection failed|No valid patches in input/.test(output))
     return { reason: 'there is no diff in it' };
-  return {
-    reason:
-      output
-        .trim()
-        .split('\n')
-        .find((line) => line !== '') ?? 'git am gave no reason',
-  };
+  const said = /^error: (.*)$/m.exec(output)?.[1];
+  if (said === undefined) return { reason: firstLine(output) || 'git am gave no reason' };
+  const outside = /^invalid path '(.+)'$/.exec(said);
+  if (outside) return { file: outside[1]!, reason: 'the path leads outside the tree' };
+  const quoted = /'(.+)'/.exec(said);
+  if (quoted) return { file: quoted[1]!, reason: said };
+  const named = /^(?!corrupt patch|patch fragment)(\S+): (.+)$/.exec(said);
+  return named ? { file: named[1]!, reason: named[2]! } : { reason: said };
+}
+
+function firstLine(text: string): string {
+  return text.trim().split('\n')[0] ?? '';
 }
 
 /** The hunk header of `file` whose old side starts at `line`. */
 function hunkAt(patch: string, file: string, line: number): string | undefined {
   let current = '';
   for (const text of patch.split('\n')) {
-    const header = /^(?:---|\+\+\+) [ab]\/(.+?)\s*$/.exec(text);
+    const header = /^(?:---|\+\+\+) [ab]\/([^\t]+?)\s*(?:\t.*)?$/.exec(text);
     if (header) current = header[1]!;
     const hunk = /^@@ -(\d+)/.exec(text);
     if (hunk && current === file && Number(hunk[1]) === line) return text.trim();

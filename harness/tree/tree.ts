@@ -39,7 +39,7 @@ export async function applySeries(
   );
   const record = join(context.cache, 'trees', `${key}.json`);
   const found = await readCachedJson<Tree>(record);
-  if (found?.gitDir === base.gitDir) return { tree: found, cached: true };
+  if (found?.gitDir === base.gitDir && (await hasCommit(found))) return { tree: found, cached: true };
   // Worktrees of one repository are made and removed one at a time.
   await using _lock = await lock(join(context.cache, 'locks', `apply-${contentKey(base.gitDir)}`), {
     signal: context.signal,
@@ -58,6 +58,11 @@ export async function applySeries(
     await rm(scratch, { recursive: true, force: true });
     await git(base.gitDir, ['worktree', 'prune']);
   }
+}
+
+/** A base that was cleaned away and fetched again does not have its series' commits. */
+async function hasCommit({ gitDir, commit }: Tree): Promise<boolean> {
+  return (await git(gitDir, ['cat-file', '-e', commit], { okCodes: [0, 1, 128] })).exitCode === 0;
 }
 
 /** A sparse worktree with no file in it: git takes out those that the patches touch, so applying takes a second. */
@@ -92,14 +97,20 @@ async function amAll(worktree: string, patches: Named[], mailDir: string, contex
   throw describeConflict(patches[index] ?? patches[0]!, `${result.stdout}\n${result.stderr}`);
 }
 
-/** quilt takes bare diffs too; git wants a mail around them. */
+/** quilt takes bare diffs too; git wants a mail around them. Without a date git would take the time of day. */
 function asMail(patch: Patch): Buffer {
   const head = patch.content.subarray(0, 65_536).toString('latin1');
   const beforeDiff = head.split(/^(?:diff --git |--- )/m)[0] ?? '';
-  if (/^From(:| \S+ )/m.test(beforeDiff)) return patch.content;
-  const header = `From: unknown <unknown@localhost>\nDate: Thu, 1 Jan 1970 00:00:00 +0000\nSubject: ${patch.file}\n\n`;
-  return Buffer.concat([Buffer.from(header), patch.content]);
+  if (!/^From(:| \S+ )/m.test(beforeDiff)) {
+    const header = `From: unknown <unknown@localhost>\n${noDate}Subject: ${patch.file}\n\n`;
+    return Buffer.concat([Buffer.from(header), patch.content]);
+  }
+  if (/^Date:/im.test(beforeDiff.split(/\r?\n\r?\n/)[0] ?? '')) return patch.content;
+  const from = /^From:/m.exec(head)?.index ?? 0;
+  return Buffer.concat([patch.content.subarray(0, from), Buffer.from(noDate), patch.content.subarray(from)]);
 }
+
+const noDate = 'Date: Thu, 1 Jan 1970 00:00:00 +0000\n';
 
 async function describe(
   base: Base,

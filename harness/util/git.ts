@@ -16,6 +16,7 @@ const settings = [
   ['core.hooksPath', '/dev/null'],
   ['core.autocrlf', 'false'],
   ['core.compression', '1'],
+  ['core.quotePath', 'false'],
   ['gc.auto', '0'],
   ['advice.detachedHead', 'false'],
   ['am.threeWay', 'false'],

@@ -1,0 +1,66 @@
+// SPDX-License-Identifier: MIT
+import type { Results, TestResult } from '../results/schema.ts';
+
+/** What the nested formats show at their outermost level. */
+export type Group =
+  | { type: 'suite'; name: string; tests: TestResult[] }
+  | { type: 'left-out'; name: string; reason: string }
+  | { type: 'error'; name: string; code: string; message: string };
+
+/** Suites in the order in which they ran, then what was left out, then what went wrong around them. */
+export function groupResults(results: Results): Group[] {
+  const several = results.jobs.length > 1;
+  const nameOf = (job: string, suite: string) => (several ? `${job}: ${suite}` : suite);
+  const suites = new Map<string, TestResult[]>();
+  for (const test of results.tests) {
+    const name = nameOf(test.job, test.suite);
+    suites.set(name, [...(suites.get(name) ?? []), test]);
+  }
+  return [
+    ...[...suites].map(([name, tests]) => ({ type: 'suite' as const, name, tests })),
+    ...results.jobs.flatMap((job) =>
+      job.left_out.map(({ suite, reason }) => ({
+        type: 'left-out' as const,
+        name: nameOf(job.id, suite),
+        reason,
+      })),
+    ),
+    ...results.jobs.flatMap((job) =>
+      job.error ? [{ type: 'error' as const, name: `job ${job.id}`, ...pick(job.error) }] : [],
+    ),
+    ...results.errors.map((error) => ({ type: 'error' as const, name: 'infrastructure', ...pick(error) })),
+  ];
+}
+
+/** Whether a case alone says why the test has its verdict; else the test needs a line of its own. */
+export function explainedByCases(test: TestResult): boolean {
+  switch (test.verdict) {
+    case 'crash':
+    case 'error':
+      return false;
+    case 'fail':
+    case 'timeout':
+      return test.cases.some((item) => item.verdict === test.verdict);
+    default:
+      return test.cases.length > 0;
+  }
+}
+
+/** What stands behind a test's verdict, for people: its detail, problems and splats. Holds text of the guest's. */
+export function explain(test: TestResult): string {
+  return [
+    test.detail,
+    ...test.problems.map((problem) => `problem: ${problem}`),
+    ...test.splats.flatMap((splat) => [
+      `${splat.phase}: ${splat.title}`,
+      ...splat.lines.map((line) => `  ${line}`),
+    ]),
+    test.reproduce === null ? '' : `again: ${test.reproduce}`,
+  ]
+    .filter((line) => line !== '')
+    .join('\n');
+}
+
+function pick({ code, message }: { code: string; message: string }) {
+  return { code, message };
+}

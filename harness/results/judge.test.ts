@@ -1,0 +1,252 @@
+// SPDX-License-Identifier: MIT
+// The table of docs/verdicts.md, row by row.
+import test from 'ava';
+import type { Loss, TestRun } from '../channel/session.ts';
+import { type Evidence, type Judgement, judge } from './judge.ts';
+import { KtapParser } from './ktap.ts';
+import type { SplatResult } from './schema.ts';
+
+type How = NonNullable<TestRun['end']>['how'];
+
+const pass = 'KTAP version 1\n1..1\nok 1 a\n';
+const fail = 'KTAP version 1\n1..1\n# a.c:7: Expected 1\nnot ok 1 a\n';
+const skip = 'KTAP version 1\n1..2\nok 1 a # SKIP no KVM\nok 2 b # SKIP no KVM\n';
+const xfail = 'KTAP version 1\n1..1\nnot ok 1 a # XFAIL known\n';
+
+/** The program came to its end by itself and the guest lives on. */
+for (const [what, output, how, status, verdict, detail] of [
+  ['all pass', pass, 'exit', 0, 'pass', ''],
+  ['some skip', 'KTAP version 1\n1..2\nok 1 a\nok 2 b # SKIP x\n', 'exit', 0, 'pass', ''],
+  ['some fail as expected', 'KTAP version 1\n1..2\nok 1 a\nnot ok 2 b # XFAIL x\n', 'exit', 0, 'pass', ''],
+  ['a case fails', fail, 'exit', 1, 'fail', '1 of 1 cases failed: a'],
+  ['a case fails, exit code 0', fail, 'exit', 0, 'fail', '1 of 1 cases failed: a'],
+  ['a case fails, exit code 4', fail, 'exit', 4, 'fail', '1 of 1 cases failed: a'],
+  [
+    'many cases fail',
+    `1..5\n${[1, 2, 3, 4].map((n) => `not ok ${n} c${n}\n`).join('')}ok 5 c5\n`,
+    'exit',
+    1,
+    'fail',
+    '4 of 5 cases failed: c1, c2, c3, …',
+  ],
+  ['a case times out', '1..1\nnot ok 1 a # TIMEOUT 5 seconds\n', 'exit', 1, 'fail', '1 of 1 cases failed: a'],
+  ['results are missing', 'KTAP version 1\n1..2\nok 1 a\n', 'exit', 0, 'fail', /2/],
+  ['two plans', '1..1\nok 1 a\n1..1\n', 'exit', 0, 'fail', /second plan/],
+  ['a number twice', '1..2\nok 1 a\nok 1 a\n', 'exit', 0, 'fail', /./],
+  ['no case failed, exit code 1', pass, 'exit', 1, 'fail', 'exit code 1 though no case failed'],
+  ['killed by a signal', pass, 'signal', 11, 'fail', 'the test was killed by signal 11'],
+  ['last words', `${pass}# so\n# long\n`, 'signal', 6, 'fail', 'the test was killed by signal 6: long'],
+  ['a case failed, then a signal', fail, 'signal', 11, 'fail', 'the test was killed by signal 11'],
+  ['bail out', `${pass}Bail out! no disk\n`, 'exit', 0, 'fail', 'the test bailed out: no disk'],
+  ['not started', '', 'exec', 8, 'fail', 'the test could not be started (errno 8)'],
+  ['1..0 # SKIP', '1..0 # SKIP no KVM\n', 'exit', 4, 'skip', 'no KVM'],
+  ['all skip', skip, 'exit', 0, 'skip', 'no KVM'],
+  ['exit code 4', pass, 'exit', 4, 'skip', ''],
+  ['all fail as expected', xfail, 'exit', 0, 'xfail', ''],
+  ['exit code 2', xfail, 'exit', 2, 'xfail', ''],
+  ['at its limit', pass, 'timeout', 0, 'timeout', 'not done within 60 s'],
+  ['a case failed, then the limit', fail, 'timeout', 0, 'timeout', 'not done within 60 s'],
+  ['told to stop', pass, 'killed', 0, 'error', 'the test was told to stop'],
+] as const) {
+  test(`${verdict}: ${what}`, (t) => {
+    const judgement = judge(evidence({ output, run: ended(how, status) }));
+    t.is(judgement.verdict, verdict);
+    if (typeof detail === 'string') t.is(judgement.detail, detail);
+    else t.regex(judgement.detail, detail);
+  });
+}
+
+test.failing('pass: no results and exit code 0, as old selftests do', (t) => {
+  t.is(judge(evidence({ output: 'all fine\n' })).verdict, 'pass');
+});
+
+test.failing('skip: no results and exit code 4, as old selftests do', (t) => {
+  t.is(judge(evidence({ output: 'need root\n', run: ended('exit', 4) })).verdict, 'skip');
+});
+
+test('fail: no results and exit code 1', (t) => {
+  t.is(judge(evidence({ output: 'oh no\n', run: ended('exit', 1) })).verdict, 'fail');
+});
+
+test('error: the output did not come through whole, unless the limit or the start says more', (t) => {
+  const verdict = (how: How) => judge(evidence({ run: { ...ended(how, 0), incomplete: true } })).verdict;
+  t.deepEqual((['exit', 'signal', 'timeout', 'exec'] as const).map(verdict), [
+    'error',
+    'error',
+    'timeout',
+    'fail',
+  ]);
+});
+
+test('error: the test has no end', (t) => {
+  t.is(judge(evidence({ run: { begin: null, end: null, loss: null, incomplete: true } })).verdict, 'error');
+});
+
+/** A kernel's complaint beside what the program says of itself. */
+for (const [what, output, how, verdict, detail] of [
+  ['a test that passes', pass, 'exit', 'fail', 'WARNING in f; BUG in g'],
+  ['a test that fails', fail, 'exit', 'fail', 'WARNING in f; BUG in g; 1 of 1 cases failed: a'],
+  ['a test that is skipped', skip, 'exit', 'fail', 'WARNING in f; BUG in g; no KVM'],
+  ['a test that fails as expected', xfail, 'exit', 'fail', 'WARNING in f; BUG in g'],
+  ['a test at its limit', pass, 'timeout', 'timeout', 'not done within 60 s'],
+  ['trouble of ours', pass, 'killed', 'error', 'the test was told to stop'],
+] as const) {
+  test(`splats: ${what} is ${verdict}`, (t) => {
+    const splats = [splat('WARNING in f', 'warning'), splat('BUG in g', 'bug')];
+    const judgement = judge(evidence({ output, run: ended(how, 0), splats }));
+    t.deepEqual([judgement.verdict, judgement.detail], [verdict, detail]);
+  });
+}
+
+test('a splat fails a test in whatever phase it came', (t) => {
+  for (const phase of ['boot', 'test', 'shutdown'] as const)
+    t.is(judge(evidence({ splats: [{ ...splat('WARNING in f', 'warning'), phase }] })).verdict, 'fail');
+});
+
+test('a guest that does not power off fails a test that reports success, and says nothing of others', (t) => {
+  const staysOn = (output: string, how: How = 'exit') =>
+    judge(evidence({ output, run: ended(how, 0), staysOn: true }));
+  t.deepEqual(summary(staysOn(pass)), ['fail', 'the guest did not power off after the test']);
+  t.is(staysOn(skip).verdict, 'fail');
+  t.deepEqual(summary(staysOn(fail)), ['fail', '1 of 1 cases failed: a']);
+  t.is(staysOn(pass, 'timeout').verdict, 'timeout');
+});
+
+const silent: Loss = { why: 'silent', detail: 'no answer within 90 s' };
+const broken: Loss = { why: 'broken', detail: 'it sent a line that is no JSON' };
+const exited = (exit: object = {}): Loss => ({
+  why: 'exited',
+  exit: { code: 0, signal: null, stderr: '', events: [], ...exit },
+});
+const shutdown = (reason: string) => ({ event: 'SHUTDOWN', data: { reason } });
+
+/** The guest was lost. */
+for (const [what, loss, splats, verdict, detail] of [
+  [
+    'the channel broke',
+    broken,
+    [],
+    'error',
+    'the channel to the guest broke WHEN: it sent a line that is no JSON',
+  ],
+  ['the channel broke after a panic', broken, ['panic'], 'error', /channel/],
+  ['silence', silent, [], 'timeout', 'the guest hung WHEN: no answer within 90 s'],
+  ['silence after a warning', silent, ['warning'], 'timeout', /^the guest hung WHEN after title: no answer/],
+  ['silence after an rcu stall', silent, ['rcu-stall'], 'timeout', /^the guest hung WHEN after title/],
+  ['silence after an oops', silent, ['oops'], 'crash', 'the kernel died WHEN: title'],
+  ['silence after a hard lockup', silent, ['hard-lockup'], 'crash', /died/],
+  ['an end after a panic', exited(), ['panic'], 'crash', 'the kernel died WHEN: title'],
+  ['an end after KASAN', exited(), ['warning', 'kasan'], 'crash', /died/],
+  ['pvpanic', exited({ events: [{ event: 'GUEST_PANICKED' }] }), [], 'crash', 'the kernel panicked WHEN'],
+  ['power off', exited({ events: [shutdown('guest-shutdown')] }), [], 'crash', 'the guest powered off WHEN'],
+  ['a reboot', exited({ events: [shutdown('guest-reset')] }), [], 'crash', /^the guest rebooted WHEN/],
+  [
+    'the last shutdown counts',
+    exited({ events: [shutdown('guest-reset'), shutdown('guest-shutdown')] }),
+    [],
+    'crash',
+    /powered off/,
+  ],
+  [
+    'a reboot after a warning',
+    exited({ events: [shutdown('guest-reset')] }),
+    ['warning'],
+    'crash',
+    /rebooted/,
+  ],
+  [
+    'kill -9 of QEMU',
+    exited({ code: null, signal: 'SIGKILL' }),
+    [],
+    'error',
+    'QEMU was killed by SIGKILL WHEN',
+  ],
+  [
+    'QEMU aborts',
+    exited({ code: 1, stderr: 'a\nb\nc\n' }),
+    [],
+    'error',
+    'QEMU ended by itself WHEN with exit code 1: b; c',
+  ],
+  [
+    'QEMU ends',
+    exited({ code: 3 }),
+    [],
+    'error',
+    'QEMU ended by itself WHEN with exit code 3: it said nothing',
+  ],
+] as const) {
+  for (const when of ['during boot', 'during the test'])
+    test(`lost ${when}: ${what} is ${verdict}`, (t) => {
+      const judgement = judge(
+        evidence({
+          ...(when === 'during boot'
+            ? { bootLoss: loss, run: null }
+            : { run: { begin: null, end: null, loss, incomplete: true } }),
+          splats: splats.map((kind) => splat('title', kind)),
+        }),
+      );
+      t.is(judgement.verdict, verdict);
+      if (typeof detail === 'string') t.is(judgement.detail, detail.replace('WHEN', when));
+      else t.regex(judgement.detail, new RegExp(detail.source.replace('WHEN', when)));
+    });
+}
+
+test('a warning that became a panic is the death of the kernel', (t) => {
+  const splats = [{ ...splat('WARNING in f', 'warning'), panic: 'panic_on_warn set' }];
+  const judgement = judge(
+    evidence({ run: { begin: null, end: null, loss: exited(), incomplete: true }, splats }),
+  );
+  t.deepEqual(summary(judgement), ['crash', 'the kernel died during the test: WARNING in f']);
+});
+
+test('cases seen before a crash are kept', (t) => {
+  const run = { begin: null, end: null, loss: silent, incomplete: true };
+  t.deepEqual(
+    judge(evidence({ output: 'KTAP version 1\n1..2\nok 1 a\n', run })).cases.map(({ name }) => name),
+    ['a'],
+  );
+});
+
+test('problems of the output and of the run are both told, without escapes', (t) => {
+  const { problems, detail } = judge(
+    evidence({ output: `${pass}Bail out! \x1b[31mred\n1..1\n`, problems: ['a file was \x1b]0;refused\x07'] }),
+  );
+  t.is(detail, 'the test bailed out: red');
+  t.is(problems.length, 2);
+  t.is(problems[1], 'a file was ');
+});
+
+function evidence(given: Partial<Evidence> & { output?: string } = {}): Evidence {
+  const { output = pass, ...rest } = given;
+  const parser = new KtapParser();
+  parser.write(output);
+  return {
+    bootLoss: null,
+    run: ended('exit', 0),
+    ktap: parser.end(),
+    splats: [],
+    limit: 60,
+    staysOn: false,
+    problems: [],
+    ...rest,
+  };
+}
+
+function ended(how: How, status: number): TestRun {
+  const end = { type: 'end', seq: 3, id: 2, how, status, ktap: 0, kmsg: 0 } as const;
+  return {
+    begin: { type: 'begin', seq: 2, id: 2, ktap: 0, kmsg: 0 },
+    end: { ...end, duration_ms: 5, leftovers: 0, artifacts: 0 },
+    loss: null,
+    incomplete: false,
+  };
+}
+
+function splat(title: string, kind: SplatResult['kind']): SplatResult {
+  return { title, kind, phase: 'test', task: null, torn: false, lines: [title] };
+}
+
+function summary({ verdict, detail }: Judgement): string[] {
+  return [verdict, detail];
+}

@@ -1,0 +1,366 @@
+// SPDX-License-Identifier: MIT
+import { mkdir, mkdtemp, readdir, rm, symlink, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import test, { type ExecutionContext } from 'ava';
+import { asKilnError, KilnError } from '../errors.ts';
+import type { Series } from '../series/series.ts';
+import type { Context } from '../util/context.ts';
+import { git } from '../util/git.ts';
+import type { Base } from './base.ts';
+import { applySeries, lastToTouch } from './tree.ts';
+
+test('each patch becomes a commit with its subject, author, date and files', async (t) => {
+  const { base, context } = await setup(t);
+  const { tree, cached } = await applySeries(
+    base,
+    [series(edit(5, 'five'), add('fs/new.c', 'new'))],
+    context,
+  );
+  t.false(cached);
+  t.deepEqual(
+    tree.patches.map(({ series: name, file, subject, files }) => [name, file, subject, files]),
+    [
+      ['s', '0001.patch', 'change line 5', ['fs/a.c']],
+      ['s', '0002.patch', 'add fs/new.c', ['fs/new.c']],
+    ],
+  );
+  t.is(tree.patches[1]?.commit, tree.commit);
+  const format = '--format=%an <%ae> %ad|%cn <%ce> %cd';
+  t.is(
+    (await git(base.gitDir, ['log', '-1', '--date=iso', format, tree.commit])).stdout,
+    'Ann <ann@example.org> 2026-01-02 03:04:05 +0100|kiln <kiln@localhost> 2026-01-02 03:04:05 +0100',
+  );
+  t.regex(await show(base, tree.commit, 'fs/a.c'), /^line 4\nfive\nline 6$/m);
+  t.is(await show(base, tree.commit, 'fs/new.c'), 'new');
+  t.is(await show(base, tree.commit, 'Makefile'), 'all:');
+});
+
+test('the same series gives the same commits in another cache and another repository', async (t) => {
+  const [here, there] = [await setup(t), await setup(t)];
+  const patches = series(edit(5, 'five'), bare(edit(15, 'fifteen')), bare(add('fs/new.c', 'new')));
+  const one = (await applySeries(here.base, [patches], here.context)).tree;
+  const two = (await applySeries(there.base, [patches], there.context)).tree;
+  t.is(one.key, two.key);
+  t.is(one.content, two.content);
+  t.deepEqual(one.patches, two.patches);
+});
+
+test('a mail without a date gives the same commit at any time', async (t) => {
+  const [here, there] = [await setup(t), await setup(t)];
+  const undated = series(edit(5, 'five').replace(/^Date: .*\n/m, ''));
+  const one = (await applySeries(here.base, [undated], here.context)).tree;
+  await new Promise((resolve) => setTimeout(resolve, 1100));
+  const two = (await applySeries(there.base, [undated], there.context)).tree;
+  t.is(one.commit, two.commit);
+});
+
+test('a second time the tree comes from the cache', async (t) => {
+  const { base, context } = await setup(t);
+  const first = await applySeries(base, [series(edit(5, 'five'))], context);
+  const second = await applySeries(base, [series(edit(5, 'five'))], context);
+  t.true(second.cached);
+  t.deepEqual(second.tree, first.tree);
+  t.false((await applySeries(base, [series(edit(5, 'FIVE'))], context)).cached);
+});
+
+test('a tree whose repository has been made anew is applied anew', async (t) => {
+  const { base, context, dir } = await setup(t);
+  await applySeries(base, [series(edit(5, 'five'))], context);
+  await rm(base.gitDir, { recursive: true });
+  await git(dir, ['clone', '--quiet', '--bare', join(dir, 'user'), base.gitDir]);
+  const { tree } = await applySeries(base, [series(edit(5, 'five'))], context);
+  await t.notThrowsAsync(git(base.gitDir, ['cat-file', '-e', tree.commit]));
+});
+
+test('several series are applied one after another', async (t) => {
+  const { base, context } = await setup(t);
+  const one = { ...series(edit(5, 'five')), name: 'one' };
+  const two = { ...series(add('fs/new.c', 'new'), edit(9, 'nine')), name: 'two' };
+  const { tree } = await applySeries(base, [one, two], context);
+  t.deepEqual(
+    tree.patches.map(({ series: name, file }) => `${name}/${file}`),
+    ['one/0001.patch', 'two/0001.patch', 'two/0002.patch'],
+  );
+});
+
+test('without a series the tree is the base', async (t) => {
+  const { base, context } = await setup(t);
+  const { tree } = await applySeries(base, [], context);
+  t.is(tree.commit, base.commit);
+  t.deepEqual(tree.patches, []);
+});
+
+test('the symbols are those of every Kconfig file, of the base and of the patches', async (t) => {
+  const { base, context } = await setup(t);
+  const kconfig = add(
+    'fs/srv/Kconfig',
+    'menuconfig SRV_FS',
+    '\tbool "x"',
+    '# config NO',
+    '\tconfig INDENTED',
+  );
+  const { tree } = await applySeries(base, [series(kconfig)], context);
+  t.deepEqual(tree.symbols, ['64BIT', 'EXT4_FS', 'SRV_FS']);
+});
+
+test('a bare diff without a mail header is applied, named by its file', async (t) => {
+  const { base, context } = await setup(t);
+  const { tree } = await applySeries(base, [series(bare(edit(5, 'five')))], context);
+  t.deepEqual(
+    tree.patches.map(({ subject, files }) => [subject, files]),
+    [['0001.patch', ['fs/a.c']]],
+  );
+});
+
+test('a diff of diff -u below some words is applied', async (t) => {
+  const { base, context } = await setup(t);
+  const plain = bare(edit(5, 'five'))
+    .replace(/^diff .*\n/, 'Five is better.\n\n')
+    .replace(/^((?:---|\+\+\+) .*)$/gm, '$1\t2026-01-02 03:04:05.000000000 +0100');
+  const { tree } = await applySeries(base, [series(plain)], context);
+  t.deepEqual(tree.patches[0]?.files, ['fs/a.c']);
+});
+
+test('a mail with CRLF is applied', async (t) => {
+  const { base, context } = await setup(t);
+  const { tree } = await applySeries(base, [series(edit(5, 'five').replaceAll('\n', '\r\n'))], context);
+  t.regex(await show(base, tree.commit, 'fs/a.c'), /^five$/m);
+});
+
+test('a binary diff, a rename, a mode and a removal are applied', async (t) => {
+  const { base, context, dir } = await setup(t);
+  const work = join(dir, 'work');
+  await git(dir, ['clone', '--quiet', join(dir, 'user'), work]);
+  await writeFile(join(work, 'logo'), Buffer.from([0, 1, 2, 0xff, 0]));
+  await git(work, ['mv', 'fs/a.c', 'fs/b.c']);
+  await git(work, ['rm', '--quiet', 'fs/Kconfig']);
+  await git(work, ['update-index', '--chmod=+x', 'Makefile']);
+  await git(work, ['add', 'logo']);
+  await git(work, ['commit', '--quiet', '--message', 'all kinds']);
+  const mail = (await git(work, ['format-patch', '--stdout', '--binary', '-M', 'HEAD~1'])).stdout;
+  const { tree } = await applySeries(base, [series(`${mail}\n`)], context);
+  t.is(tree.content, (await git(work, ['rev-parse', 'HEAD^{tree}'])).stdout);
+  t.deepEqual(tree.patches[0]?.files, ['Makefile', 'fs/Kconfig', 'fs/a.c', 'fs/b.c', 'logo']);
+});
+
+test('a file whose name is not ASCII is named as it is', async (t) => {
+  const { base, context } = await setup(t);
+  const { tree } = await applySeries(base, [series(add('fs/ö.c', 'x'))], context);
+  t.deepEqual(tree.patches[0]?.files, ['fs/ö.c']);
+});
+
+test('a patch that does not apply is named with its file and hunk', async (t) => {
+  const { base, context } = await setup(t);
+  const wrong = edit(12, 'twelve').replace('-line 12', '-line dozen');
+  const error = await refused(t, base, context, edit(5, 'five'), wrong, edit(7, 'seven'));
+  t.is(
+    error.message,
+    's: 0002.patch does not apply: fs/a.c, hunk @@ -9,7 +9,7 @@: the context does not match',
+  );
+  t.is(error.details.patch, '0002.patch');
+  t.is(error.details.series, 's');
+  t.is(error.details.file, 'fs/a.c');
+  t.is(error.details.hunk, '@@ -9,7 +9,7 @@');
+  t.regex(error.details.output ?? '', /patch failed: fs\/a\.c:9/);
+});
+
+test('a patch for a file that is not there, or that is there already, is named', async (t) => {
+  const { base, context } = await setup(t);
+  const absent = await refused(t, base, context, edit(5, 'five').replaceAll('fs/a.c', 'fs/gone.c'));
+  t.is(absent.message, 's: 0001.patch does not apply: fs/gone.c: does not exist in index');
+  const twice = await refused(t, base, context, add('fs/a.c', 'again'));
+  t.is(twice.message, 's: 0001.patch does not apply: fs/a.c: already exists in index');
+});
+
+test('a path that leads outside the tree is refused', async (t) => {
+  const { base, context, dir } = await setup(t);
+  for (const path of ['../outside', 'fs/../../outside', '.git/hooks/pre-commit', '.git/config']) {
+    const error = await refused(t, base, context, add(path, 'evil'));
+    t.is(error.details.patch, '0001.patch');
+    t.regex(error.message, /the path leads outside the tree/, path);
+  }
+  t.deepEqual(
+    (await readdir(dir, { recursive: true })).filter((name) => /outside|pre-commit$/.test(name)),
+    [],
+  );
+});
+
+test('a symbolic link of a patch does not lead the next one outside', async (t) => {
+  const { base, context, dir } = await setup(t);
+  const link = add('fs/out', dir)
+    .replace('100644', '120000')
+    .replace(/\n$/, '\n\\ No newline at end of file\n');
+  const error = await refused(t, base, context, link, add('fs/out/evil', 'evil'));
+  t.is(error.details.patch, '0002.patch');
+  t.regex(error.details.output ?? '', /beyond a symbolic link/);
+  t.false((await readdir(dir)).includes('evil'));
+});
+
+test('a symbolic link of the base does not lead a patch outside', async (t) => {
+  const { base, context, dir } = await setup(t);
+  const error = await refused(t, base, context, add('up/evil', 'evil'));
+  t.regex(error.details.output ?? '', /beyond a symbolic link/);
+  t.false((await readdir(dir)).includes('evil'));
+});
+
+test('a mail without a diff is named', async (t) => {
+  const { base, context } = await setup(t);
+  const empty = edit(7, 'seven').replace(/^diff [\s\S]*/m, '');
+  const error = await refused(t, base, context, edit(5, 'five'), empty);
+  t.regex(error.message, /^s: 0002\.patch does not apply: (there is no diff in it|No valid patches)/);
+});
+
+test('a file of words is named, first in the series or not', async (t) => {
+  const { base, context } = await setup(t);
+  const later = await refused(t, base, context, edit(5, 'five'), 'these are words\n');
+  t.regex(later.message, /^s: 0002\.patch does not apply: (there is no diff in it|No valid patches)/);
+  const first = await refused(t, base, context, 'these are words\n', edit(5, 'five'));
+  t.regex(first.message, /^s: 0001\.patch does not apply: (there is no diff in it|No valid patches)/);
+});
+
+test('a damaged patch is named', async (t) => {
+  const { base, context } = await setup(t);
+  const cut = edit(5, 'five').split('\n').slice(0, -4).join('\n');
+  const error = await refused(t, base, context, edit(12, 'twelve'), `${cut}\n`);
+  t.is(error.details.patch, '0002.patch');
+  t.regex(error.message, /corrupt patch/);
+});
+
+test('after a refusal the same series, put right, applies', async (t) => {
+  const { base, context } = await setup(t);
+  await refused(t, base, context, edit(5, 'five'), edit(12, 'x').replace('-line 12', '-line dozen'));
+  await t.notThrowsAsync(applySeries(base, [series(edit(5, 'five'), edit(12, 'x'))], context));
+});
+
+test('what a killed run left behind does not get in the way', async (t) => {
+  const { base, context } = await setup(t);
+  const left = join(context.cache, 'scratch', 'apply-killed', 'tree');
+  await git(base.gitDir, ['worktree', 'add', '--quiet', '--detach', left, base.commit]);
+  await rm(left, { recursive: true });
+  await t.notThrowsAsync(applySeries(base, [series(edit(5, 'five'))], context));
+  t.is(await worktrees(base), 1);
+});
+
+test('runs at once on one repository do not get in each other’s way', async (t) => {
+  const { base, context } = await setup(t);
+  const trees = await Promise.all(
+    [1, 2, 3].map((line) => applySeries(base, [series(edit(line + 4, 'x'))], context)),
+  );
+  t.is(new Set(trees.map(({ tree }) => tree.commit)).size, 3);
+  t.is(await worktrees(base), 1);
+});
+
+test('300 patches are applied in reasonable time', async (t) => {
+  const { base, context } = await setup(t);
+  const many = Array.from({ length: 300 }, (_, index) => add(`fs/${index}.c`, `file ${index}`));
+  const started = performance.now();
+  const { tree } = await applySeries(base, [series(...many)], context);
+  t.is(tree.patches.length, 300);
+  t.deepEqual(tree.patches[299]?.files, ['fs/299.c']);
+  // Measured 5 s on one loaded core; a step that grows with the square of the count would come near this.
+  t.true(performance.now() - started < 45_000);
+});
+
+test('an abort ends the applying, leaves no worktree and is an interruption', async (t) => {
+  const { base, context } = await setup(t);
+  const controller = new AbortController();
+  const stopping = { ...context, signal: controller.signal, progress: () => controller.abort() };
+  const error = await t.throwsAsync(applySeries(base, [series(edit(5, 'five'))], stopping));
+  t.is(asKilnError(error).code, 'interrupted');
+  t.is(await worktrees(base), 1);
+  t.deepEqual(await readdir(join(context.cache, 'scratch')), []);
+});
+
+test('the last patch to touch a file is the one that answers for it', (t) => {
+  const patch = (file: string, files: string[]) => ({ series: 's', file, subject: '', commit: '', files });
+  const last = lastToTouch({ patches: [patch('1', ['a', 'b']), patch('2', ['b', 'c'])] });
+  t.deepEqual(
+    [...last].map(([file, { file: name }]) => `${file} ${name}`),
+    ['a 1', 'b 2', 'c 2'],
+  );
+});
+
+/** Applies what must not apply: does-not-apply is thrown, and nothing is left behind. */
+async function refused(
+  t: ExecutionContext,
+  base: Base,
+  context: Context,
+  ...mails: string[]
+): Promise<KilnError> {
+  const error = await t.throwsAsync<KilnError>(applySeries(base, [series(...mails)], context), {
+    instanceOf: KilnError,
+  });
+  t.is(error.code, 'does-not-apply');
+  t.is(await worktrees(base), 1);
+  t.deepEqual(await readdir(join(context.cache, 'scratch')), []);
+  t.false((await readdir(context.cache)).includes('trees'));
+  return error;
+}
+
+async function worktrees(base: Base): Promise<number> {
+  return (await git(base.gitDir, ['worktree', 'list'])).stdout.split('\n').length;
+}
+
+async function show(base: Base, commit: string, path: string): Promise<string> {
+  return (await git(base.gitDir, ['show', `${commit}:${path}`])).stdout;
+}
+
+function series(...mails: string[]): Series {
+  const patches = mails.map((mail, index) => ({
+    file: `${String(index + 1).padStart(4, '0')}.patch`,
+    content: Buffer.from(mail),
+  }));
+  return { name: 's', source: 's', patches };
+}
+
+const lines = Array.from({ length: 20 }, (_, index) => `line ${index + 1}`);
+
+/** A mail that changes one line of fs/a.c. */
+function edit(line: number, to: string): string {
+  const around = (from: number, until: number) => lines.slice(from, until).map((text) => ` ${text}\n`);
+  const hunk = [...around(line - 4, line - 1), `-line ${line}\n+${to}\n`, ...around(line, line + 3)].join('');
+  const header = `@@ -${line - 3},7 +${line - 3},7 @@\n`;
+  return mail(
+    `change line ${line}`,
+    `diff --git a/fs/a.c b/fs/a.c\n--- a/fs/a.c\n+++ b/fs/a.c\n${header}${hunk}`,
+  );
+}
+
+/** A mail that adds a file. */
+function add(path: string, ...text: string[]): string {
+  const head = `diff --git a/${path} b/${path}\nnew file mode 100644\n--- /dev/null\n+++ b/${path}\n`;
+  const count = text.length === 1 ? '+1' : `+1,${text.length}`;
+  return mail(`add ${path}`, `${head}@@ -0,0 ${count} @@\n${text.map((one) => `+${one}\n`).join('')}`);
+}
+
+function mail(subject: string, diff: string): string {
+  const header = 'From: Ann <ann@example.org>\nDate: Fri, 2 Jan 2026 03:04:05 +0100\n';
+  return `${header}Subject: [PATCH] ${subject}\n\nBecause.\n---\n${diff}`;
+}
+
+function bare(text: string): string {
+  return text.replace(/^[\s\S]*?(?=^diff --git)/m, '');
+}
+
+async function setup(t: ExecutionContext): Promise<{ base: Base; context: Context; dir: string }> {
+  const dir = await mkdtemp(join(tmpdir(), 'kiln-test-'));
+  t.teardown(() => rm(dir, { recursive: true, force: true }));
+  const user = join(dir, 'user');
+  await mkdir(join(user, 'fs'), { recursive: true });
+  await writeFile(join(user, 'Makefile'), 'all:\n');
+  await writeFile(join(user, 'fs', 'a.c'), `${lines.join('\n')}\n`);
+  await writeFile(join(user, 'fs', 'Kconfig'), 'config EXT4_FS\n\tbool "x"\nconfig 64BIT\n\tbool\n');
+  await symlink('..', join(user, 'up'));
+  const fixed = { GIT_AUTHOR_DATE: '@0 +0000', GIT_COMMITTER_DATE: '@0 +0000' };
+  await git(user, ['init', '--quiet']);
+  await git(user, ['add', '.']);
+  await git(user, ['commit', '--quiet', '--message', 'base'], { env: fixed });
+  const gitDir = join(dir, 'repo.git');
+  await git(dir, ['clone', '--quiet', '--bare', user, gitDir]);
+  const commit = (await git(gitDir, ['rev-parse', 'HEAD'])).stdout;
+  const base = { source: 'tar:x', version: 'x', sha256: null, commit, gitDir };
+  const signal = new AbortController().signal;
+  const context = { cache: join(dir, 'cache'), signal, progress: () => {}, note: () => {} };
+  return { base, context, dir };
+}
