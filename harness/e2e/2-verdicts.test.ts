@@ -1,17 +1,17 @@
 // SPDX-License-Identifier: MIT
 // Tests that misbehave on purpose, and the exact verdict of each.
-import { lstat, readFile, stat } from 'node:fs/promises';
+import { lstat, mkdtemp, readFile, rm, stat } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import test from 'ava';
 import { paths } from '../paths.ts';
-import { find, kilnTest, verdicts } from './kiln.ts';
+import { readResults } from '../results/schema.ts';
+import { spawn } from '../util/exec.ts';
+import { besideDefaults, find, kiln, kilnTest, verdicts } from './kiln.ts';
 
 const canaries = join(paths.root, 'harness', 'fixtures', 'canaries');
-// With the default suites' config, so that the main job's kernel serves.
-const suites = ['boot', 'srvfs'].flatMap((name) => ['--tests', join(paths.guestTests, name)]);
-
 test('each misbehaviour has its verdict', async (t) => {
-  await kilnTest(['canaries', ...suites, '--tests', canaries], async ({ exitCode, results, dir, stdout }) => {
+  await kilnTest(['canaries', ...besideDefaults(canaries)], async ({ exitCode, results, dir, stdout }) => {
     t.deepEqual(verdicts(results), {
       'canaries/artifacts': 'pass',
       'canaries/bad_exit': 'fail',
@@ -78,4 +78,15 @@ test('each misbehaviour has its verdict', async (t) => {
     for (const one of results.tests)
       t.is(one.reproduce !== null, ['fail', 'crash', 'timeout'].includes(one.verdict), one.test);
   });
+});
+
+test('the reproduce line of a failure works when pasted', async (t) => {
+  const cwd = await mkdtemp(join(tmpdir(), 'kiln-reproduce-'));
+  t.teardown(() => rm(cwd, { recursive: true, force: true }));
+  await kiln(['test', 'canaries/fail', ...besideDefaults(canaries)], { cwd });
+  const text = await readFile(join(cwd, 'runs', 'latest', 'results.json'), 'utf8');
+  const { reproduce } = readResults(text).tests[0]!;
+  const again = await spawn('sh', ['-c', reproduce!], { stdin: 'ignore' });
+  t.is(again.exitCode, 1, String(again.all));
+  t.regex(String(again.stdout), /FAIL +canaries\/fail/);
 });

@@ -8,7 +8,7 @@ import { setTimeout } from 'node:timers/promises';
 import test from 'ava';
 import { readResults } from '../results/schema.ts';
 import type { Child } from '../util/exec.ts';
-import { kiln, kilnTest, start } from './kiln.ts';
+import { besideDefaults, kiln, kilnTest, start } from './kiln.ts';
 
 const scratch = await mkdtemp(join(tmpdir(), 'kiln-endings-'));
 test.after.always(() => rm(scratch, { recursive: true, force: true }));
@@ -20,7 +20,9 @@ async function startEndless(name: string): Promise<{ child: Child; temporary: st
   await mkdir(suite, { recursive: true });
   await mkdir(temporary);
   await writeFile(join(suite, 'endless.c'), '#include <unistd.h>\nint main(void) { for (;;) pause(); }\n');
-  const child = start(['test', '--tests', suite, '--out', out], { env: { TMPDIR: temporary } });
+  const child = start(['test', 'endless', ...besideDefaults(suite), '--out', out], {
+    env: { TMPDIR: temporary },
+  });
   let ended = false;
   child.then(() => {
     ended = true;

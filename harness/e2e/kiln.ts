@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: MIT
 // Calls kiln as a user does and reads what it leaves.
+
+import { readdirSync } from 'node:fs';
 import { mkdtemp, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -39,6 +41,13 @@ export async function kilnTest<T>(args: string[], use: (ran: Ran) => Promise<T> 
   } finally {
     await rm(out, { recursive: true, force: true });
   }
+}
+
+/** Options for a suite of the test's own beside the default ones, whose config it then shares: no new kernel. */
+export function besideDefaults(suite: string): string[] {
+  return [...readdirSync(paths.guestTests).map((name) => join(paths.guestTests, name)), suite].flatMap(
+    (dir) => ['--tests', dir],
+  );
 }
 
 /** `suite/test → verdict` of a run. */

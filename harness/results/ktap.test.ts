@@ -140,6 +140,20 @@ test('throughput: a flood of results is read in time', (t) => {
   t.true(performance.now() - started < 20_000);
 });
 
+test('which problems fail a test', (t) => {
+  const fatal = [
+    'plan-mismatch',
+    'plan-twice',
+    'duplicate-number',
+    'too-many-cases',
+    'bad-nesting',
+    'no-results',
+  ] as const;
+  const harmless = ['no-version', 'no-plan', 'out-of-order', 'line-cut'] as const;
+  t.true(fatal.every((code) => isFatal({ code })));
+  t.false(harmless.some((code) => isFatal({ code })));
+});
+
 function parse(input: Uint8Array | string, limits?: KtapLimits): KtapResult {
   const parser = new KtapParser(limits);
   parser.write(input);

@@ -28,7 +28,7 @@ export interface SplatPattern {
 
 /** The pattern that this line of the kernel's begins. The first that matches counts. */
 export function matchPattern(line: string): { pattern: SplatPattern; match: RegExpExecArray } | null {
-  if (!LOOKS_BAD.test(line) || INNOCENT.test(line)) {
+  if (!LOOKS_BAD.test(line)) {
     return null;
   }
   for (const pattern of PATTERNS) {
@@ -53,12 +53,6 @@ export function stable(text: string): string {
 /** One test before the fifty: nearly every line of a log is innocent. */
 const LOOKS_BAD =
   /BUG|WARNING|Oops|fault|panic|PANIC|SAN|INFO:|corruption|refcount_t|error|opcode|segment|LOCKUP|killed|Killed|memory leak|unreferenced|stall|starved|didn't happen|Unable|list_add|Busy inodes|bad magic/;
-
-/**
- * Not splats, although they match below: a test's cgroup reaching its own limit is what the limit is for (a
- * test that didn't expect it loses a process and fails by that), and a user program's fault is its own.
- */
-const INNOCENT = /^Memory cgroup out of memory|^traps: \S+\[\d+\] |^\S+\[\d+\]: segfault at /;
 
 const PATTERNS: readonly SplatPattern[] = [
   // Checkers of memory. KASAN's second line says Read or Write.
@@ -274,6 +268,8 @@ const PATTERNS: readonly SplatPattern[] = [
   {
     kind: 'oom',
     end: 'line',
+    // Not `Memory cgroup out of memory`: a test's cgroup that reaches its own limit is what the limit is for. A
+    // test that didn't expect it loses a process, and fails by that.
     start: /^Out of memory(?: \(oom_kill_allocating_task\))?: Killed process \d+ \((?<task>.*?)\) /,
     title: (match) => `Out of memory: Killed process ${match.groups?.task}`,
   },

@@ -1,0 +1,178 @@
+// SPDX-License-Identifier: MIT
+import { type ChildProcess, spawn as spawnNode } from 'node:child_process';
+import { once } from 'node:events';
+import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { createInterface } from 'node:readline';
+import { pathToFileURL } from 'node:url';
+import test, { type ExecutionContext } from 'ava';
+import { asKilnError, KilnError } from '../errors.ts';
+import { exec, spawn } from './exec.ts';
+
+test('output, errors and exit code come back apart', async (t) => {
+  t.deepEqual(await exec('sh', ['-c', 'echo out; echo err >&2']), { stdout: 'out', stderr: 'err', exitCode: 0 });
+});
+
+test('input, directory and environment are passed; without input there is none', async (t) => {
+  const { stdout } = await exec('sh', ['-c', 'cat; pwd; echo $EXTRA; echo "$PATH"'], {
+    input: 'in\n',
+    cwd: '/',
+    env: { EXTRA: 'more' },
+  });
+  t.deepEqual(stdout.split('\n'), ['in', '/', 'more', process.env.PATH ?? '']);
+  t.is((await exec('cat', [])).stdout, '');
+});
+
+test('words go to the program as they are, without a shell', async (t) => {
+  const words = ['--', '-n', '$HOME', '; id', '*', '', "it's", 'a\nb'];
+  t.is((await exec('printf', ['%s|', ...words])).stdout, words.map((word) => `${word}|`).join(''));
+});
+
+test('a megabyte in and out is whole', async (t) => {
+  const input = Buffer.alloc(1_000_000, 'kiln ');
+  t.is((await exec('cat', [], { input })).stdout, input.toString());
+});
+
+test('an exit code that is an answer is returned', async (t) => {
+  t.is((await exec('sh', ['-c', 'exit 3'], { okCodes: [0, 3] })).exitCode, 3);
+  await t.throwsAsync(exec('true', [], { okCodes: [1] }), { message: /exit code 0/ });
+});
+
+test('a failure says what failed, how, and its last words', async (t) => {
+  const error = await failure(t, exec('sh', ['-c', 'seq 1 30; echo why >&2; exit 7']));
+  t.is(error.code, 'infrastructure');
+  t.is(error.message, 'sh failed with exit code 7');
+  t.is(error.details.command, 'sh -c seq 1 30; echo why >&2; exit 7');
+  t.deepEqual(error.details.output?.split('\n').slice(-2), ['30', 'why']);
+  t.is(error.details.output?.split('\n').length, 20);
+});
+
+test('a signal, a program and a directory that are not there are told apart', async (t) => {
+  t.is((await failure(t, exec('sh', ['-c', 'kill -SEGV $$']))).message, 'sh was killed by SIGSEGV');
+  t.regex((await failure(t, exec('kiln-no-such-program', []))).message, /was not found/);
+  t.regex((await failure(t, exec('true', [], { cwd: '/kiln-absent' }))).message, /could not be started/);
+});
+
+test('every line of both streams has been seen when the call returns', async (t) => {
+  const lines: string[] = [];
+  const script = 'seq 1 50000; seq 1 1000 >&2; printf end';
+  await exec('sh', ['-c', script], { onLine: (line) => lines.push(line) });
+  t.is(lines.length, 51_001);
+  t.true(lines.includes('end') && lines.includes('50000'));
+});
+
+test('every line has been seen when the call fails', async (t) => {
+  const lines: string[] = [];
+  await t.throwsAsync(exec('sh', ['-c', 'seq 1 50000; exit 1'], { onLine: (line) => lines.push(line) }));
+  t.is(lines.length, 50_000);
+});
+
+test('lines come as they are printed', async (t) => {
+  const dir = await scratch(t);
+  const flag = join(dir, 'seen');
+  const script = `echo first; while [ ! -e ${flag} ]; do sleep 0.02; done; echo second`;
+  const seen: string[] = [];
+  await exec('sh', ['-c', script], {
+    timeout: 20_000,
+    onLine: (line) => {
+      seen.push(line);
+      void writeFile(flag, '');
+    },
+  });
+  t.deepEqual(seen, ['first', 'second']);
+});
+
+test('a program that does not end in time is ended', async (t) => {
+  const started = performance.now();
+  const error = await failure(t, exec('sleep', ['60'], { timeout: 100 }));
+  t.is(error.message, 'sleep did not end in time');
+  t.true(performance.now() - started < 4000);
+});
+
+test('a program that ignores SIGTERM is killed five seconds later', async (t) => {
+  const script = 'trap "" TERM; while :; do sleep 0.05; done';
+  const started = performance.now();
+  t.is((await failure(t, exec('sh', ['-c', script], { timeout: 300 }))).message, 'sh did not end in time');
+  const seconds = (performance.now() - started) / 1000;
+  t.true(seconds > 4 && seconds < 20, `${seconds} s`);
+});
+
+test('an abort ends the program and is an interruption', async (t) => {
+  const controller = new AbortController();
+  let pid = 0;
+  const running = exec('sh', ['-c', 'echo $$; exec sleep 60'], {
+    signal: controller.signal,
+    onLine: (line) => {
+      pid = Number(line);
+      controller.abort();
+    },
+  });
+  t.is((await failure(t, running)).code, 'interrupted');
+  t.false(await isAlive(pid));
+});
+
+test('after an abort nothing is started any more', async (t) => {
+  const dir = await scratch(t);
+  const file = join(dir, 'made');
+  const error = await t.throwsAsync(exec('touch', [file], { signal: AbortSignal.abort() }));
+  t.is(asKilnError(error).code, 'interrupted');
+  await t.throwsAsync(readFile(file), { code: 'ENOENT' });
+});
+
+for (const endSignal of ['TERM', 'KILL'] as const) {
+  test(`kill -9 of Kiln ends what it runs, with SIG${endSignal}`, async (t) => {
+    const script = `
+      import { spawn } from '${pathToFileURL(join(import.meta.dirname, 'exec.ts'))}';
+      const child = spawn('sleep', ['600'], { endSignal: '${endSignal}' });
+      console.log(child.pid);
+      await child;`;
+    const { parent, line } = await start(t, script);
+    const pid = Number(line);
+    t.true(await isAlive(pid));
+    t.is(await readFile(`/proc/${pid}/cmdline`, 'utf8'), 'sleep\x00600\x00');
+    parent.kill('SIGKILL');
+    t.true(await ends(pid));
+  });
+}
+
+test('the program is the child itself, so a signal reaches it', async (t) => {
+  const child = spawn('sleep', ['600']);
+  t.true(child.kill('SIGKILL'));
+  t.is((await child).signal, 'SIGKILL');
+});
+
+/** Another Node that runs a script; resolves with its first line of output. */
+async function start(t: ExecutionContext, script: string): Promise<{ parent: ChildProcess; line: string }> {
+  const file = join(await scratch(t), 'script.ts');
+  await writeFile(file, script);
+  const parent = spawnNode(process.execPath, [file], { stdio: ['ignore', 'pipe', 'inherit'] });
+  t.teardown(() => parent.kill('SIGKILL'));
+  const [line] = (await once(createInterface({ input: parent.stdout! }), 'line')) as [string];
+  return { parent, line };
+}
+
+async function ends(pid: number): Promise<boolean> {
+  const until = performance.now() + 10_000;
+  while (await isAlive(pid)) {
+    if (performance.now() > until) return false;
+    await new Promise((resolve) => setTimeout(resolve, 10));
+  }
+  return true;
+}
+
+/** A zombie, which waits only for its parent, is not alive. */
+async function isAlive(pid: number): Promise<boolean> {
+  const stat = await readFile(`/proc/${pid}/stat`, 'utf8').catch(() => '');
+  return stat !== '' && !/\) [ZX] /.test(stat);
+}
+
+async function failure(t: ExecutionContext, running: Promise<unknown>): Promise<KilnError> {
+  return (await t.throwsAsync<KilnError>(running, { instanceOf: KilnError })) as KilnError;
+}
+
+async function scratch(t: ExecutionContext): Promise<string> {
+  const dir = await mkdtemp(join(tmpdir(), 'kiln-test-'));
+  t.teardown(() => rm(dir, { recursive: true, force: true }));
+  return dir;
+}
