@@ -44,6 +44,7 @@ export function plan(ask: Ask, seriesKept: string[], suites: Suite[]): Plan {
   const series = ask.series ?? seriesKept;
   const seriesNames = series.map((source) =>
     source
+      .replace(/\/+$/, '')
       .split('/')
       .at(-1)!
       .replace(/\.(mbox|mbx|patch|eml)$/, ''),
@@ -66,7 +67,9 @@ function chooseTests(ask: Ask, suites: Suite[]): PlannedSuite[] {
   const all = ask.select.length === 0;
   const chosen = new Map(suites.map(({ name, tests }) => [name, all ? tests.map((test) => test.name) : []]));
   for (const selector of ask.select) {
-    const [suiteName, testName] = selector.split('/', 2) as [string, string | undefined];
+    const [suiteName, testName, more] = selector.split('/') as [string, string?, string?];
+    if (more !== undefined)
+      throw unknown(`"${selector}" is neither a suite nor suite/test`, [...chosen.keys()]);
     const names = suites.find(({ name }) => name === suiteName)?.tests.map(({ name }) => name);
     if (!names) throw unknown(`no suite "${suiteName}"`, [...chosen.keys()]);
     if (testName !== undefined && !names.includes(testName))

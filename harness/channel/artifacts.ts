@@ -1,77 +1,127 @@
 // SPDX-License-Identifier: MIT
 // Files out of a guest. The guest is untrusted: only plain files with tame names come through, few and small.
-import { mkdir } from 'node:fs/promises';
+import { mkdir, realpath, writeFile } from 'node:fs/promises';
 import type { Socket } from 'node:net';
-
-import { type ReadEntry, Unpack } from 'tar';
+import { dirname, join, relative } from 'node:path';
+import { Parser, type ReadEntry } from 'tar';
 
 /** Files taken from one guest at most. */
 const maxFiles = 1000;
 
+/** What came out: paths below the directory, and the first thing that was wrong. */
+export type Extracted = { files: string[]; problem: string | null };
+
 /**
  * Unpack one tar stream from the files port below `into`.
  * @param announced resolves to the stream's length in bytes once the guest has said it
+ * @param limits `limit`: bytes of all files together; `timeout`: milliseconds
  */
 export async function extractFromGuest(
   port: Socket,
   announced: Promise<number>,
   into: string,
   limits: { limit: number; timeout: number },
-): Promise<{ files: string[]; problem: string | null }> {
+): Promise<Extracted> {
   await mkdir(into, { recursive: true });
-  const files: string[] = [];
-  let problem: string | null = null;
-  const unpack = new Unpack({
-    cwd: into,
-    strict: false,
-    preservePaths: false,
-    noMtime: true,
-    // Owners, set-id bits and the like are the guest's business, not this machine's.
-    preserveOwner: false,
-    fmode: 0o644,
-    dmode: 0o755,
-    onwarn: (_code, message) => {
-      problem ??= `a file was refused: ${String(message)}`;
-    },
-    filter: (path, entry) => {
-      const { type, size } = entry as ReadEntry;
-      const isTame = type === 'File' && isTamePath(path) && size <= limits.limit && files.length < maxFiles;
-      if (isTame) files.push(path);
-      else if (type !== 'Directory')
-        problem ??= 'a file was refused: not a plain file with a plain name, or too many';
-      return isTame;
-    },
-  });
-  const done = new Promise<void>((resolve) => {
-    unpack.on('close', resolve);
-    unpack.on('error', (error: unknown) => {
-      problem ??= `the archive is broken: ${(error as Error).message}`;
-      resolve();
-    });
-  });
+  const unpacking = new Unpacking(into, limits.limit);
   let received = 0;
   let total = Number.POSITIVE_INFINITY;
-  const timer = setTimeout(() => {
-    problem ??= 'the files did not come in time';
-    unpack.end();
-  }, limits.timeout);
-  const finishIfWhole = () => {
-    if (received >= total) unpack.end();
-  };
-  const onData = (chunk: Buffer) => {
-    received += chunk.length;
-    if (received <= limits.limit + 1_048_576) unpack.write(chunk);
-    finishIfWhole();
-  };
-  port.on('data', onData);
-  announced.then((bytes) => {
-    total = bytes;
-    finishIfWhole();
+  await new Promise<void>((resolve) => {
+    const take = (chunk: Buffer) => {
+      unpacking.write(chunk.subarray(0, Math.max(0, total - received)));
+      received += chunk.length;
+      if (received >= total) finish();
+    };
+    const finish = () => {
+      clearTimeout(timer);
+      port.off('data', take);
+      resolve();
+    };
+    const timer = setTimeout(() => {
+      unpacking.complain('the files did not come in time');
+      finish();
+    }, limits.timeout);
+    port.on('data', take);
+    announced.then((bytes) => {
+      total = bytes;
+      if (received >= total) finish();
+    });
   });
-  await done;
-  clearTimeout(timer);
-  port.off('data', onData);
-  return { files, problem };
+  return unpacking.end();
+}
+
+/** Reads a tar and writes its tame files. Nothing but their bytes is taken over: no owner, no mode, no time. */
+class Unpacking {
+  readonly #into: string;
+  readonly #parser: Parser;
+  readonly #files: string[] = [];
+  readonly #writing: Promise<void>[] = [];
+  #room: number;
+  #entries = 0;
+  #onlyZeros = true;
+  #problem: string | null = null;
+
+  constructor(into: string, limit: number) {
+    this.#into = into;
+    this.#room = limit;
+    this.#parser = new Parser({
+      strict: false,
+      onReadEntry: (entry) => this.#take(entry),
+      onwarn: (_code, message) => {
+        // tar knows no archive without files
+        if (this.#entries > 0 || !this.#onlyZeros) this.complain(`the archive is broken: ${String(message)}`);
+      },
+    });
+  }
+
+  write(chunk: Buffer): void {
+    if (this.#onlyZeros && chunk[0] === 0x1f && chunk[1] === 0x8b) this.complain('the archive is compressed');
+    this.#onlyZeros &&= chunk.every((byte) => byte === 0);
+    if (this.#problem === null || this.#entries > 0) this.#parser.write(chunk);
+  }
+
+  async end(): Promise<Extracted> {
+    const done = new Promise<void>((resolve) => this.#parser.once('end', resolve));
+    this.#parser.end();
+    await Promise.race([done, new Promise((resolve) => setTimeout(resolve, 5000).unref())]);
+    await Promise.all(this.#writing);
+    return { files: this.#files, problem: this.#problem };
+  }
+
+  complain(problem: string): void {
+    this.#problem ??= problem;
+  }
+
+  #take(entry: ReadEntry): void {
+    this.#entries++;
+    const { path, type, size } = entry;
+    const tame = type === 'File' && isTamePath(path) && this.#writing.length < maxFiles;
+    if (type !== 'Directory' && !tame)
+      this.complain('a file was refused: no plain file with a plain name, or too many');
+    if (tame && size > this.#room) this.complain('a file was refused: the files are too large');
+    if (!tame || size > this.#room) return void entry.resume();
+    this.#room -= size;
+    const chunks: Buffer[] = [];
+    entry.on('data', (chunk) => chunks.push(Buffer.from(chunk)));
+    entry.on('end', () => {
+      const bytes = Buffer.concat(chunks);
+      if (bytes.length === size) this.#writing.push(this.#write(path, bytes));
+    });
+  }
+
+  async #write(path: string, bytes: Buffer): Promise<void> {
+    try {
+      const dir = dirname(join(this.#into, path));
+      await mkdir(dir, { recursive: true });
+      // The directory is ours and new; should it hold a link all the same, nothing goes through it.
+      const inside = relative(await realpath(this.#into), await realpath(dir));
+      if (inside.startsWith('..')) throw new Error('a link leads out of the directory');
+      await writeFile(join(this.#into, path), bytes, { flag: 'wx' });
+      this.#files.push(path);
+    } catch (error) {
+      this.complain(`${path} can't be written: ${(error as Error).message}`);
+    }
+  }
 }
 
 function isTamePath(path: string): boolean {

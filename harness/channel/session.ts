@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT
 import { randomBytes } from 'node:crypto';
 import type { Guest, GuestExit } from '../guest/guest.ts';
-import { KmsgParser, type KmsgRecord } from '../results/kmsg.ts';
 import { extractFromGuest } from './artifacts.ts';
+import { KmsgParser, type KmsgRecord } from './kmsg.ts';
 import {
   type GuestMessage,
   type GuestMessageOf,

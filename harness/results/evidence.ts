@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: MIT
 // Gathers what one guest says, in bounds, into log files and into the parsers.
 import { join } from 'node:path';
+import { type KmsgRecord, parseConsole } from '../channel/kmsg.ts';
 import type { TestRun } from '../channel/session.ts';
 import { BoundedLog } from '../util/boundedLog.ts';
-import { type KmsgRecord, parseConsole } from './kmsg.ts';
 import { KtapParser, type KtapResult } from './ktap.ts';
 import type { SplatResult } from './schema.ts';
 import { findSplats, type Splat } from './splat.ts';

@@ -81,9 +81,14 @@ function judgeRun(run: TestRun, ktap: KtapResult, cases: CaseResult[], limit: nu
   if (end.how === 'signal') return ['fail', `the test was killed by signal ${end.status}${lastWords(ktap)}`];
   if (ktap.bailout !== null) return ['fail', `the test bailed out: ${ktap.bailout}`];
   if (failed.length > 0) return ['fail', describeFailed(failed, cases.length)];
-  const fatal = ktap.problems.find(isFatal);
+  const fatal = saidNothing(ktap) ? undefined : ktap.problems.find(isFatal);
   if (fatal) return ['fail', fatal.message];
   return judgeExit(end.status, ktap, cases);
+}
+
+/** No KTAP at all: a program of the old kind, whose exit code is its word. */
+function saidNothing({ plan, cases, problems }: KtapResult): boolean {
+  return plan === null && cases.length === 0 && problems.some(({ code }) => code === 'no-version');
 }
 
 function judgeExit(status: number, ktap: KtapResult, cases: CaseResult[]): Verdictish {

@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: MIT
+
+import { type Line, LineSplitter } from '../util/lines.ts';
 import { DetailBuffer } from './ktapDetail.ts';
 import { type KtapLine, type Place, type ResultSaying, readLine } from './ktapLine.ts';
 import type { KtapCase, KtapProblem, KtapProblemCode, KtapResult } from './ktapResult.ts';
-import { type Line, LineSplitter } from './lines.ts';
 
 export type { KtapCase, KtapProblem, KtapProblemCode, KtapResult } from './ktapResult.ts';
 export { flattenCases, isFatal } from './ktapResult.ts';

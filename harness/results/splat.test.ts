@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 import test from 'ava';
+import { type LogRecord, parseConsole, parseKmsg } from '../channel/kmsg.ts';
 import { goldens, matchesGolden } from './golden.ts';
-import { type LogRecord, parseConsole, parseKmsg } from './kmsg.ts';
 import { splatKindSchema } from './schema.ts';
 import { findSplats, type Splat } from './splat.ts';
 

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-import type { LogRecord } from './kmsg.ts';
+import type { LogRecord } from '../channel/kmsg.ts';
 import { type Found, type Splat, SplatReader } from './splatReader.ts';
 
 export type { Splat } from './splatReader.ts';

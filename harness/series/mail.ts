@@ -4,14 +4,13 @@ import { mkdtemp, readdir, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { KilnError } from '../errors.ts';
-import { exec } from '../util/exec.ts';
 import { git } from '../util/git.ts';
 import type { Patch } from './series.ts';
 
 /** The patches of an mbox file or a maildir, ordered by their [PATCH n/m]; covers and replies are dropped. */
 export async function mailPatches(path: string, signal?: AbortSignal): Promise<Patch[]> {
   return withScratch(async (dir) => {
-    await exec('git', ['mailsplit', '-b', `-o${dir}`, path], { signal }).catch((cause) => {
+    await git(dir, ['mailsplit', '-b', `-o${dir}`, path], { signal }).catch((cause) => {
       signal?.throwIfAborted();
       throw new KilnError('bad-input', `${path} is no mailbox that git can read`, { cause });
     });
@@ -32,7 +31,7 @@ async function readMail(
   signal?: AbortSignal,
 ): Promise<{ subject: string; diff: string }> {
   const [message, diff] = [join(scratch, 'message'), join(scratch, 'diff')];
-  const info = await exec('git', ['mailinfo', '-k', message, diff], { input: content, signal });
+  const info = await git(scratch, ['mailinfo', '-k', message, diff], { input: content, signal });
   const found = {
     subject: /^Subject: (.*)$/m.exec(info.stdout)?.[1] ?? '',
     diff: await readFile(diff, 'latin1'),

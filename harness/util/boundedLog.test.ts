@@ -29,7 +29,11 @@ test('as much as head and tail together leaves no gap and no line', async (t) =>
 test('however it is cut, the head, the count and the tail are true', async (t) => {
   for (let size = 1; size <= 23; size++) {
     const text = await written(t, 13, 17, digits.match(new RegExp(`.{1,${size}}`, 'g')) ?? []);
-    const [head, missing, tail] = text.split(/\n\[kiln: (\d+) bytes left out here\]\n/) as [string, string, string];
+    const [head, missing, tail] = text.split(/\n\[kiln: (\d+) bytes left out here\]\n/) as [
+      string,
+      string,
+      string,
+    ];
     t.is(head, digits.slice(0, 13));
     t.is(tail, digits.slice(13 + Number(missing)));
     t.true(tail.length >= 17 && tail.length < 17 + size, `chunks of ${size}`);

@@ -11,7 +11,11 @@ import { asKilnError, KilnError } from '../errors.ts';
 import { exec, spawn } from './exec.ts';
 
 test('output, errors and exit code come back apart', async (t) => {
-  t.deepEqual(await exec('sh', ['-c', 'echo out; echo err >&2']), { stdout: 'out', stderr: 'err', exitCode: 0 });
+  t.deepEqual(await exec('sh', ['-c', 'echo out; echo err >&2']), {
+    stdout: 'out',
+    stderr: 'err',
+    exitCode: 0,
+  });
 });
 
 test('input, directory and environment are passed; without input there is none', async (t) => {
@@ -54,12 +58,18 @@ test('a signal, a program and a directory that are not there are told apart', as
   t.regex((await failure(t, exec('true', [], { cwd: '/kiln-absent' }))).message, /could not be started/);
 });
 
-test('every line of both streams has been seen when the call returns', async (t) => {
+test('every line has been seen when the call returns, the last one without its end', async (t) => {
   const lines: string[] = [];
-  const script = 'seq 1 50000; seq 1 1000 >&2; printf end';
+  await exec('sh', ['-c', 'seq 1 50000; printf end'], { onLine: (line) => lines.push(line) });
+  t.deepEqual([lines.length, lines.at(-2), lines.at(-1)], [50_001, '50000', 'end']);
+});
+
+test('a line of one stream is not torn by the other', async (t) => {
+  const lines: string[] = [];
+  const word = 'x'.repeat(99);
+  const script = `yes ${word} | head -20000 & yes ${word} | head -20000 >&2; wait`;
   await exec('sh', ['-c', script], { onLine: (line) => lines.push(line) });
-  t.is(lines.length, 51_001);
-  t.true(lines.includes('end') && lines.includes('50000'));
+  t.deepEqual([...new Set(lines.filter((line) => line !== word))], []);
 });
 
 test('every line has been seen when the call fails', async (t) => {

@@ -5,8 +5,8 @@ import { interrupted, KilnError } from '../errors.ts';
 
 export type ExecOptions = {
   cwd?: string;
-  /** Added to the environment of this process. */
-  env?: Record<string, string>;
+  /** Added to the environment of this process; undefined takes a variable away. */
+  env?: Record<string, string | undefined>;
   input?: string | Uint8Array;
   /** Ends the program (SIGTERM, five seconds later SIGKILL); the call then throws `interrupted`. */
   signal?: AbortSignal | undefined;
@@ -37,14 +37,11 @@ export async function exec(file: string, args: string[], options: ExecOptions = 
     ...(options.timeout === undefined ? {} : { timeout: options.timeout }),
     maxBuffer: maxOutput,
   });
-  if (options.onLine) {
-    const onLine = options.onLine;
-    const lines = (async () => {
-      for await (const line of child.iterable({ from: 'all' })) onLine(String(line));
-    })();
-    lines.catch(() => {}); // the child's own result says what happened
-  }
+  const reading = options.onLine
+    ? [readLines(child, 'stdout', options.onLine), readLines(child, 'stderr', options.onLine)]
+    : [];
   const result: Result = await child;
+  await Promise.all(reading);
   if (result.isCanceled) throw interrupted();
   const command = [file, ...args].join(' ');
   const output = { stdout: String(result.stdout ?? ''), stderr: String(result.stderr ?? '') };
@@ -54,6 +51,13 @@ export async function exec(file: string, args: string[], options: ExecOptions = 
     details: { command, output: tail(`${output.stdout}\n${output.stderr}`) },
     cause: result,
   });
+}
+
+/** Each stream by itself, so that no line is torn by the other. The child's own result says what goes wrong. */
+async function readLines(child: ResultPromise, from: 'stdout' | 'stderr', onLine: (line: string) => void) {
+  try {
+    for await (const line of child.iterable({ from })) onLine(String(line));
+  } catch {}
 }
 
 /** Start a program that is tied to this process: the kernel ends it when we end, however we end. */

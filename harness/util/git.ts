@@ -8,8 +8,14 @@ import { type ExecOptions, type ExecResult, exec } from './exec.ts';
 export async function git(dir: string, args: string[], options: ExecOptions = {}): Promise<ExecResult> {
   return exec('git', ['-C', dir, ...settings, ...args], {
     ...options,
-    env: { ...environment, ...options.env },
+    env: { ...inherited(), ...environment, ...options.env },
   });
+}
+
+/** Called from a git hook we would have that repository's GIT_DIR and the like, which win over -C: they are unset. */
+function inherited(): Record<string, undefined> {
+  const names = Object.keys(process.env).filter((name) => name.startsWith('GIT_'));
+  return Object.fromEntries(names.map((name) => [name, undefined]));
 }
 
 const settings = [

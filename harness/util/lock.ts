@@ -13,18 +13,21 @@ export async function lock(
   path: string,
   options: { signal?: AbortSignal | undefined; onWait?: () => void; shared?: boolean } = {},
 ): Promise<AsyncDisposable> {
+  options.signal?.throwIfAborted();
   await mkdir(dirname(path), { recursive: true });
   // cat echoes our line once flock has the lock, and ends when its standard input closes.
   const child = spawn('flock', [options.shared ? '--shared' : '--exclusive', path, 'cat'], {
     endSignal: 'KILL',
     stdin: 'pipe',
     buffer: false,
-    ...(options.signal ? { cancelSignal: options.signal } : {}),
   });
   const release = async () => {
     child.stdin?.end();
     await child;
   };
+  // Only the waiting is cut short: a lock that is held protects also the teardown.
+  const giveUp = () => child.kill('SIGKILL');
+  options.signal?.addEventListener('abort', giveUp);
   const waiting = setTimeout(() => options.onWait?.(), 300);
   try {
     child.stdin?.write('held\n');
@@ -35,9 +38,10 @@ export async function lock(
     if (await held) return { [Symbol.asyncDispose]: release };
   } finally {
     clearTimeout(waiting);
+    options.signal?.removeEventListener('abort', giveUp);
   }
   const result = await child;
-  if (result.isCanceled || options.signal?.aborted) throw interrupted();
+  if (options.signal?.aborted) throw interrupted();
   throw new KilnError('infrastructure', `can't lock ${path}`, { details: { output: String(result.stderr) } });
 }
 

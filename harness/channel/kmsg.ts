@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-import { type Line, LineSplitter } from './lines.ts';
+import { type Line, LineSplitter } from '../util/lines.ts';
 
 /** One record of the kernel log. */
 export interface LogRecord {
