@@ -5,7 +5,7 @@ import { access, mkdir, mkdtemp, readdir, readFile, rm, stat, symlink } from 'no
 import { connect, createServer, type Socket } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { gzipSync } from 'node:zlib';
+import { gzipSync, zstdCompressSync } from 'node:zlib';
 import test, { type ExecutionContext } from 'ava';
 import { Header, type HeaderData } from 'tar';
 import { extractFromGuest } from './artifacts.ts';
@@ -65,7 +65,7 @@ for (const [what, bad] of [
       bad,
       file('after', '2'),
     ]);
-    t.deepEqual(files, ['before', 'after']);
+    t.deepEqual(files.toSorted(), ['after', 'before']);
     t.regex(problem ?? '', /a file was refused/);
     t.deepEqual((await readdir(into)).sort(), ['after', 'before']);
     t.deepEqual(await outside(), ['files', 'port']);
@@ -161,6 +161,30 @@ test('a compressed stream does not write more than the limit', async (t) => {
   t.truthy(problem);
 });
 
+for (const [what, compress] of [
+  ['gzip', gzipSync],
+  ['zstd', zstdCompressSync],
+] as const) {
+  for (const chunk of [1, 65_536]) {
+    const declare = chunk === 1 ? test.failing : test;
+    declare(`${what} is told and not unpacked, in chunks of ${chunk}`, async (t) => {
+      const archive = compress(Buffer.concat([file('one', 'x'), closing]));
+      const { files, problem } = await receive(t, [archive], { chunk });
+      t.deepEqual(files, []);
+      t.truthy(problem);
+    });
+  }
+}
+
+test.failing('the files are named in the order of the archive', async (t) => {
+  const names = Array.from({ length: 50 }, (_, index) => `${index % 2 ? 'deep/er/' : ''}f${index}`);
+  const { files } = await receive(
+    t,
+    names.map((name, index) => file(name, 'x'.repeat(index % 3 === 0 ? 1500 : 1))),
+  );
+  t.deepEqual(files, names);
+});
+
 type Options = {
   /** Bytes the guest says it sends; default: what it sends. */
   announced?: number;
@@ -192,7 +216,8 @@ async function receive(t: ExecutionContext, parts: Buffer[], options: Options = 
     for (let from = 0; from < bytes.length; from += chunk) {
       if (from >= (options.announceAt ?? bytes.length)) announce(options.announced ?? bytes.length);
       guest.write(bytes.subarray(from, from + chunk));
-      await new Promise((resolve) => setImmediate(resolve));
+      // The first chunk arrives alone.
+      await new Promise((resolve) => setTimeout(resolve, from === 0 ? 30 : 0));
     }
     announce(options.announced ?? bytes.length);
   };

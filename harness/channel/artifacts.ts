@@ -75,7 +75,9 @@ class Unpacking {
   }
 
   write(chunk: Buffer): void {
-    if (this.#onlyZeros && chunk[0] === 0x1f && chunk[1] === 0x8b) this.complain('the archive is compressed');
+    // tar would unpack gzip and zstd by itself, and a bomb with it.
+    if (this.#onlyZeros && [0x8b1f, 0xb528].includes(chunk.length > 1 ? chunk.readUInt16LE(0) : 0))
+      this.complain('the archive is compressed');
     this.#onlyZeros &&= chunk.every((byte) => byte === 0);
     if (this.#problem === null || this.#entries > 0) this.#parser.write(chunk);
   }
@@ -85,7 +87,7 @@ class Unpacking {
     this.#parser.end();
     await Promise.race([done, new Promise((resolve) => setTimeout(resolve, 5000).unref())]);
     await Promise.all(this.#writing);
-    return { files: this.#files, problem: this.#problem };
+    return { files: this.#files.sort(), problem: this.#problem };
   }
 
   complain(problem: string): void {

@@ -116,7 +116,7 @@ test('a monitor that closes fails the commands that wait', async (t) => {
   for (const one of both) await t.throwsAsync(one, { message: "QEMU's monitor closed" });
 });
 
-test.failing('a command to a monitor that is closed fails at once', async (t) => {
+test('a command to a monitor that is closed fails at once', async (t) => {
   const { qmp } = await qemu(t, ({ id, execute }, say, socket) => {
     if (execute === 'quit') socket.destroy();
     else say({ return: {}, id });
@@ -132,6 +132,13 @@ test('a monitor nobody asks may close before it greets', async (t) => {
   socket.destroy();
   await setTimeout(50);
   t.deepEqual(qmp.events, []);
+});
+
+test('a command fails at once if the monitor closes before it greets', async (t) => {
+  const { qmp, socket } = await qemu(t, () => {}, []);
+  const waiting = qmp.execute('x', {}, 20_000);
+  socket.destroy();
+  await t.throwsAsync(waiting, { message: "QEMU's monitor closed" });
 });
 
 /** A Qmp, connected to a server that greets and then answers commands. */

@@ -14,18 +14,17 @@ export class Qmp {
   readonly #socket: Socket;
   readonly #waiting = new Map<number, Waiting>();
   readonly #ready: Promise<unknown>;
+  readonly #refuse: (error: Error) => void;
   #next = 1;
 
   constructor(socket: Socket) {
     this.#socket = socket;
-    let greet = () => {};
-    const greeting = new Promise<void>((resolve) => {
-      greet = resolve;
-    });
-    createInterface({ input: socket }).on('line', (line) => this.#read(line, greet));
+    const greeting = Promise.withResolvers<void>();
+    this.#refuse = greeting.reject;
+    createInterface({ input: socket }).on('line', (line) => this.#read(line, greeting.resolve));
     socket.on('error', () => {});
     socket.on('close', () => this.#giveUp());
-    this.#ready = greeting.then(() => this.#send('qmp_capabilities', {}, 5000));
+    this.#ready = greeting.promise.then(() => this.#send('qmp_capabilities', {}, 5000));
     this.#ready.catch(() => {});
   }
 
@@ -37,6 +36,7 @@ export class Qmp {
   }
 
   async #send(command: string, args: Record<string, unknown>, timeout: number): Promise<unknown> {
+    if (this.#socket.destroyed) throw closed();
     const id = this.#next++;
     const answer = new Promise((resolve, reject) => this.#waiting.set(id, { resolve, reject }));
     this.#socket.write(`${JSON.stringify({ execute: command, arguments: args, id })}\n`);
@@ -65,9 +65,13 @@ export class Qmp {
   }
 
   #giveUp(): void {
-    for (const { reject } of this.#waiting.values())
-      reject(new KilnError('infrastructure', "QEMU's monitor closed"));
+    this.#refuse(closed());
+    for (const { reject } of this.#waiting.values()) reject(closed());
   }
+}
+
+function closed(): KilnError {
+  return new KilnError('infrastructure', "QEMU's monitor closed");
 }
 
 function deadline(timeout: number, message: string): { promise: Promise<never>; cancel: () => void } {

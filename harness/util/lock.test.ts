@@ -80,6 +80,27 @@ test('an abort does not free a lock that is held: what it protects is still bein
   t.is(first, 'not yet');
 });
 
+test('a shared lock is held by several, and keeps out who wants it alone', async (t) => {
+  const path = join(await scratch(t), 'lock');
+  const one = await lock(path, { shared: true });
+  const two = await lock(path, { shared: true });
+  const alone = lock(path);
+  await one[Symbol.asyncDispose]();
+  t.is(await Promise.race([alone, setTimeout(300, 'not yet')]), 'not yet');
+  await two[Symbol.asyncDispose]();
+  const held = await alone;
+  const third = lock(path, { shared: true });
+  t.is(await Promise.race([third, setTimeout(300, 'not yet')]), 'not yet');
+  await held[Symbol.asyncDispose]();
+  await (await third)[Symbol.asyncDispose]();
+});
+
+test('after an abort no lock is taken any more', async (t) => {
+  const path = join(await scratch(t), 'lock');
+  const error = await t.throwsAsync(lock(path, { signal: AbortSignal.abort() }));
+  t.is(asKilnError(error).code, 'interrupted');
+});
+
 test('a place where no lock can be is trouble of ours', async (t) => {
   const running = lock('/proc/kiln.lock');
   const error = await t.throwsAsync<KilnError>(running, { instanceOf: KilnError, message: /can't lock/ });
