@@ -54,10 +54,13 @@ export async function extractFromGuest(
 class Unpacking {
   readonly #into: string;
   readonly #parser: Parser;
-  readonly #files: string[] = [];
-  readonly #writing: Promise<void>[] = [];
+  /** Each file's path once it is written, in the order of the archive; undefined if it could not be. */
+  readonly #writing: Promise<string | undefined>[] = [];
   #room: number;
   #entries = 0;
+  #seen: 'nothing' | 'tar' | 'compressed' = 'nothing';
+  /** The first bytes, until there are enough to tell what comes. */
+  #held: Buffer = Buffer.alloc(0);
   #onlyZeros = true;
   #problem: string | null = null;
 
@@ -75,19 +78,29 @@ class Unpacking {
   }
 
   write(chunk: Buffer): void {
-    // tar would unpack gzip and zstd by itself, and a bomb with it.
-    if (this.#onlyZeros && [0x8b1f, 0xb528].includes(chunk.length > 1 ? chunk.readUInt16LE(0) : 0))
+    const bytes = Buffer.concat([this.#held, chunk]);
+    if (this.#seen === 'nothing') {
+      this.#held = bytes;
+      if (bytes.length < 2) return;
+      // tar would unpack gzip and zstd by itself, and a bomb with it.
+      this.#seen = [0x8b1f, 0xb528].includes(bytes.readUInt16LE(0)) ? 'compressed' : 'tar';
+      this.#held = Buffer.alloc(0);
+    }
+    if (this.#seen === 'compressed') {
       this.complain('the archive is compressed');
-    this.#onlyZeros &&= chunk.every((byte) => byte === 0);
-    if (this.#problem === null || this.#entries > 0) this.#parser.write(chunk);
+      return;
+    }
+    this.#onlyZeros &&= bytes.every((byte) => byte === 0);
+    this.#parser.write(bytes);
   }
 
   async end(): Promise<Extracted> {
+    if (this.#held.length > 0) this.complain('the archive is broken: it ends in its first bytes');
     const done = new Promise<void>((resolve) => this.#parser.once('end', resolve));
     this.#parser.end();
     await Promise.race([done, new Promise((resolve) => setTimeout(resolve, 5000).unref())]);
-    await Promise.all(this.#writing);
-    return { files: this.#files.sort(), problem: this.#problem };
+    const files = (await Promise.all(this.#writing)).filter((path) => path !== undefined);
+    return { files, problem: this.#problem };
   }
 
   complain(problem: string): void {
@@ -111,7 +124,7 @@ class Unpacking {
     });
   }
 
-  async #write(path: string, bytes: Buffer): Promise<void> {
+  async #write(path: string, bytes: Buffer): Promise<string | undefined> {
     try {
       const dir = dirname(join(this.#into, path));
       await mkdir(dir, { recursive: true });
@@ -119,9 +132,10 @@ class Unpacking {
       const inside = relative(await realpath(this.#into), await realpath(dir));
       if (inside.startsWith('..')) throw new Error('a link leads out of the directory');
       await writeFile(join(this.#into, path), bytes, { flag: 'wx' });
-      this.#files.push(path);
+      return path;
     } catch (error) {
       this.complain(`${path} can't be written: ${(error as Error).message}`);
+      return undefined;
     }
   }
 }

@@ -4,7 +4,7 @@ import test from 'ava';
 import type { Loss, TestRun } from '../channel/session.ts';
 import { type Evidence, type Judgement, judge } from './judge.ts';
 import { KtapParser } from './ktap.ts';
-import type { SplatResult } from './schema.ts';
+import { type SplatResult, splatKindSchema } from './schema.ts';
 
 type How = NonNullable<TestRun['end']>['how'];
 
@@ -191,6 +191,14 @@ for (const [what, loss, splats, verdict, detail] of [
       else t.regex(judgement.detail, new RegExp(detail.source.replace('WHEN', when)));
     });
 }
+
+test('the kinds of splats after which a lost guest is the death of the kernel', (t) => {
+  const run = { begin: null, end: null, loss: silent, incomplete: true };
+  const fatal = splatKindSchema.options.filter(
+    (kind) => judge(evidence({ run, splats: [splat('title', kind)] })).verdict === 'crash',
+  );
+  t.deepEqual(fatal, ['bug', 'oops', 'gpf', 'kasan', 'hard-lockup', 'panic']);
+});
 
 test('a warning that became a panic is the death of the kernel', (t) => {
   const splats = [{ ...splat('WARNING in f', 'warning'), panic: 'panic_on_warn set' }];
