@@ -24,10 +24,10 @@ for (const name of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) {
     stop.abort(interrupted());
   });
 }
-// `kiln list | head` closes the pipe on us; that is no error.
+// `kiln list | head` closes the pipe on us, which is no error; a run whose reader is gone is stopped in order.
 process.stdout.on('error', (error: NodeJS.ErrnoException) => {
-  if (error.code === 'EPIPE') process.exit(EXIT.ok);
-  throw error;
+  if (error.code !== 'EPIPE') throw error;
+  stop.abort(interrupted());
 });
 
 async function main(argv: string[]): Promise<number> {

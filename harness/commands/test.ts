@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-import { join } from 'node:path';
+import { join, relative } from 'node:path';
 import { EXIT, type KilnError } from '../errors.ts';
 import { type JobOutcome, runJob } from '../job.ts';
 import { self, version } from '../paths.ts';
@@ -25,11 +25,14 @@ export async function testCommand(
   const run = await createRunDirectory(options.out);
   const reporter = chooseReporter(testStages);
   try {
-    reporter.onEvent({ type: 'run-start', ...run });
+    const shown = relative(process.cwd(), run.dir).startsWith('..')
+      ? run.dir
+      : relative(process.cwd(), run.dir);
+    reporter.onEvent({ type: 'run-start', id: run.id, dir: shown });
     const outcome = await runJob(plan, run.dir, reporter.onEvent, signal);
     const results = assemble(run, started, outcome);
     await writeReports(run.dir, results);
-    reporter.onEvent({ type: 'run-end', results, dir: run.dir });
+    reporter.onEvent({ type: 'run-end', results, dir: shown });
     return results.exit_code;
   } finally {
     await reporter.close();
