@@ -132,6 +132,19 @@ export class Session {
     };
   }
 
+  /** Unpack a tar archive below a directory of the guest. Returns why it failed, or null. */
+  async send(archive: Buffer, dir: string, timeout: number): Promise<string | null> {
+    const id = ++this.#id;
+    const isAnswer = (message: GuestMessage) =>
+      (message.type === 'ready' || message.type === 'error') && message.id === id;
+    const answer = this.#wait<'ready' | 'error'>(isAnswer, timeout);
+    this.#send({ type: 'put', id, dir, bytes: archive.length });
+    this.#guest.ports.files.write(archive);
+    const { message, loss } = await answer;
+    if (loss) return 'the guest was lost while files were sent';
+    return message.type === 'error' ? message.message : null;
+  }
+
   /** Ask the guest to power off and wait until QEMU is gone. Returns false if it is not, in time. */
   async powerOff(timeout: number): Promise<boolean> {
     this.#send({ type: 'poweroff' });

@@ -1,0 +1,73 @@
+// SPDX-License-Identifier: MIT
+// Stages by themselves, on the kernel and image that the main job left in the cache.
+import { mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { buffer } from 'node:stream/consumers';
+import test, { type ExecutionContext } from 'ava';
+import { create } from 'tar';
+import { Session } from '../channel/session.ts';
+import { chooseAccelerator } from '../guest/accelerator.ts';
+import { startGuest } from '../guest/guest.ts';
+import { machineFor } from '../guest/machine.ts';
+import { prepareImage } from '../image/image.ts';
+import { findKernel, type Kernel } from '../kernel/kernel.ts';
+import { findToolchain } from '../kernel/toolchain.ts';
+import { paths } from '../paths.ts';
+import type { JobResult } from '../results/schema.ts';
+import { findSuites } from '../suite/suite.ts';
+import { type Context, cacheDirectory } from '../util/context.ts';
+import { kilnTest } from './kiln.ts';
+
+const signal = new AbortController().signal;
+const context = (cache: string): Context => ({ cache, signal, progress: () => {}, note: () => {} });
+const { job, kernel } = await kilnTest(
+  ['boot'],
+  async ({ results }): Promise<{ job: JobResult; kernel: Kernel }> => {
+    const first = results.jobs[0]!;
+    return { job: first, kernel: (await findKernel(first.kernel!.key, context(cacheDirectory())))! };
+  },
+);
+
+async function scratch(t: ExecutionContext): Promise<string> {
+  const dir = await mkdtemp(join(tmpdir(), 'kiln-parts-'));
+  t.teardown(() => rm(dir, { recursive: true, force: true }));
+  return dir;
+}
+
+test.serial('an image made in another cache, at another time, has the same bytes', async (t) => {
+  const toolchain = await findToolchain();
+  const suites = await findSuites(paths.guestTests);
+  const make = async () => {
+    const request = { kernel, suites, toolchain, imagesDir: paths.images };
+    const { image, cached } = await prepareImage(request, context(await scratch(t)));
+    t.false(cached);
+    return readFile(image.path);
+  };
+  const first = await make();
+  t.true(first.equals(await make()));
+  t.true(first.equals(await readFile(join(cacheDirectory(), 'images', job.keys.image!, 'initramfs.cpio'))));
+});
+
+test.serial('files go into a guest and come out as they were', async (t) => {
+  const dir = await scratch(t);
+  await mkdir(join(dir, 'in', 'deep'), { recursive: true });
+  const bytes = Buffer.from(Array.from({ length: 300_000 }, (_, index) => (index * 7919) % 256));
+  await writeFile(join(dir, 'in', 'deep', 'bytes'), bytes);
+  await writeFile(join(dir, 'in', 'empty'), '');
+  const archive = await buffer(create({ cwd: join(dir, 'in'), portable: true }, ['deep', 'empty']));
+
+  const accelerator = (await chooseAccelerator('auto', paths.images, context(cacheDirectory()))).name;
+  const initrd = join(cacheDirectory(), 'images', job.keys.image!, 'initramfs.cpio');
+  const machine = machineFor({}, { accelerator, kernel: join(kernel.dir, 'vmlinux'), initrd });
+  await using guest = await startGuest(machine, signal);
+  const session = new Session(guest, { output: () => {}, kernelLog: () => {}, console: () => {} });
+  t.falsy((await session.hello(120_000)).loss);
+  t.is(await session.send(archive, '/tmp/there', 60_000), null);
+  const { files, problem } = await session.fetch('/tmp/there', join(dir, 'out'), 1_000_000, 60_000);
+  t.is(problem, null);
+  t.deepEqual(files.toSorted(), ['deep/bytes', 'empty']);
+  t.true(bytes.equals(await readFile(join(dir, 'out', 'deep', 'bytes'))));
+  t.regex((await session.send(Buffer.from('no tar'.padEnd(512, '!')), '/tmp/there', 60_000)) ?? '', /./);
+  t.true(await session.powerOff(60_000));
+});
