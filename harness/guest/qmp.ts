@@ -21,7 +21,9 @@ export class Qmp {
     this.#socket = socket;
     const greeting = Promise.withResolvers<void>();
     this.#refuse = greeting.reject;
-    createInterface({ input: socket }).on('line', (line) => this.#read(line, greeting.resolve));
+    const lines = createInterface({ input: socket });
+    lines.on('line', (line) => this.#read(line, greeting.resolve));
+    lines.on('error', () => {}); // the socket's; 'close' follows
     socket.on('error', () => {});
     socket.on('close', () => this.#giveUp());
     this.#ready = greeting.promise.then(() => this.#send('qmp_capabilities', {}, 5000));
