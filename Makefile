@@ -11,6 +11,6 @@ check: setup		# the harness itself: types, lint, unit tests, whole kernels
 setup:			# packages of npm and of Debian, where they are missing
 	@bin/setup
 
-clean:			# the cache, the runs and the packages
-	@bin/kiln clean
-	rm -rf runs node_modules
+clean:			# kernels, images and runs; `bin/kiln clean` also forgets the source and ccache
+	@bin/kiln clean --builds
+	rm -rf runs

@@ -13,6 +13,8 @@ export const logFiles = { console: 'console.log', kmsg: 'kernel.log', output: 'o
 
 /** Records kept for the search for splats; with a flooding kernel the first and the last half of these. */
 const maxRecords = 100_000;
+/** Splats kept of one guest: a kernel that complains for ever says nothing new after these. */
+const maxSplats = 100;
 /** Bytes of the console's end that are searched when the guest was lost. */
 const maxConsole = 1024 * 1024;
 
@@ -72,11 +74,11 @@ export class Collector {
     const phase = ({ seq }: Splat): SplatResult['phase'] =>
       (seq ?? 0) < begin ? 'boot' : (seq ?? 0) < end ? 'test' : 'shutdown';
     const fromLog = findSplats(this.#records).map((splat) => describe(splat, phase(splat)));
-    if (!lost && this.#afterTest === null) return fromLog;
+    if (!lost && this.#afterTest === null) return fromLog.slice(0, maxSplats);
     const rest = lost ? this.#consoleText(0) : this.#consoleText(this.#afterTest ?? 0);
     const late = lost ? (run?.begin ? 'test' : 'boot') : 'shutdown';
     const fromConsole = findSplats(parseConsole(rest)).map((splat) => describe(splat, late));
-    return merge(fromLog, fromConsole);
+    return merge(fromLog, fromConsole).slice(0, maxSplats);
   }
 
   async close(): Promise<void> {

@@ -115,8 +115,11 @@ function lastWords(ktap: KtapResult): string {
 
 function withSplats([verdict, detail]: Verdictish, { splats, staysOn }: Evidence): Verdictish {
   if (verdict === 'error' || verdict === 'timeout') return [verdict, detail];
-  const titles = splats.map(({ title }) => title);
-  if (titles.length > 0) return ['fail', [titles.join('; '), detail].filter(Boolean).join('; ')];
+  if (splats.length > 0) {
+    const titles = splats.slice(0, 3).map(({ title }) => title);
+    const more = splats.length > 3 ? [`and ${splats.length - 3} more splats`] : [];
+    return ['fail', [...titles, ...more, detail].filter(Boolean).join('; ')];
+  }
   if (staysOn && verdict !== 'fail') return ['fail', 'the guest did not power off after the test'];
   return [verdict, detail];
 }
