@@ -53,7 +53,7 @@ function request(
 ): TrialRequest {
   const { suite } = planned;
   const machine = machineFor(suite.settings, {
-    accelerator: built.accelerator.name,
+    accelerator: built.accelerator,
     kernel: join(built.kernel.dir, 'vmlinux'),
     initrd: built.image.path,
   });

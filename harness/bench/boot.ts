@@ -19,7 +19,7 @@ export async function benchBoot(built: Built, n: number, signal: AbortSignal): P
   const scratch = await mkdtemp(join(tmpdir(), 'kiln-bench-'));
   try {
     const kernel = join(built.kernel.dir, 'vmlinux');
-    const accelerator = built.accelerator.name;
+    const { accelerator } = built;
     const agent = machineFor({}, { accelerator, kernel, initrd: built.image.path });
     const bare = { ...agent, initrd: await nothingImage(built, scratch, signal) };
     const samples = { bare: [] as number[], agent: [] as number[] };
@@ -49,12 +49,12 @@ async function nothingImage(built: Built, scratch: string, signal: AbortSignal):
 
 /** The same machine, without Kiln's sandbox, ports, panic device and monitor. */
 async function timeBare(machine: Machine, signal: AbortSignal): Promise<number> {
-  const { accelerator, cpus, memory, kernel, initrd, cmdline } = machine;
+  const { accelerator, cpu, cpus, memory, kernel, initrd, cmdline } = machine;
   const started = performance.now();
   const child = spawn(
     'qemu-system-x86_64',
     [
-      ...['-machine', 'q35', '-accel', accelerator, '-cpu', accelerator === 'kvm' ? 'host' : 'max'],
+      ...['-machine', 'q35', '-accel', accelerator, '-cpu', cpu],
       ...['-smp', String(cpus), '-m', `${memory}M`, '-nodefaults', '-display', 'none', '-no-reboot'],
       ...['-serial', 'stdio', '-kernel', kernel, '-initrd', initrd, '-append', cmdline],
     ],

@@ -26,7 +26,7 @@ export async function shellCommand(
   const machine = machineFor(
     {},
     {
-      accelerator: built.accelerator.name,
+      accelerator: built.accelerator,
       kernel: join(built.kernel.dir, 'vmlinux'),
       initrd: built.image.path,
       append: `loglevel=4 kiln.mode=shell${size}`,

@@ -57,7 +57,7 @@ test.serial('files go into a guest and come out as they were', async (t) => {
   await writeFile(join(dir, 'in', 'empty'), '');
   const archive = await buffer(create({ cwd: join(dir, 'in'), portable: true }, ['deep', 'empty']));
 
-  const accelerator = (await chooseAccelerator('auto', paths.images, context(cacheDirectory()))).name;
+  const accelerator = await chooseAccelerator('auto', paths.images, context(cacheDirectory()));
   const initrd = join(cacheDirectory(), 'images', job.keys.image!, 'initramfs.cpio');
   const machine = machineFor({}, { accelerator, kernel: join(kernel.dir, 'vmlinux'), initrd });
   await using guest = await startGuest(machine, signal);

@@ -9,7 +9,8 @@ import { exec } from '../util/exec.ts';
 import { aside, exists, readCachedJson, writeAtomic } from '../util/files.ts';
 import { contentKey } from '../util/hash.ts';
 
-export type Accelerator = { name: 'kvm' | 'tcg'; reason: string };
+/** `cpu`: QEMU's CPU model for it. */
+export type Accelerator = { name: 'kvm' | 'tcg'; cpu: string; reason: string };
 export type AcceleratorWish = 'auto' | 'kvm' | 'tcg';
 
 export const qemu = 'qemu-system-x86_64';
@@ -25,14 +26,24 @@ export async function chooseAccelerator(
   imagesDir: string,
   context: Context,
 ): Promise<Accelerator> {
-  if (wish === 'tcg') return { name: 'tcg', reason: 'asked for with --accel tcg' };
+  if (wish === 'tcg') return tcg('asked for with --accel tcg', context);
   const trouble = await kvmTrouble(imagesDir, context);
-  if (trouble === null) return { name: 'kvm', reason: 'KVM ran a guest here' };
+  if (trouble === null) return { name: 'kvm', cpu: 'host', reason: 'KVM ran a guest here' };
   if (wish === 'kvm')
     throw new KilnError('infrastructure', `--accel kvm: ${trouble}`, {
       hint: 'use --accel tcg, or --accel auto to have the best that works',
     });
-  return { name: 'tcg', reason: trouble };
+  return tcg(trouble, context);
+}
+
+/**
+ * `max` has all that QEMU emulates, AMD's SVM among it. Before 8.0 QEMU computes CMPXCHG16B's flags from the wrong
+ * operation: now and then the slab allocator, which uses it, was left with a trap flag set, and the kernel died at
+ * boot. guest-tests/boot/processor.c shows it; without the CPU flag the kernel does not use the instruction.
+ */
+async function tcg(reason: string, context: Context): Promise<Accelerator> {
+  const major = Number(/version (\d+)\./.exec(await qemuVersion(context.signal))?.[1] ?? 0);
+  return { name: 'tcg', cpu: major < 8 ? 'max,-cx16' : 'max', reason };
 }
 
 /** Why KVM can't be used, or null. The costly half of the answer is remembered until the host reboots. */

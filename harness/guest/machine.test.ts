@@ -2,12 +2,15 @@
 import test from 'ava';
 import { guestArgv, interactiveArgv, type Machine, machineFor, portNames } from './machine.ts';
 
-const parts = { accelerator: 'tcg', kernel: '/k/vmlinux', initrd: '/i/initrd' } as const;
+const accelerator = { name: 'tcg', cpu: 'max', reason: '' } as const;
+const parts = { accelerator, kernel: '/k/vmlinux', initrd: '/i/initrd' } as const;
 const machine = machineFor({}, parts);
 
 test('a suite that asks for nothing gets the defaults', (t) => {
   t.deepEqual(machine, {
     ...parts,
+    accelerator: 'tcg',
+    cpu: 'max',
     memory: 512,
     cpus: 2,
     cmdline: machine.cmdline,
@@ -32,7 +35,7 @@ test('the guest is what was asked for', (t) => {
   t.is(after(argv, '-append'), machine.cmdline);
   t.is(after(argv, '-accel'), 'tcg');
   t.is(after(argv, '-cpu'), 'max');
-  const kvm = guestArgv({ ...machine, accelerator: 'kvm' }, '/run/x');
+  const kvm = guestArgv({ ...machine, accelerator: 'kvm', cpu: 'host' }, '/run/x');
   t.deepEqual([after(kvm, '-accel'), after(kvm, '-cpu')], ['kvm', 'host']);
 });
 

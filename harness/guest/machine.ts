@@ -10,6 +10,8 @@ export type PortName = (typeof portNames)[number];
 
 export type Machine = {
   accelerator: Accelerator['name'];
+  /** QEMU's CPU model. */
+  cpu: string;
   /** MiB. */
   memory: number;
   cpus: number;
@@ -25,11 +27,12 @@ const defaults = { memory: 512, cpus: 2 };
 /** The machine a suite asks for. */
 export function machineFor(
   settings: Settings,
-  parts: { accelerator: Accelerator['name']; kernel: string; initrd: string; append?: string },
+  parts: { accelerator: Accelerator; kernel: string; initrd: string; append?: string },
 ): Machine {
   const { accelerator, kernel, initrd, append } = parts;
   return {
-    accelerator,
+    accelerator: accelerator.name,
+    cpu: accelerator.cpu,
     memory: settings.memory ?? defaults.memory,
     cpus: settings.cpus ?? defaults.cpus,
     kernel,
@@ -75,7 +78,7 @@ function common(machine: Machine): string[] {
     qemu,
     ...['-name', 'kiln', '-nodefaults', '-no-user-config', '-display', 'none', '-no-reboot'],
     ...['-machine', 'q35,usb=off,vmport=off,smbus=off,sata=off,hpet=off'],
-    ...['-accel', machine.accelerator, '-cpu', machine.accelerator === 'kvm' ? 'host' : 'max'],
+    ...['-accel', machine.accelerator, '-cpu', machine.cpu],
     ...['-smp', String(machine.cpus), '-m', `${machine.memory}M`],
     ...['-sandbox', 'on,obsolete=deny,elevateprivileges=deny,spawn=deny,resourcecontrol=deny'],
     ...['-device', 'pvpanic', '-action', 'panic=none'],

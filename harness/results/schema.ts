@@ -191,7 +191,12 @@ export const jobSchema = z.object({
   /** Names of the configuration fragments, in the order in which they were merged. */
   config: z.array(z.string()),
   /** What runs the guests' code, and why that one. */
-  accelerator: z.object({ name: z.enum(['kvm', 'tcg']), reason: z.string() }),
+  accelerator: z.object({
+    name: z.enum(['kvm', 'tcg']),
+    /** QEMU's CPU model. */
+    cpu: z.string().optional(),
+    reason: z.string(),
+  }),
   /** null if none was built. */
   kernel: z
     .object({
