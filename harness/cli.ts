@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 // argv → command → exit code. The only place that sets an exit code, and the one catch.
 import { Command, CommanderError, Option } from 'commander';
-import { addBuildOptions, addRunOptions, positive } from './commands/ask.ts';
+import { addBuildOptions, addRunOptions, collect, positive } from './commands/ask.ts';
 import { benchCommand } from './commands/bench.ts';
 import { buildCommand } from './commands/build.ts';
 import { cleanCommand } from './commands/clean.ts';
@@ -71,7 +71,11 @@ function program(run: Run): Command {
     .command('list')
     .description('show suites, series and config fragments')
     .option('--json', 'for programs')
-    .option('--tests <dir>', 'a directory of tests instead of the default suites', (dir: string) => [dir])
+    .option(
+      '--tests <dir>',
+      'a directory of tests instead of the default suites; repeat for several',
+      collect,
+    )
     .action(run((options) => listCommand(options)));
 
   kiln
@@ -119,7 +123,7 @@ Examples:
   kiln test srvfs --config kasan,lockdep        one suite on a debug kernel
   kiln test srvfs/races --timeout 300           one test program
   kiln test --series incoming.mbox              a series from the list
-  kiln test --series ./fix --base git:~/linux#v6.12
+  kiln test --series ./fix --base git:$HOME/linux#v6.12
   kiln test --no-series --tests ~/linux/tools/testing/selftests/timers`;
 
 const exitCodes = `

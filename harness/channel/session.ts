@@ -128,7 +128,11 @@ export class Session {
     if (loss) return { ...result, problem: 'the guest was lost while its files were fetched' };
     return {
       ...result,
-      problem: result.problem ?? (message.truncated ? `more than ${limit} bytes of files` : null),
+      problem:
+        result.problem ??
+        (message.truncated
+          ? `files were left behind: more than ${limit} bytes, too deep, or named too long`
+          : null),
     };
   }
 

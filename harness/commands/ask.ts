@@ -68,7 +68,8 @@ async function readSuites(tests: string[]): Promise<Suite[]> {
   return Promise.all(tests.map(readSuite));
 }
 
-function collect(value: string, previous: string[] | boolean | undefined): string[] {
+/** Values of an option that may be repeated, for commander. */
+export function collect(value: string, previous: string[] | boolean | undefined): string[] {
   return [...(Array.isArray(previous) ? previous : []), value];
 }
 

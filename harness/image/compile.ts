@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT
 // C for the guest: static, against the tested tree's own headers, the same bytes from the same sources.
-import { cp, mkdir, readdir, symlink } from 'node:fs/promises';
+import { copyFile, mkdir, readdir, symlink } from 'node:fs/promises';
 import { availableParallelism } from 'node:os';
-import { basename, join } from 'node:path';
+import { basename, dirname, join } from 'node:path';
 import { KilnError } from '../errors.ts';
 import { findDiagnostics } from '../kernel/diagnostics.ts';
 import type { Kernel } from '../kernel/kernel.ts';
@@ -10,6 +10,7 @@ import { ccacheEnvironment } from '../kernel/make.ts';
 import type { Suite } from '../suite/suite.ts';
 import type { Context } from '../util/context.ts';
 import { exec } from '../util/exec.ts';
+import { regularFiles } from '../util/files.ts';
 
 /** A program to make: one output file from C files, all below `dir`. */
 type Program = { name: string; dir: string; sources: string[]; output: string; flags: string[] };
@@ -22,7 +23,7 @@ export async function compileAgent(
   context: Context,
 ): Promise<void> {
   const dir = join(scratch, 'agent');
-  await cp(sourceDir, dir, { recursive: true });
+  await copyFiles(sourceDir, dir);
   const sources = (await readdir(dir)).filter((name) => name.endsWith('.c')).sort();
   const flags = ['-std=gnu11', '-O2', '-Wall', '-Wextra'];
   await compileAll([{ name: 'the agent', dir, sources, output, flags }], context);
@@ -55,7 +56,7 @@ export async function compileSuites(
   const programs: Program[] = [];
   for (const suite of suites) {
     const dir = join(area, suite.name);
-    await cp(suite.dir, dir, { recursive: true, dereference: true });
+    await copyFiles(suite.dir, dir);
     await mkdir(join(outputDir, suite.name), { recursive: true });
     const helpers = suite.helpers.map((file) => basename(file));
     for (const test of suite.tests)
@@ -68,6 +69,14 @@ export async function compileSuites(
       });
   }
   await compileAll(programs, context);
+}
+
+async function copyFiles(from: string, to: string): Promise<void> {
+  await mkdir(to, { recursive: true });
+  for (const file of await regularFiles(from)) {
+    await mkdir(dirname(join(to, file)), { recursive: true });
+    await copyFile(join(from, file), join(to, file));
+  }
 }
 
 async function compileAll(programs: Program[], context: Context): Promise<void> {

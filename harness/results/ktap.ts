@@ -283,9 +283,10 @@ export class KtapParser {
     }
     if (this.#cases > this.#maxCases) {
       const more = this.#cases - this.#maxCases;
+      const failed = this.#unlistedFailures;
       this.#report(
-        'too-many-cases',
-        `${more} more cases are not listed, ${this.#unlistedFailures} of them failed`,
+        failed > 0 ? 'unlisted-failures' : 'too-many-cases',
+        `${more} more cases are not listed, ${failed} of them failed`,
       );
     }
     this.#checkLevel(root);

@@ -2,7 +2,7 @@
 import { readdir, readFile, stat } from 'node:fs/promises';
 import { basename, join, resolve } from 'node:path';
 import { KilnError } from '../errors.ts';
-import { readIfThere } from '../util/files.ts';
+import { readIfThere, regularFiles } from '../util/files.ts';
 import { parseSettings, type Settings } from './settings.ts';
 
 /** A test program: one C file with a main function. */
@@ -65,7 +65,7 @@ export async function readSuite(path: string): Promise<Suite> {
 }
 
 async function cFiles(dir: string): Promise<string[]> {
-  return (await readdir(dir)).filter((name) => name.endsWith('.c')).sort();
+  return (await regularFiles(dir)).filter((name) => name.endsWith('.c') && !name.includes('/'));
 }
 
 async function holdsTest(dir: string): Promise<boolean> {

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 import { randomBytes } from 'node:crypto';
-import { access, mkdir, open, readFile, rename, rm, symlink } from 'node:fs/promises';
-import { dirname } from 'node:path';
+import { access, mkdir, open, readdir, readFile, rename, rm, stat, symlink } from 'node:fs/promises';
+import { dirname, join, relative } from 'node:path';
 
 /** Whether something exists at the path (a dangling link does not). */
 export async function exists(path: string): Promise<boolean> {
@@ -11,10 +11,10 @@ export async function exists(path: string): Promise<boolean> {
   );
 }
 
-/** The text of a file, or undefined if there is none. Other trouble is thrown. */
+/** The text of a file, or undefined if there is no file of that name. Other trouble is thrown. */
 export async function readIfThere(path: string): Promise<string | undefined> {
   return readFile(path, 'utf8').catch((error: NodeJS.ErrnoException) => {
-    if (error.code === 'ENOENT' || error.code === 'ENOTDIR') return undefined;
+    if (['ENOENT', 'ENOTDIR', 'EISDIR'].includes(error.code ?? '')) return undefined;
     throw error;
   });
 }
@@ -73,4 +73,26 @@ export async function readCachedJson<T>(path: string): Promise<T | undefined> {
   } catch {
     return undefined;
   }
+}
+
+/**
+ * The files below a directory, relative to it and sorted; links to files count. Editors' and git's dot files,
+ * dangling links, fifos and the like are passed over, and links to directories are not followed.
+ */
+export async function regularFiles(dir: string): Promise<string[]> {
+  const entries = await readdir(dir, { recursive: true, withFileTypes: true });
+  const files: string[] = [];
+  for (const entry of entries) {
+    const path = relative(dir, join(entry.parentPath, entry.name));
+    if (path.split('/').some((part) => part.startsWith('.'))) continue;
+    if (entry.isFile() || (entry.isSymbolicLink() && (await isFile(join(dir, path))))) files.push(path);
+  }
+  return files.sort();
+}
+
+async function isFile(path: string): Promise<boolean> {
+  return stat(path).then(
+    (info) => info.isFile(),
+    () => false,
+  );
 }

@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: MIT
+import { execFile } from 'node:child_process';
 import { mkdir, mkdtemp, rm, symlink, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { promisify } from 'node:util';
 import test, { type ExecutionContext } from 'ava';
 import { contentKey, sha256File, treeKey } from './hash.ts';
 
@@ -40,19 +42,31 @@ test("a tree's key does not depend on where it lies, or on the order of making",
   t.is(await treeKey(one), await treeKey(two));
 });
 
-test("a tree's key depends on names, bytes, places and link targets", async (t) => {
+test("a tree's key depends on names, bytes, places and what links lead to", async (t) => {
   const keys: string[] = [];
   for (const content of [{ 'a/x': '1' }, { 'a/x': '2' }, { 'a/y': '1' }, { 'b/x': '1' }, { x: '1' }, {}]) {
     const dir = await scratch(t);
     await files(dir, content);
     keys.push(await treeKey(dir));
   }
-  for (const target of ['one', 'two']) {
-    const dir = await scratch(t);
-    await symlink(target, join(dir, 'x'));
+  for (const text of ['3', '4']) {
+    const [dir, other] = [await scratch(t), await scratch(t)];
+    await files(other, { target: text });
+    await symlink(join(other, 'target'), join(dir, 'x'));
     keys.push(await treeKey(dir));
   }
   t.is(new Set(keys).size, keys.length);
+});
+
+test('what is no file, and what an editor hides, has no part in a key', async (t) => {
+  const dir = await scratch(t);
+  await files(dir, { x: '1' });
+  const before = await treeKey(dir);
+  await symlink('user@host.1234', join(dir, '.#x'));
+  await symlink('nowhere', join(dir, 'dangling'));
+  await symlink('.', join(dir, 'loop'));
+  await promisify(execFile)('mkfifo', [join(dir, 'fifo')]);
+  t.is(await treeKey(dir), before);
 });
 
 async function files(dir: string, content: Record<string, string | undefined>): Promise<void> {

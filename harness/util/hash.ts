@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: MIT
 import { createHash } from 'node:crypto';
 import { createReadStream } from 'node:fs';
-import { readdir, readFile, readlink } from 'node:fs/promises';
+import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { pipeline } from 'node:stream/promises';
+import { regularFiles } from './files.ts';
 
 /** A content key: the first 20 hex digits of the SHA-256 of the parts, each with its length, in order. */
 export function contentKey(...parts: (string | Uint8Array)[]): string {
@@ -22,16 +23,9 @@ export async function sha256File(path: string): Promise<string> {
   return hash.digest('hex');
 }
 
-/** A content key of everything below a directory: names, and bytes or link targets, in sorted order. */
+/** A content key of the files below a directory: names and bytes, in sorted order. What is no file has no part in it. */
 export async function treeKey(dir: string): Promise<string> {
-  const entries = await readdir(dir, { recursive: true, withFileTypes: true });
-  const paths = entries
-    .filter((entry) => !entry.isDirectory())
-    .map((entry) => ({ entry, path: join(entry.parentPath, entry.name) }))
-    .sort((a, b) => (a.path < b.path ? -1 : 1));
   const parts: (string | Uint8Array)[] = [];
-  for (const { entry, path } of paths) {
-    parts.push(path.slice(dir.length), entry.isSymbolicLink() ? await readlink(path) : await readFile(path));
-  }
+  for (const path of await regularFiles(dir)) parts.push(path, await readFile(join(dir, path)));
   return contentKey(...parts);
 }

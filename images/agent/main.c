@@ -86,6 +86,8 @@ static void take_signals(void)
 /*
  * A test that takes all the CPU time, with real-time priority or with thousands
  * of processes, must not keep the agent from ending it. Children start ordinary.
+ * (Spinning at the very same priority on every CPU still does: the host's own
+ * deadline ends that.)
  */
 static void take_precedence(void)
 {

@@ -27,6 +27,8 @@
 /* For the next killed process to go: giving back much memory takes its time. */
 #define DIE_MS 10000
 #define DEPTH_MAX 16
+/* The child's exit code where exec failed, as shells have it. */
+#define NOT_STARTED 127
 
 static char *const environment[] = {
 	"PATH=/bin:/sbin:/usr/bin:/usr/sbin",
@@ -305,7 +307,11 @@ bool test_reaped(pid_t pid, int status)
 	test.pid = 0;
 	if (test.stage != RUNNING)
 		return true;
-	if (read(test.exec_error, &reason, sizeof(reason)) == sizeof(reason)) {
+	/* A running test can write into the pipe too, but does not end as a failed exec does. */
+	bool not_started = WIFEXITED(status) && WEXITSTATUS(status) == NOT_STARTED;
+
+	if (not_started && read(test.exec_error, &reason, sizeof(reason)) == sizeof(reason) &&
+	    reason > 0 && reason < 4096) {
 		test.status = reason;
 		end_processes("exec");
 	} else if (WIFSIGNALED(status)) {
