@@ -11,7 +11,7 @@ import { reportCommand } from './commands/report.ts';
 import { setupCommand } from './commands/setup.ts';
 import { shellCommand } from './commands/shell.ts';
 import { testCommand } from './commands/test.ts';
-import { asKilnError, EXIT, interrupted, type KilnError } from './errors.ts';
+import { asKilnError, EXIT, interrupted, KilnError } from './errors.ts';
 import { version } from './paths.ts';
 import { printable } from './util/printable.ts';
 
@@ -24,11 +24,15 @@ for (const name of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) {
     stop.abort(interrupted());
   });
 }
-// `kiln list | head` closes the pipe on us, which is no error; a run whose reader is gone is stopped in order.
+// `kiln list | head` closes the pipe on us, which is no error; a run whose words reach nobody is stopped in order.
 process.stdout.on('error', (error: NodeJS.ErrnoException) => {
-  if (error.code !== 'EPIPE') throw error;
-  stop.abort(interrupted());
+  stop.abort(
+    error.code === 'EPIPE' ? interrupted() : new KilnError('infrastructure', `can't write: ${error.message}`),
+  );
 });
+process.stderr.on('error', () => {});
+// Node's own exit code for these is 1, which is for tests that fail.
+process.on('uncaughtException', (error) => process.exit(complain(error)));
 
 async function main(argv: string[]): Promise<number> {
   let exitCode: number = EXIT.ok;
@@ -132,7 +136,7 @@ Exit codes: 0 all as expected, 1 a test failed, 2 usage or bad input, 3 a patch 
 
 function complain(error: unknown): number {
   if (error instanceof CommanderError) return error.exitCode === 0 ? EXIT.ok : EXIT.usage;
-  const known: KilnError = asKilnError(stop.signal.aborted ? interrupted(error) : error);
+  const known = asKilnError(stop.signal.aborted ? stop.signal.reason : error);
   process.stderr.write(`kiln: ${printable(known.message)}\n`);
   if (known.details.output && known.code === 'infrastructure')
     process.stderr.write(`${printable(known.details.output).replace(/^/gm, '  ')}\n`);

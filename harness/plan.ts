@@ -41,6 +41,7 @@ export type Plan = { id: string; series: string[]; suites: PlannedSuite[]; ask: 
  * @param suites the default suites, or those of --tests
  */
 export function plan(ask: Ask, seriesKept: string[], suites: Suite[]): Plan {
+  refuseNamesakes(suites);
   const series = ask.series ?? seriesKept;
   const seriesNames = series.map((source) =>
     source
@@ -59,6 +60,16 @@ export function plan(ask: Ask, seriesKept: string[], suites: Suite[]): Plan {
     suites: chooseTests(ask, suites),
     ask,
   };
+}
+
+function refuseNamesakes(suites: Suite[]): void {
+  for (const { name } of suites) {
+    const dirs = suites.filter((suite) => suite.name === name).map(({ dir }) => dir);
+    if (dirs.length > 1)
+      throw new KilnError('usage', `${dirs.length} suites are called "${name}": ${dirs.join(', ')}`, {
+        hint: 'results, selectors and guests know a suite by its name: rename or leave out one',
+      });
+  }
 }
 
 /** Every suite, each with the tests to run: one not chosen still has its say in the config, so that any selection

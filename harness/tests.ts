@@ -64,7 +64,7 @@ function request(
     machine,
     limit: plan.ask.timeout ?? suite.settings.timeout ?? defaultLimit,
     runDir,
-    guestDir: join(runDir, 'guests', plan.id, `${suite.name}.${test}`),
+    guestDir: join(runDir, 'guests', plan.id, suite.name, test),
     reproduce: `cd ${quote(process.cwd())} && ${quote(self)} test ${suite.name}/${test}${jobOptions(plan.ask)}`,
   };
 }

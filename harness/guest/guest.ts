@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: MIT
 import { once } from 'node:events';
-import { mkdtemp, rm } from 'node:fs/promises';
 import { createServer, type Server, type Socket } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -8,6 +7,7 @@ import type { Readable } from 'node:stream';
 import { setTimeout } from 'node:timers/promises';
 import { KilnError } from '../errors.ts';
 import { type Child, type ChildResult, spawn } from '../util/exec.ts';
+import { scratchDirectory } from '../util/scratch.ts';
 import { guestArgv, type Machine, type PortName, portNames } from './machine.ts';
 import { Qmp, type QmpEvent } from './qmp.ts';
 
@@ -32,8 +32,7 @@ const connectDeadline = 20_000;
 export async function startGuest(machine: Machine, signal: AbortSignal): Promise<Guest> {
   await using undo = new AsyncDisposableStack();
   // Private and short: a Unix socket's path has at most 107 bytes.
-  const sockets = await mkdtemp(join(tmpdir(), 'kiln-'));
-  undo.defer(() => rm(sockets, { recursive: true, force: true }));
+  const sockets = undo.use(await scratchDirectory(tmpdir())).path;
   const listening = await Promise.all(['qmp', ...portNames].map((name) => listen(join(sockets, name))));
   for (const { server } of listening) undo.defer(() => void server.close());
   const argv = guestArgv(machine, sockets);

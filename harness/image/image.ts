@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-import { copyFile, mkdir, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
+import { copyFile, mkdir, readdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Kernel } from '../kernel/kernel.ts';
 import type { Toolchain } from '../kernel/toolchain.ts';
@@ -9,6 +9,7 @@ import { exec } from '../util/exec.ts';
 import { exists, makeDirectory } from '../util/files.ts';
 import { contentKey, treeKey } from '../util/hash.ts';
 import { lock } from '../util/lock.ts';
+import { scratchDirectory } from '../util/scratch.ts';
 import { compileAgent, compileSuites } from './compile.ts';
 
 /** The initramfs that guests boot. Tests are at /tests/<suite>/<test>. */
@@ -48,15 +49,10 @@ export async function prepareImage(
     onWait: () => context.note('info', 'another run is making the same image: waiting for it'),
   });
   if (await exists(image.path)) return { image, cached: true };
-  await mkdir(join(context.cache, 'scratch'), { recursive: true });
-  const scratch = await mkdtemp(join(context.cache, 'scratch', 'image-'));
-  try {
-    await makeDirectory(dir, (temporary) =>
-      make(request, scratch, join(temporary, 'initramfs.cpio'), context),
-    );
-  } finally {
-    await rm(scratch, { recursive: true, force: true });
-  }
+  await using scratch = await scratchDirectory(join(context.cache, 'scratch'));
+  await makeDirectory(dir, (temporary) =>
+    make(request, scratch.path, join(temporary, 'initramfs.cpio'), context),
+  );
   return { image, cached: false };
 }
 

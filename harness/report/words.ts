@@ -67,7 +67,9 @@ export function summaryLines(results: Results, dir: string): string[] {
 function errorText(error: Record<string, unknown>): string {
   if (error.code === 'interrupted') return 'interrupted: the results so far are kept';
   const hint = error.hint ? `\n  ${String(error.hint)}` : '';
-  return `${String(error.code)}: ${printable(String(error.message))}${hint}`;
+  // Our own trouble is only understood with what the program said.
+  const said = error.code === 'infrastructure' && error.output ? `\n${printable(String(error.output))}` : '';
+  return `${String(error.code)}: ${printable(String(error.message))}${said.replaceAll('\n', '\n  ')}${hint}`;
 }
 
 /** `7 passed, 0 failed, 1 skipped`; what did not occur is left out, but for the first two. */

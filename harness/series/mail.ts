@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: MIT
 // Mail is git's trade: mailsplit cuts mailboxes, mailinfo says whether a mail holds a diff.
-import { mkdtemp, readdir, readFile, rm } from 'node:fs/promises';
+import { readdir, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { KilnError } from '../errors.ts';
 import { git } from '../util/git.ts';
+import { scratchDirectory } from '../util/scratch.ts';
 import type { Patch } from './series.ts';
 
 /** The patches of an mbox file or a maildir, ordered by their [PATCH n/m]; covers and replies are dropped. */
@@ -94,10 +95,6 @@ function fileName(index: number, subject: string): string {
 }
 
 async function withScratch<T>(use: (dir: string) => Promise<T>): Promise<T> {
-  const dir = await mkdtemp(join(tmpdir(), 'kiln-mail-'));
-  try {
-    return await use(dir);
-  } finally {
-    await rm(dir, { recursive: true, force: true });
-  }
+  await using scratch = await scratchDirectory(tmpdir());
+  return await use(scratch.path);
 }

@@ -76,7 +76,7 @@ test('what is no suite is refused', async (t) => {
     t.is(error.code, 'bad-input');
   };
   await refused('none', /no \*\.c file with a main function/);
-  await refused('a b', /a suite's name is made of/);
+  await refused('a b', /the name of a suite or test is made of/);
   await refused('file.c', /no directory of tests at/);
   await refused('absent', /no directory of tests at/);
 });

@@ -42,12 +42,12 @@ export async function readSuite(path: string): Promise<Suite> {
       hint: 'give a directory laid out like tools/testing/selftests/<area>',
     });
   const name = basename(dir);
-  if (!/^[A-Za-z0-9._+-]+$/.test(name))
-    throw new KilnError('bad-input', `${dir}: a suite's name is made of letters, digits and . _ + -`);
+  requireTame(name, dir);
   const tests: Test[] = [];
   const helpers: string[] = [];
   for (const file of await cFiles(dir)) {
     const source = join(dir, file);
+    requireTame(file.slice(0, -2), source);
     if (hasMain(await readFile(source, 'utf8'))) tests.push({ name: file.slice(0, -2), source });
     else helpers.push(source);
   }
@@ -62,6 +62,15 @@ export async function readSuite(path: string): Promise<Suite> {
     config: (await readIfThere(join(dir, 'config'))) ?? '',
     settings: parseSettings((await readIfThere(settingsFile)) ?? '', settingsFile),
   };
+}
+
+/** Names go into compilers' arguments, the image's list and paths. */
+function requireTame(name: string, path: string): void {
+  if (/^[A-Za-z0-9_][A-Za-z0-9._+-]*$/.test(name) && !name.endsWith('.h')) return;
+  throw new KilnError(
+    'bad-input',
+    `${path}: the name of a suite or test is made of letters, digits and . _ + -`,
+  );
 }
 
 async function cFiles(dir: string): Promise<string[]> {

@@ -1,11 +1,12 @@
 // SPDX-License-Identifier: MIT
-import { mkdir, mkdtemp, readdir, rm } from 'node:fs/promises';
+import { readdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { KilnError } from '../errors.ts';
 import type { Context } from '../util/context.ts';
 import { exec } from '../util/exec.ts';
 import { exists } from '../util/files.ts';
 import { sha256File } from '../util/hash.ts';
+import { scratchDirectory } from '../util/scratch.ts';
 import type { Archive } from './base.ts';
 
 /**
@@ -44,9 +45,9 @@ async function installedVersion(name: string, context: Context): Promise<string 
 }
 
 async function download(name: string, wanted: string, context: Context): Promise<Archive> {
-  await mkdir(join(context.cache, 'downloads'), { recursive: true });
-  const dir = await mkdtemp(join(context.cache, 'downloads', 'deb-'));
-  const release = () => rm(dir, { recursive: true, force: true });
+  const scratch = await scratchDirectory(join(context.cache, 'scratch'));
+  const dir = scratch.path;
+  const release = async () => scratch[Symbol.asyncDispose]();
   try {
     context.progress(`downloading ${wanted}`);
     await aptDownload(dir, wanted, context);

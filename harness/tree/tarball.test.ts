@@ -83,6 +83,6 @@ async function setup(t: ExecutionContext) {
     dir,
     url: `http://127.0.0.1:${(server.address() as AddressInfo).port}`,
     context: { cache, signal, progress: () => {}, note: () => {} },
-    downloads: () => readdir(join(cache, 'downloads')),
+    downloads: () => readdir(join(cache, 'scratch')),
   };
 }

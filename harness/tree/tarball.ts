@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: MIT
 import { createWriteStream } from 'node:fs';
-import { mkdir, mkdtemp, rm } from 'node:fs/promises';
 import { basename, join, resolve } from 'node:path';
 import { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
@@ -8,6 +7,7 @@ import { asKilnError, KilnError } from '../errors.ts';
 import type { Context } from '../util/context.ts';
 import { exists } from '../util/files.ts';
 import { sha256File } from '../util/hash.ts';
+import { scratchDirectory } from '../util/scratch.ts';
 import type { Archive } from './base.ts';
 
 /** A kernel archive from a file or a URL. @param wanted FILE-or-URL, with an optional `#sha256=HEX` */
@@ -38,9 +38,9 @@ async function local(file: string): Promise<Archive> {
 }
 
 async function download(url: string, context: Context): Promise<Archive> {
-  await mkdir(join(context.cache, 'downloads'), { recursive: true });
-  const dir = await mkdtemp(join(context.cache, 'downloads', 'tar-'));
-  const release = () => rm(dir, { recursive: true, force: true });
+  const scratch = await scratchDirectory(join(context.cache, 'scratch'));
+  const dir = scratch.path;
+  const release = async () => scratch[Symbol.asyncDispose]();
   const tar = join(dir, basename(new URL(url).pathname) || 'archive');
   try {
     context.progress(`downloading ${url}`);

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Patch, Series } from '../series/series.ts';
 import type { Context } from '../util/context.ts';
@@ -7,6 +7,7 @@ import { readCachedJson, readIfThere, writeAtomic } from '../util/files.ts';
 import { git } from '../util/git.ts';
 import { contentKey } from '../util/hash.ts';
 import { lock } from '../util/lock.ts';
+import { scratchDirectory } from '../util/scratch.ts';
 import type { Base } from './base.ts';
 import { describeConflict } from './conflict.ts';
 
@@ -45,17 +46,16 @@ export async function applySeries(
     signal: context.signal,
     onWait: () => context.note('info', 'another run is applying patches to the same base: waiting for it'),
   });
-  await mkdir(join(context.cache, 'scratch'), { recursive: true });
-  const scratch = await mkdtemp(join(context.cache, 'scratch', 'apply-'));
+  const scratch = await scratchDirectory(join(context.cache, 'scratch'));
   try {
-    const worktree = await emptyWorktree(base, join(scratch, 'tree'), context);
-    await amAll(worktree, patches, join(scratch, 'mail'), context);
+    const worktree = await emptyWorktree(base, join(scratch.path, 'tree'), context);
+    await amAll(worktree, patches, join(scratch.path, 'mail'), context);
     const tree = await describe(base, key, worktree, patches, context);
     await git(base.gitDir, ['update-ref', `refs/kiln/trees/${key}`, tree.commit]);
     await writeAtomic(record, JSON.stringify(tree));
     return { tree, cached: false };
   } finally {
-    await rm(scratch, { recursive: true, force: true });
+    await scratch[Symbol.asyncDispose]();
     await git(base.gitDir, ['worktree', 'prune']);
   }
 }

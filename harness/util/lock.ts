@@ -1,8 +1,10 @@
 // SPDX-License-Identifier: MIT
 import { mkdir } from 'node:fs/promises';
-import { dirname } from 'node:path';
+import { tmpdir } from 'node:os';
+import { dirname, join } from 'node:path';
 import { interrupted, KilnError } from '../errors.ts';
 import { spawn } from './exec.ts';
+import { sweep } from './scratch.ts';
 
 /**
  * Hold a lock file. flock(1) holds it for us: the kernel frees the lock when that process ends, which it does
@@ -18,6 +20,8 @@ export async function lock(
   // cat echoes our line once flock has the lock, and ends when its standard input closes.
   const child = spawn('flock', [options.shared ? '--shared' : '--exclusive', path, 'cat'], {
     endSignal: 'KILL',
+    // Ctrl-C on a terminal goes to the whole process group; a lock that is held is not for it.
+    detached: true,
     stdin: 'pipe',
     buffer: false,
   });
@@ -45,12 +49,14 @@ export async function lock(
   throw new KilnError('infrastructure', `can't lock ${path}`, { details: { output: String(result.stderr) } });
 }
 
-/** Keep `kiln clean` away while the cache is in use. The file lies beside the cache, so that it outlives it. */
+/** Keep `kiln clean` away while the cache is in use, and sweep what killed runs have left. The file lies beside the cache, so that it outlives it. */
 export async function useCache(cache: string, signal: AbortSignal, alone = false): Promise<AsyncDisposable> {
   const onWait = () => {
     process.stderr.write(
       `kiln: ${alone ? 'a run uses the cache' : 'kiln clean is at work'}: waiting for its end\n`,
     );
   };
-  return lock(`${cache}.lock`, { signal, shared: !alone, onWait });
+  const held = await lock(`${cache}.lock`, { signal, shared: !alone, onWait });
+  await Promise.all([sweep(join(cache, 'scratch')), sweep(tmpdir())]);
+  return held;
 }
