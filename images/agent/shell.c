@@ -8,6 +8,7 @@
 #include <sys/ioctl.h>
 #include <sys/utsname.h>
 #include <sys/wait.h>
+#include <termios.h>
 #include <unistd.h>
 
 #include "log.h"
@@ -27,6 +28,7 @@ static char *const environment[] = {
 };
 
 static void install_applets(void);
+_Noreturn static void lead_session(void);
 _Noreturn static void become_shell(void);
 static void take_terminal(void);
 static void reset_signals(void);
@@ -39,7 +41,7 @@ void shell_run(void)
 	install_applets();
 	shell = fork();
 	if (shell == 0)
-		become_shell();
+		lead_session();
 	if (shell < 0)
 		fatal("the shell can't be started: %s", strerror(errno));
 	do
@@ -65,14 +67,37 @@ static void install_applets(void)
 		waitpid(pid, NULL, 0);
 }
 
+/*
+ * The terminal is hung up, and what it has not yet sent is dropped, when its
+ * session's leader ends. So that is not the shell: the leader waits for it, and
+ * for its last words to be out.
+ */
+static void lead_session(void)
+{
+	pid_t shell;
+
+	setsid();
+	take_terminal();
+	shell = fork();
+	if (shell == 0) {
+		setpgid(0, 0);
+		signal(SIGTTOU, SIG_IGN);
+		tcsetpgrp(STDIN_FILENO, getpid());
+		signal(SIGTTOU, SIG_DFL);
+		become_shell();
+	}
+	while (waitpid(shell, NULL, 0) < 0 && errno == EINTR)
+		;
+	tcdrain(STDOUT_FILENO);
+	_exit(0);
+}
+
 static void become_shell(void)
 {
 	/* The minus sign makes it a login shell. */
 	char *const argv[] = { "-sh", NULL };
 	struct utsname name;
 
-	setsid();
-	take_terminal();
 	reset_signals();
 	if (chdir("/root") < 0)
 		warning("/root: %s", strerror(errno));
