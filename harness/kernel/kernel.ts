@@ -42,7 +42,9 @@ export function kernelKey({ tree, fragments, toolchain }: KernelRequest): string
 
 /** The kernel from the cache, if it is there. */
 export async function findKernel(key: string, context: Context): Promise<Kernel | undefined> {
-  return readCachedJson<Kernel>(join(context.cache, 'kernels', key, 'kernel.json'));
+  const dir = join(context.cache, 'kernels', key);
+  const found = await readCachedJson<Kernel>(join(dir, 'kernel.json'));
+  return found?.release ? { ...found, dir } : undefined;
 }
 
 /** Configure and build. Throws config-missing or does-not-build. */
@@ -65,7 +67,7 @@ export async function buildKernel(request: KernelRequest, context: Context): Pro
       await treeKey(join(temporary, 'selftests')),
     );
     const release = (await readFile(join(workspace.build, 'include/config/kernel.release'), 'utf8')).trim();
-    const kernel: Kernel = { key, dir, release, headersKey, warnings };
+    const kernel: Omit<Kernel, 'dir'> = { key, release, headersKey, warnings };
     await writeAtomic(join(temporary, 'kernel.json'), JSON.stringify(kernel));
   });
   return (await findKernel(key, context))!;

@@ -43,6 +43,8 @@ async function checkout(tree: Tree, source: string, context: Context): Promise<v
     await git(tree.gitDir, ['worktree', 'add', '--quiet', '--detach', source, tree.commit], { signal });
     return;
   }
+  // A cache that was moved has the old place in the worktree's links.
+  await git(tree.gitDir, ['worktree', 'repair', source], { signal });
   // We hold the lock, so a lock file of git's is what a killed run left.
   const gitLock = await git(source, ['rev-parse', '--path-format=absolute', '--git-path', 'index.lock'], {
     signal,

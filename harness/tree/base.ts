@@ -38,21 +38,27 @@ export async function prepareBase(
   if (kind === 'git') return { base: await borrow(source, rest, context), cached: true };
   const id = await identity(kind, rest, source);
   const dir = join(context.cache, 'bases', id);
-  const found = await readCachedJson<Base>(join(dir, 'base.json'));
+  const found = await findBase(dir);
   if (found) return { base: found, cached: true };
   await using _lock = await lock(join(context.cache, 'locks', `base-${id}`), {
     signal: context.signal,
     onWait: () => context.note('info', 'another run is fetching the same base: waiting for it'),
   });
-  const meanwhile = await readCachedJson<Base>(join(dir, 'base.json'));
+  const meanwhile = await findBase(dir);
   if (meanwhile) return { base: meanwhile, cached: true };
   const archive = kind === 'debian' ? await fetchDebian(rest, context) : await fetchTar(rest, context);
   try {
-    await makeDirectory(dir, (temporary) => importArchive(source, archive, temporary, dir, context));
+    await makeDirectory(dir, (temporary) => importArchive(source, archive, temporary, context));
   } finally {
     await archive.release();
   }
-  return { base: (await readCachedJson<Base>(join(dir, 'base.json')))!, cached: false };
+  return { base: (await findBase(dir))!, cached: false };
+}
+
+/** No path is kept in a record: a cache may be moved. */
+async function findBase(dir: string): Promise<Base | undefined> {
+  const found = await readCachedJson<Partial<Base>>(join(dir, 'base.json'));
+  return found?.commit ? ({ ...found, gitDir: join(dir, 'repo.git') } as Base) : undefined;
 }
 
 function split(source: string): ['debian' | 'tar' | 'git', string] {
@@ -70,13 +76,7 @@ async function identity(kind: 'debian' | 'tar', rest: string, source: string): P
 }
 
 /** One commit with a fixed author and date: the same archive gives the same commit on every machine. */
-async function importArchive(
-  source: string,
-  archive: Archive,
-  temporary: string,
-  dir: string,
-  context: Context,
-) {
+async function importArchive(source: string, archive: Archive, temporary: string, context: Context) {
   const worktree = join(temporary, 'source');
   const gitDir = join(temporary, 'repo.git');
   await mkdir(worktree);
@@ -95,13 +95,7 @@ async function importArchive(
   const commit = (await git(worktree, ['rev-parse', 'HEAD'], { env })).stdout.trim();
   await git(worktree, ['update-ref', 'refs/kiln/base', commit], { env });
   await rm(worktree, { recursive: true, force: true });
-  const base: Base = {
-    source,
-    version: archive.version,
-    sha256: archive.sha256,
-    commit,
-    gitDir: join(dir, 'repo.git'),
-  };
+  const base: Omit<Base, 'gitDir'> = { source, version: archive.version, sha256: archive.sha256, commit };
   await writeAtomic(join(temporary, 'base.json'), JSON.stringify(base));
 }
 

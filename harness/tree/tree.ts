@@ -40,7 +40,10 @@ export async function applySeries(
   );
   const record = join(context.cache, 'trees', `${key}.json`);
   const found = await readCachedJson<Tree>(record);
-  if (found?.gitDir === base.gitDir && (await hasCommit(found))) return { tree: found, cached: true };
+  if (found?.commit) {
+    const tree = { ...found, gitDir: base.gitDir };
+    if (await hasCommit(tree)) return { tree, cached: true };
+  }
   // Worktrees of one repository are made and removed one at a time.
   await using _lock = await lock(join(context.cache, 'locks', `apply-${contentKey(base.gitDir)}`), {
     signal: context.signal,

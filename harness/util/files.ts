@@ -56,11 +56,21 @@ export async function makeDirectory(path: string, fill: (dir: string) => Promise
   await mkdir(temporary, { recursive: true });
   try {
     await fill(temporary);
+    await syncFiles(temporary);
     await rm(path, { recursive: true, force: true });
     await rename(temporary, path);
   } catch (error) {
     await rm(temporary, { recursive: true, force: true });
     throw error;
+  }
+}
+
+/** What the rename makes visible has to be on disk, or a power cut leaves whole names with empty files. */
+async function syncFiles(dir: string): Promise<void> {
+  for (const entry of await readdir(dir, { withFileTypes: true })) {
+    if (!entry.isFile()) continue;
+    await using handle = await open(join(dir, entry.name), 'r');
+    await handle.sync();
   }
 }
 
