@@ -81,7 +81,7 @@ test.serial('a config symbol that the kernel does not take is named with its dep
     const error = results.jobs[0]!.error!;
     t.is(error.code, 'config-missing');
     t.regex(error.message, /CONFIG_NO_SUCH_THING=y .*no Kconfig file defines it/);
-    t.regex(error.message, /CONFIG_NFSD=y .*depends on .*INET|NETWORK_FILESYSTEMS/);
+    t.regex(error.message, /CONFIG_NFSD=y .*: depends on NETWORK_FILESYSTEMS/);
   });
 });
 

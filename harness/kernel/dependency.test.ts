@@ -42,35 +42,38 @@ config CRC16
 `;
 
 test('the dependencies of a symbol are its own lines and the blocks around it', (t) => {
-  t.deepEqual(dependencies(kconfig, 'EXT4_FS'), ['BLOCK', 'INODES &&  \t\t   (CRC16 || !MODULES)']);
-  t.deepEqual(dependencies(kconfig, 'EXT4_DEBUG'), [
+  t.deepEqual(dependencies(kconfig, { symbol: 'EXT4_FS' }), [
+    'BLOCK',
+    'INODES &&  \t\t   (CRC16 || !MODULES)',
+  ]);
+  t.deepEqual(dependencies(kconfig, { symbol: 'EXT4_DEBUG' }), [
     'BLOCK',
     'EXT4_FS = y # the rest',
     '!EMBEDDED',
     'DEBUG_FS',
   ]);
-  t.deepEqual(dependencies(kconfig, 'EXT4'), ['OTHER']);
-  t.deepEqual(dependencies(kconfig, 'ABSENT'), []);
+  t.deepEqual(dependencies(kconfig, { symbol: 'EXT4' }), ['OTHER']);
+  t.deepEqual(dependencies(kconfig, { symbol: 'ABSENT' }), []);
 });
 
 test('a symbol without a prompt can only be selected', (t) => {
-  t.regex(dependencies(kconfig, 'CRC16')[0] ?? '', /no prompt/);
+  t.regex(dependencies(kconfig, { symbol: 'CRC16' })[0] ?? '', /no prompt/);
 });
 
 test('words of a help text are no dependency', (t) => {
   const text =
     'config A\n\tbool "a"\n\tdepends on B\n\thelp\n\t  What you get\n\t  depends on the hardware.\n';
-  t.deepEqual(dependencies(text, 'A'), ['B']);
+  t.deepEqual(dependencies(text, { symbol: 'A' }), ['B']);
 });
 
 test("a menu's dependency is one of what is in it", (t) => {
   const text = 'menu "Drivers"\n\tdepends on PCI\n\nconfig A\n\tbool "a"\n\nendmenu\nconfig B\n\tbool "b"\n';
-  t.deepEqual(dependencies(text, 'A'), ['PCI']);
-  t.deepEqual(dependencies(text, 'B'), []);
+  t.deepEqual(dependencies(text, { symbol: 'A' }), ['PCI']);
+  t.deepEqual(dependencies(text, { symbol: 'B' }), []);
 });
 
 test("a prompt's condition is a dependency of what the user sets", (t) => {
-  t.deepEqual(dependencies('config A\n\tbool "a" if EXPERT\n\tdefault y\n', 'A'), ['EXPERT']);
+  t.deepEqual(dependencies('config A\n\tbool "a" if EXPERT\n\tdefault y\n', { symbol: 'A' }), ['EXPERT']);
 });
 
 for (const [condition, config, isMet] of [
@@ -140,3 +143,10 @@ async function tree(t: ExecutionContext, files: Record<string, string>): Promise
   await git(dir, ['add', '.']);
   return dir;
 }
+
+test('what stands around the line that sources a file counts for all in it', (t) => {
+  const parent =
+    'menuconfig NET_FS\n\tbool "Network file systems"\n\nif NET_FS\n\nsource "fs/nfsd/Kconfig"\n\nendif\nsource "fs/x/Kconfig"\n';
+  t.deepEqual(dependencies(parent, { source: 'fs/nfsd/Kconfig' }), ['NET_FS']);
+  t.deepEqual(dependencies(parent, { source: 'fs/x/Kconfig' }), []);
+});

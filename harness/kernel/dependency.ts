@@ -16,20 +16,37 @@ export async function explainMissing(symbol: string, sourceDir: string, final: S
   );
   const files = grep.stdout.split('\n').filter((file) => file !== '' && !/^arch\/(?!x86|Kconfig)/.test(file));
   if (files.length === 0) return 'no Kconfig file defines it';
-  const conditions = (
-    await Promise.all(
-      files.map(async (file) => dependencies((await readIfThere(join(sourceDir, file))) ?? '', symbol)),
-    )
-  ).flat();
+  const conditions = (await Promise.all(files.map((file) => conditionsIn(file, symbol, sourceDir)))).flat();
   const unmet = conditions.filter((condition) => !isMet(condition, final));
   if (unmet.length > 0) return `depends on ${unmet.join(' && ')}`;
   return conditions.length > 0 ? `its conditions (${conditions.join(' && ')}) look met` : 'nothing names why';
 }
 
+/** The symbol's conditions in its file, and those around the line that sources that file, up to the top. */
+async function conditionsIn(file: string, symbol: string, sourceDir: string): Promise<string[]> {
+  const conditions = dependencies(await text(sourceDir, file), { symbol });
+  for (let child = file, depth = 0; depth < 10; depth++) {
+    const pattern = `^[[:space:]]*source[[:space:]]+"${child}"`;
+    const grep = await git(sourceDir, ['grep', '-lE', pattern, '--', '*Kconfig*'], { okCodes: [0, 1] });
+    const parent = grep.stdout.split('\n')[0];
+    if (!parent) break;
+    conditions.push(...dependencies(await text(sourceDir, parent), { source: child }));
+    child = parent;
+  }
+  return [...new Set(conditions)];
+}
+
+async function text(sourceDir: string, file: string): Promise<string> {
+  return (await readIfThere(join(sourceDir, file))) ?? '';
+}
+
 const noPrompt = 'being selected by another symbol (it has no prompt)';
 
-/** What a symbol needs as its Kconfig file writes it: its own conditions and those of the ifs and menus around it. */
-export function dependencies(kconfig: string, symbol: string): string[] {
+/**
+ * What a symbol, or a file that is sourced, needs as this Kconfig file writes it: its own conditions and those of the
+ * ifs and menus around it.
+ */
+export function dependencies(kconfig: string, target: { symbol: string } | { source: string }): string[] {
   const around: { keyword: 'if' | 'menu'; conditions: string[] }[] = [];
   const found: string[] = [];
   let entry: 'ours' | 'menu' | 'other' = 'other';
@@ -44,10 +61,10 @@ export function dependencies(kconfig: string, symbol: string): string[] {
       if (keyword === 'menu') around.push({ keyword, conditions: [] });
       if (keyword === 'menu') entry = 'menu';
       if (keyword === 'endif' || keyword === 'endmenu') around.pop();
-      if (/^(menu)?config$/.test(keyword) && rest === symbol) {
-        entry = 'ours';
-        found.push(...around.flatMap(({ conditions }) => conditions));
-      }
+      const isSymbol = 'symbol' in target && /^(menu)?config$/.test(keyword) && rest === target.symbol;
+      const isSource = 'source' in target && keyword === 'source' && rest === `"${target.source}"`;
+      if (isSymbol) entry = 'ours';
+      if (isSymbol || isSource) found.push(...around.flatMap(({ conditions }) => conditions));
       continue;
     }
     if (help || entry === 'other') continue;
