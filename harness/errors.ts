@@ -73,8 +73,12 @@ export function asKilnError(error: unknown): KilnError {
   if (node?.name === 'AbortError') return interrupted(error);
   if (node?.code === 'ENOSPC')
     return new KilnError('infrastructure', `the disk is full: ${node.message}`, {
-      hint: 'free some space (`kiln clean` empties the cache), or set XDG_CACHE_HOME to a larger disk',
+      hint: 'free some space there; for the cache `kiln clean`, or XDG_CACHE_HOME on a larger disk',
       cause: error,
+    });
+  if (node?.syscall === 'uv_os_homedir')
+    return new KilnError('infrastructure', 'there is no home directory', {
+      hint: 'set HOME or XDG_CACHE_HOME',
     });
   return new KilnError('infrastructure', node?.message ?? String(error), { cause: error });
 }

@@ -5,7 +5,7 @@ import { EXIT } from '../errors.ts';
 import { chooseAccelerator } from '../guest/accelerator.ts';
 import { findRequirements } from '../host/requirements.ts';
 import { paths } from '../paths.ts';
-import { type Context, cacheDirectory } from '../util/context.ts';
+import { type Context, cacheDirectory, isTame } from '../util/context.ts';
 
 /** GiB in the cache. Measured: 2.5 with one config, 4 with a KASAN config beside it; the rest is room to build. */
 const neededDisk = 6;
@@ -41,7 +41,7 @@ async function programChecks(signal: AbortSignal): Promise<Check[]> {
 
 async function placeChecks(): Promise<Check[]> {
   const cache = cacheDirectory();
-  const tame = !/[\s:]/.test(cache);
+  const tame = isTame(cache);
   const found = tame ? cache : `${cache} has a space or a colon in it`;
   const name = {
     name: 'cache directory',

@@ -32,7 +32,7 @@ const connectDeadline = 20_000;
 export async function startGuest(machine: Machine, signal: AbortSignal): Promise<Guest> {
   await using undo = new AsyncDisposableStack();
   // Private and short: a Unix socket's path has at most 107 bytes.
-  const sockets = undo.use(await scratchDirectory(tmpdir())).path;
+  const sockets = undo.use(await scratchDirectory(tmpdir().length > 70 ? '/tmp' : tmpdir())).path;
   const listening = await Promise.all(['qmp', ...portNames].map((name) => listen(join(sockets, name))));
   for (const { server } of listening) undo.defer(() => void server.close());
   const argv = guestArgv(machine, sockets);

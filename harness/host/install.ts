@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: MIT
 // A set-up script in zx: Debian's packages, where we may install them.
 import { existsSync } from 'node:fs';
-import { $ } from 'zx';
 import { KilnError } from '../errors.ts';
 import { findRequirements } from './requirements.ts';
 
@@ -14,7 +13,9 @@ export async function installMissing(say: (line: string) => void): Promise<strin
   if (missing.length === 0) return [];
   const packages = [...new Set(missing.map(({ requirement }) => requirement.package))];
   const names = missing.map(({ requirement }) => requirement.name).join(', ');
-  const prefix = await rootPrefix();
+  // Only here: loading zx takes longer than most commands.
+  const { $ } = await import('zx');
+  const prefix = await rootPrefix($);
   if (prefix === undefined) {
     throw new KilnError('infrastructure', `this machine lacks ${names}`, {
       hint: existsSync('/usr/bin/apt-get')
@@ -41,8 +42,10 @@ export async function installMissing(say: (line: string) => void): Promise<strin
   return packages;
 }
 
+type Shell = typeof import('zx').$;
+
 /** The words that make a command root's, or undefined if that is not to be had without asking. */
-async function rootPrefix(): Promise<string[] | undefined> {
+async function rootPrefix($: Shell): Promise<string[] | undefined> {
   if (!existsSync('/usr/bin/apt-get')) return undefined;
   if (process.getuid?.() === 0) return [];
   const sudo = await $({ quiet: true, nothrow: true, stdio: 'ignore' })`sudo -n true`;

@@ -19,3 +19,8 @@ export function cacheDirectory(env: NodeJS.ProcessEnv = process.env): string {
   const base = env.XDG_CACHE_HOME;
   return join(base?.startsWith('/') ? base : join(homedir(), '.cache'), 'kiln');
 }
+
+/** Whether kbuild can work below the directory: its Makefiles know no quoting. */
+export function isTame(path: string): boolean {
+  return !/[\s:]/.test(path);
+}

@@ -77,7 +77,8 @@ export function spawn(
   }) as unknown as ResultPromise;
 }
 
-function describeEnd(result: Result): string {
+/** How a program ended, to follow its name in a sentence. */
+export function describeEnd(result: Result): string {
   if (result.timedOut) return 'did not end in time';
   if (result.signal) return `was killed by ${result.signal}`;
   if (result.exitCode === 127) return 'was not found (`kiln doctor` lists what is missing)';

@@ -47,7 +47,12 @@ export async function writeAtomic(path: string, data: string | Uint8Array): Prom
 export async function replaceLink(target: string, path: string): Promise<void> {
   const temporary = aside(path);
   await symlink(target, temporary);
-  await rename(temporary, path);
+  try {
+    await rename(temporary, path);
+  } catch (error) {
+    await rm(temporary, { force: true });
+    throw error;
+  }
 }
 
 /** Make a directory's content aside with `fill` and rename it into place; a killed run leaves nothing half made. */

@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: MIT
 import { type ChildProcess, spawn } from 'node:child_process';
-import { once } from 'node:events';
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -120,8 +119,9 @@ async function start(t: ExecutionContext, path: string) {
   );
   const child: ChildProcess = spawn(process.execPath, [file], { stdio: ['ignore', 'pipe', 'inherit'] });
   t.teardown(() => child.kill('SIGKILL'));
-  const lines = createInterface({ input: child.stdout! });
-  return { process: child, line: async () => String((await once(lines, 'line'))[0]) };
+  // An iterator keeps the lines that come while nobody asks for one.
+  const lines = createInterface({ input: child.stdout! })[Symbol.asyncIterator]();
+  return { process: child, line: async () => String((await lines.next()).value) };
 }
 
 async function scratch(t: ExecutionContext): Promise<string> {

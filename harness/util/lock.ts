@@ -3,7 +3,8 @@ import { mkdir } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { interrupted, KilnError } from '../errors.ts';
-import { spawn } from './exec.ts';
+import { isTame } from './context.ts';
+import { describeEnd, spawn } from './exec.ts';
 import { sweep } from './scratch.ts';
 
 /**
@@ -23,7 +24,8 @@ export async function lock(
     // Ctrl-C on a terminal goes to the whole process group; a lock that is held is not for it.
     detached: true,
     stdin: 'pipe',
-    buffer: false,
+    buffer: { stdout: false, stderr: true, all: false },
+    all: false,
   });
   const release = async () => {
     child.stdin?.end();
@@ -46,11 +48,19 @@ export async function lock(
   }
   const result = await child;
   if (options.signal?.aborted) throw interrupted();
-  throw new KilnError('infrastructure', `can't lock ${path}`, { details: { output: String(result.stderr) } });
+  const said = String(result.stderr ?? '').trim();
+  throw new KilnError('infrastructure', `can't lock ${path}: ${said || `flock ${describeEnd(result)}`}`, {
+    hint: '`kiln doctor` looks for flock and setpriv, and at the cache directory',
+    details: { output: said },
+  });
 }
 
 /** Keep `kiln clean` away while the cache is in use, and sweep what killed runs have left. The file lies beside the cache, so that it outlives it. */
 export async function useCache(cache: string, signal: AbortSignal, alone = false): Promise<AsyncDisposable> {
+  if (!isTame(cache))
+    throw new KilnError('usage', `the cache directory ${cache} has a space or a colon in its name`, {
+      hint: "the kernel's build can't work there: set XDG_CACHE_HOME to another place",
+    });
   const onWait = () => {
     process.stderr.write(
       `kiln: ${alone ? 'a run uses the cache' : 'kiln clean is at work'}: waiting for its end\n`,
