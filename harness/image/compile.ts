@@ -38,6 +38,7 @@ export async function compileSuites(
   kernel: Kernel,
   outputDir: string,
   scratch: string,
+  runtimeDir: string,
   context: Context,
 ): Promise<void> {
   const area = join(scratch, 'selftests');
@@ -53,6 +54,7 @@ export async function compileSuites(
     '-isystem',
     join(kernel.dir, 'headers', 'include'),
   ];
+  const runtime = (await regularFiles(runtimeDir)).filter((file) => file.endsWith('.c'));
   const programs: Program[] = [];
   for (const suite of suites) {
     const dir = join(area, suite.name);
@@ -63,7 +65,7 @@ export async function compileSuites(
       programs.push({
         name: `${suite.name}/${test.name}`,
         dir,
-        sources: [basename(test.source), ...helpers],
+        sources: [basename(test.source), ...helpers, ...runtime.map((file) => join(runtimeDir, file))],
         output: join(outputDir, suite.name, test.name),
         flags,
       });
@@ -97,7 +99,7 @@ async function compileOne(program: Program, context: Context): Promise<void> {
   const { dir, flags, output } = program;
   const objects = await Promise.all(
     program.sources.map(async (source) => {
-      const object = `${basename(output)}.${source}.o`;
+      const object = `${basename(output)}.${basename(source)}.o`;
       await gcc(program, ['ccache', 'gcc', ...flags, '-c', source, '-o', object], context);
       return object;
     }),

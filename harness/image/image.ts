@@ -30,8 +30,9 @@ export async function imageKey(request: ImageRequest): Promise<string> {
   const suites = await Promise.all(request.suites.map(async ({ name, dir }) => [name, await treeKey(dir)]));
   const busybox = request.busybox === undefined ? [] : [await readFile(request.busybox)];
   const agent = await treeKey(join(request.imagesDir, 'agent'));
+  const runtime = await treeKey(join(request.imagesDir, 'runtime'));
   const manifest = await readFile(join(request.imagesDir, 'manifest'));
-  const parts = [request.kernel.headersKey, request.toolchain.id, agent, manifest];
+  const parts = [request.kernel.headersKey, request.toolchain.id, agent, runtime, manifest];
   return contentKey('image 1', ...parts, ...suites.flat(), ...busybox);
 }
 
@@ -60,7 +61,8 @@ async function make(request: ImageRequest, scratch: string, path: string, contex
   const root = join(scratch, 'root');
   await mkdir(root);
   await compileAgent(join(request.imagesDir, 'agent'), join(root, 'init'), scratch, context);
-  await compileSuites(request.suites, request.kernel, join(root, 'tests'), scratch, context);
+  const runtime = join(request.imagesDir, 'runtime');
+  await compileSuites(request.suites, request.kernel, join(root, 'tests'), scratch, runtime, context);
   if (request.busybox) await copyFile(request.busybox, join(root, 'busybox'));
   context.progress('packing');
   const list = [
