@@ -26,14 +26,14 @@ test('memory is in MiB unless it says G', (t) => {
 
 test('a key that stands twice has its last value', (t) => {
   t.is(parseSettings('timeout=1\ntimeout=2\n', 'settings').timeout, 2);
+  t.is(parseSettings('timeout=0', 'settings').timeout, 86_400);
 });
 
 for (const [line, problem] of [
   ['timeout', /"timeout" is not key=value/],
   ['=5', /"=5" is not key=value/],
-  ['timeout=', /timeout= is not a whole number from 1 to 86400/],
-  ['timeout=0', /timeout=0 is not a whole number/],
-  ['timeout=86401', /not a whole number from 1 to 86400/],
+  ['timeout=', /timeout= is not a whole number from 0 to 86400/],
+  ['timeout=86401', /not a whole number from 0 to 86400/],
   ['timeout=1.5', /timeout=1.5 is not/],
   ['timeout=-1', /timeout=-1 is not/],
   ['timeout=1e3', /timeout=1e3 is not/],

@@ -3,7 +3,7 @@ import { KilnError } from '../errors.ts';
 
 /** What a suite's `settings` file asks for. Absent keys are undefined; defaults belong to the guest. */
 export type Settings = {
-  /** Seconds of guest time a test may take. kselftest's own key; 0 there means no limit, which we don't take. */
+  /** Seconds of guest time a test may take. kselftest's own key; its 0, no limit, is a day here. */
   timeout?: number;
   /** MiB of guest memory. */
   memory?: number;
@@ -12,6 +12,9 @@ export type Settings = {
   /** Appended to the guest's kernel command line as it stands. */
   cmdline?: string;
 };
+
+/** Seconds. */
+const day = 86_400;
 
 /** Parse `key=value` lines as kselftest's runner reads them; `#` begins a comment line. `file` is for messages. */
 export function parseSettings(text: string, file: string): Settings {
@@ -24,7 +27,7 @@ export function parseSettings(text: string, file: string): Settings {
     if (equals < 1) throw bad(where, `"${line}" is not key=value`);
     const key = line.slice(0, equals).trim();
     const value = line.slice(equals + 1).trim();
-    if (key === 'timeout') settings.timeout = number(where, key, value, 1, 86_400);
+    if (key === 'timeout') settings.timeout = number(where, key, value, 0, day) || day;
     else if (key === 'memory') settings.memory = mebibytes(where, value);
     else if (key === 'cpus') settings.cpus = number(where, key, value, 1, 255);
     else if (key === 'cmdline') settings.cmdline = cmdline(where, value);
