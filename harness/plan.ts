@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
 // Pure: what was asked, and what there is → one job.
+import { basename, resolve } from 'node:path';
 import { KilnError } from './errors.ts';
 import type { AcceleratorWish } from './guest/accelerator.ts';
 import type { Suite } from './suite/suite.ts';
@@ -43,12 +44,8 @@ export type Plan = { id: string; series: string[]; suites: PlannedSuite[]; ask: 
 export function plan(ask: Ask, seriesKept: string[], suites: Suite[]): Plan {
   refuseNamesakes(suites);
   const series = ask.series ?? seriesKept;
-  const seriesNames = series.map((source) =>
-    source
-      .replace(/\/+$/, '')
-      .split('/')
-      .at(-1)!
-      .replace(/\.(mbox|mbx|patch|eml)$/, ''),
+  const seriesNames = series.map(
+    (source) => basename(resolve(source)).replace(/\.(mbox|mbx|patch|eml)$/, '') || 'root',
   );
   const parts = [seriesNames.join('+') || 'base', ...ask.config];
   return {

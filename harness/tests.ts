@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
 import { join } from 'node:path';
+import { asKilnError } from './errors.ts';
 import { machineFor } from './guest/machine.ts';
 import type { Built } from './job.ts';
 import type { Line, StageResult } from './line.ts';
@@ -30,18 +31,32 @@ export async function runTests(
   let next = 0;
   const worker = async () => {
     for (let index = next++; index < requests.length; index = next++) {
+      context.signal.throwIfAborted();
       const one = requests[index]!;
       emit({ type: 'test-start', job: one.job, suite: one.suite, test: one.test });
       const machine = JSON.stringify(one.machine);
       const failed = noBoot.get(machine);
-      const result = failed ? notBooted(one, failed) : await runTrial(one, context);
+      const result = failed ? notBooted(one, failed) : await tryTrial(one, context);
       if (result.guest && result.boot_ms === null && result.verdict !== 'error') noBoot.set(machine, result);
       line.tests[index] = result;
       emit({ type: 'test-end', job: one.job, result });
     }
   };
-  await Promise.all(Array.from({ length: guests }, worker));
+  // All of them are at their end before anything is thrown: nothing runs on behind a report.
+  const ends = await Promise.allSettled(Array.from({ length: guests }, worker));
+  for (const end of ends) if (end.status === 'rejected') throw end.reason;
   return { value: undefined, cached: false, text: `${requests.length} tests` };
+}
+
+/** A guest that we can't start or follow is an error of this test; the others go on. */
+async function tryTrial(one: TrialRequest, context: Context): Promise<TestResult> {
+  try {
+    return await runTrial(one, context);
+  } catch (thrown) {
+    context.signal.throwIfAborted();
+    const { message, hint } = asKilnError(thrown);
+    return notRun(one, 'error', [message, hint].filter(Boolean).join('; '));
+  }
 }
 
 function request(
@@ -71,19 +86,23 @@ function request(
 
 /** A kernel that did not come up for one test is not waited for again and again. */
 function notBooted(one: TrialRequest, first: TestResult): TestResult {
-  return {
-    suite: one.suite,
-    test: one.test,
-    job: one.job,
-    verdict: first.verdict,
-    detail: `not run: the kernel did not boot for ${first.suite}/${first.test} (${first.detail})`,
+  const why = `not run: the kernel did not boot for ${first.suite}/${first.test} (${first.detail})`;
+  return notRun(one, first.verdict, why);
+}
+
+function notRun(
+  { suite, test, job, reproduce }: TrialRequest,
+  verdict: TestResult['verdict'],
+  detail: string,
+): TestResult {
+  const nothing = {
     cases: [],
     splats: [],
     problems: [],
+    artifacts: [],
     duration_ms: 0,
     boot_ms: null,
     guest: null,
-    artifacts: [],
-    reproduce: one.reproduce,
   };
+  return { suite, test, job, verdict, detail, ...nothing, reproduce };
 }

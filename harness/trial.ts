@@ -41,7 +41,7 @@ export async function runTrial(request: TrialRequest, context: Context): Promise
       mode: 0o755,
     });
     const session = new Session(guest, collector);
-    const seen = await converse(session, collector, request);
+    const seen = await converse(session, request);
     context.signal.throwIfAborted();
     guest.kill();
     await guest.exited;
@@ -67,7 +67,7 @@ export async function runTrial(request: TrialRequest, context: Context): Promise
 
 type Seen = Omit<Evidence, 'ktap' | 'splats' | 'limit'> & { bootMs: number | null; artifacts: string[] };
 
-async function converse(session: Session, collector: Collector, request: TrialRequest): Promise<Seen> {
+async function converse(session: Session, request: TrialRequest): Promise<Seen> {
   const seen: Seen = { bootLoss: null, run: null, bootMs: null, artifacts: [], problems: [], staysOn: false };
   const hello = await session.hello(deadlines.boot);
   if (hello.loss) return { ...seen, bootLoss: hello.loss };
@@ -82,7 +82,6 @@ async function converse(session: Session, collector: Collector, request: TrialRe
     limitMs: limit * 1000,
   };
   seen.run = await session.run(program, deadlines.grace);
-  collector.testOver();
   if (seen.run.loss) return seen;
   if ((seen.run.end?.leftovers ?? 0) > 0)
     seen.problems.push(`${seen.run.end?.leftovers} processes outlived the test and were killed`);

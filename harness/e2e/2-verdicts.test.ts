@@ -21,6 +21,7 @@ test('each misbehaviour has its verdict', async (t) => {
       'canaries/forked_buffer': 'pass',
       'canaries/garbage': 'pass',
       'canaries/kill_everything': 'pass',
+      'canaries/late_console': 'pass',
       'canaries/long_line': 'pass',
       'canaries/no_results': 'pass',
       'canaries/out_of_memory': 'fail',

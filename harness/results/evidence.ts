@@ -13,6 +13,8 @@ export const logFiles = { console: 'console.log', kmsg: 'kernel.log', output: 'o
 
 /** Records kept for the search for splats; with a flooding kernel the first and the last half of these. */
 const maxRecords = 100_000;
+/** What the agent writes to the kernel log before it powers off (images/agent/log.c). */
+const farewell = 'kiln-agent: powering off';
 /** Splats kept of one guest: a kernel that complains for ever says nothing new after these. */
 const maxSplats = 100;
 /** Bytes of the console's end that are searched when the guest was lost. */
@@ -25,7 +27,6 @@ export class Collector {
   #records: KmsgRecord[] = [];
   #console: Buffer[] = [];
   #consoleBytes = 0;
-  #afterTest: number | null = null;
 
   constructor(dir: string) {
     this.#logs = {
@@ -55,11 +56,6 @@ export class Collector {
       this.#consoleBytes -= this.#console.shift()!.length;
   };
 
-  /** From here on, what the console says belongs to the shutdown: the log's own channel ends with the agent. */
-  testOver(): void {
-    this.#afterTest = this.#logs.console.bytes;
-  }
-
   ktap(): KtapResult {
     return this.#ktap.end();
   }
@@ -74,8 +70,7 @@ export class Collector {
     const phase = ({ seq }: Splat): SplatResult['phase'] =>
       (seq ?? 0) < begin ? 'boot' : (seq ?? 0) < end ? 'test' : 'shutdown';
     const fromLog = findSplats(this.#records).map((splat) => describe(splat, phase(splat)));
-    if (!lost && this.#afterTest === null) return fromLog.slice(0, maxSplats);
-    const rest = lost ? this.#consoleText(0) : this.#consoleText(this.#afterTest ?? 0);
+    const rest = lost ? this.#consoleText() : this.#sinceFarewell();
     const late = lost ? (run?.begin ? 'test' : 'boot') : 'shutdown';
     const fromConsole = findSplats(parseConsole(rest)).map((splat) => describe(splat, late));
     return merge(fromLog, fromConsole).slice(0, maxSplats);
@@ -85,9 +80,15 @@ export class Collector {
     await Promise.all(Object.values(this.#logs).map((log) => log.close()));
   }
 
-  #consoleText(from: number): Buffer {
-    const kept = Buffer.concat(this.#console);
-    return kept.subarray(Math.max(0, from - (this.#logs.console.bytes - kept.length)));
+  #consoleText(): Buffer {
+    return Buffer.concat(this.#console);
+  }
+
+  /** What a killed process wrote may still come before the agent's last word on the console, but not after it. */
+  #sinceFarewell(): Buffer {
+    const text = this.#consoleText();
+    const at = text.lastIndexOf(farewell);
+    return at < 0 ? Buffer.alloc(0) : text.subarray(at);
   }
 }
 

@@ -49,7 +49,7 @@ function readSaying(rest: string): Saying | null {
   if (/^K?TAP version \d+\s*$/.test(rest)) {
     return { type: 'version' };
   }
-  const plan = /^1\.\.(\d{1,9})\s*(?:#\s*(.*))?$/s.exec(rest);
+  const plan = /^1\.\.(\d{1,40})\s*(?:#\s*(.*))?$/s.exec(rest);
   if (plan) {
     const skip = /^skip\S*\s*(.*)$/is.exec(plan[2] ?? '')?.[1];
     return { type: 'plan', count: Number(plan[1]), skip: skip?.trim() ?? null };

@@ -17,7 +17,7 @@ export type Series = { name: string; source: string; patches: Patch[] };
  * @param patchesDir where bare names are looked up
  */
 export async function readSeries(source: string, patchesDir: string, signal?: AbortSignal): Promise<Series> {
-  const range = /^git:(.+)#(.+\.\..+)$/.exec(source);
+  const range = /^git:(.+)#(.*\.\..*)$/.exec(source);
   if (range) return named(source, basename(range[1]!), await gitRange(range[1]!, range[2]!, signal));
   const path = (await namedDirectory(source, patchesDir)) ?? resolve(source);
   const info = await stat(path).catch(() => undefined);

@@ -103,16 +103,20 @@ async function amAll(worktree: string, patches: Named[], mailDir: string, contex
 /** quilt takes bare diffs too; git wants a mail around them. Without a date git would take the time of day. */
 function asMail(patch: Patch): Buffer {
   const head = patch.content.subarray(0, 65_536).toString('latin1');
-  const beforeDiff = head.split(/^(?:diff --git |--- )/m)[0] ?? '';
-  if (!/^From(:| \S+ )/m.test(beforeDiff)) {
-    const header = `From: unknown <unknown@localhost>\n${noDate}Subject: ${patch.file}\n\n`;
-    return Buffer.concat([Buffer.from(header), patch.content]);
+  const header = (head.split(/^(?:diff --git |--- )/m)[0] ?? '').split(/\r?\n\r?\n/)[0] ?? '';
+  const isMail =
+    /^From(:| \S+ )/m.test(header) && header.split(/\r?\n/).every((line) => headerLine.test(line));
+  if (!isMail) {
+    const made = `From: unknown <unknown@localhost>\n${noDate}Subject: ${patch.file}\n\n`;
+    return Buffer.concat([Buffer.from(made), patch.content]);
   }
-  if (/^Date:/im.test(beforeDiff.split(/\r?\n\r?\n/)[0] ?? '')) return patch.content;
+  if (/^Date:/im.test(header)) return patch.content;
   const from = /^From:/m.exec(head)?.index ?? 0;
   return Buffer.concat([patch.content.subarray(0, from), Buffer.from(noDate), patch.content.subarray(from)]);
 }
 
+/** A field, its continuation, the mailbox's From line, or nothing. */
+const headerLine = /^(?:[A-Za-z0-9-]+:|\s|>?From |$)/;
 const noDate = 'Date: Thu, 1 Jan 1970 00:00:00 +0000\n';
 
 async function describe(

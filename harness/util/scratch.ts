@@ -23,10 +23,10 @@ export async function scratchDirectory(parent: string): Promise<AsyncDisposable 
   };
 }
 
-/** Remove what processes that are gone have left in `parent`. What can't be removed is somebody else's. */
+/** Remove what processes that are gone have left in `parent`: scratch directories, and what was made aside. What can't be removed is somebody else's. */
 export async function sweep(parent: string): Promise<void> {
   for (const name of await readdir(parent).catch(() => [])) {
-    const pid = Number(/^kiln-(\d+)-/.exec(name)?.[1] ?? 0);
+    const pid = Number(/^kiln-(\d+)-|\.(\d+)\.[0-9a-f]{8}\.tmp$/.exec(name)?.slice(1).find(Boolean) ?? 0);
     if (pid > 0 && !isAlive(pid))
       await rm(join(parent, name), { recursive: true, force: true }).catch(() => {});
   }

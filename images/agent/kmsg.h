@@ -9,6 +9,7 @@
 /* Levels of printk, with the facility "user": the host tells by it that the
  * kernel didn't say this. */
 #define KMSG_WARNING 12
+#define KMSG_INFO 14
 #define KMSG_DEBUG 15
 
 /* Opens /dev/kmsg for good; reading starts at the oldest record. */

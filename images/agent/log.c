@@ -64,8 +64,13 @@ void catch_own_faults(void)
 		sigaction(faults[i], &action, NULL);
 }
 
+/*
+ * The kernel log reaches the console in order: what the host reads there behind
+ * this line was said during the shutdown, by the kernel and by no process.
+ */
 void power_off(void)
 {
+	kmsg_write(KMSG_INFO, "powering off");
 	sync();
 	reboot(RB_POWER_OFF);
 	/* PID 1 may not return: the kernel would panic and hide the reason. */
