@@ -8,6 +8,7 @@
 #include <string.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
+#include <termios.h>
 #include <unistd.h>
 
 #include "cgroup.h"
@@ -358,6 +359,8 @@ static void finish(void)
 {
 	struct json_writer *message = control_message("end");
 
+	/* What its dead processes had still to say on the console, for ever perhaps. */
+	tcflush(STDERR_FILENO, TCOFLUSH);
 	json_add_integer(message, "id", test.id);
 	json_add_string(message, "how", test.how);
 	json_add_integer(message, "status", test.status);
