@@ -105,7 +105,10 @@ async function configure(
 
 function configureError(output: string[], source: string, tree: Tree, cause: unknown): KilnError {
   const last = lastToTouch(tree);
-  const line = output.find((text) => /Kconfig.*:\d+:/.test(text)) ?? output.at(-1) ?? '';
+  const line =
+    output.find((text) => /Kconfig.*:\d+:/.test(text)) ??
+    output.findLast((text) => !/^make(\[\d+\])?: (Entering|Leaving) /.test(text)) ??
+    '';
   const file = line.replace(`${source}/`, '').split(':')[0] ?? '';
   const patch = last.get(file)?.file;
   return new KilnError(

@@ -23,14 +23,14 @@ export function testLine(result: TestResult): string {
   const { verdict, suite, test, cases, duration_ms, detail } = result;
   const count = cases.length > 0 ? `${cases.length} case${cases.length === 1 ? '' : 's'}, ` : '';
   const why = detail === '' ? '' : `: ${printable(detail)}`;
-  return `${verdict.toUpperCase().padEnd(7)} ${suite}/${test} (${count}${seconds(duration_ms)})${why}`;
+  return `${verdict.toUpperCase().padEnd(7)} ${printable(`${suite}/${test}`)} (${count}${seconds(duration_ms)})${why}`;
 }
 
 /** What a reader of a failed test wants next: its cases, the kernel's words, where the logs are, how to repeat it. */
 export function failureLines(result: TestResult, dir: string): string[] {
   const bad = result.cases.filter(({ verdict }) => verdict === 'fail' || verdict === 'timeout');
   return [
-    `${result.verdict.toUpperCase()} ${result.suite}/${result.test}: ${printable(result.detail)}`,
+    printable(`${result.verdict.toUpperCase()} ${result.suite}/${result.test}: ${result.detail}`),
     ...bad
       .slice(0, 10)
       .flatMap(({ name, detail }) => [`  not ok ${printable(name)}`, ...indent(detail, 4, 6)]),
