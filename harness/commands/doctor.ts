@@ -7,7 +7,7 @@ import { findRequirements } from '../host/requirements.ts';
 import { paths } from '../paths.ts';
 import { type Context, cacheDirectory, isTame } from '../util/context.ts';
 
-/** GiB in the cache. Measured: 2.5 with one config, 4 with a KASAN config beside it; the rest is room to build. */
+/** GiB in the cache. Measured: 4.0 with the default and a KASAN config; the rest is room to build. */
 const neededDisk = 6;
 /** GiB for sockets and, later, snapshots. */
 const neededTmpfs = 1;

@@ -12,10 +12,7 @@ const busybox = '/bin/busybox';
 const prompt = 'guest# ';
 
 /** `kiln shell`: an interactive guest with the kernel and the tests of the job. Its exit ends the guest. */
-export async function shellCommand(
-  options: JobOptions & { memory?: string },
-  signal: AbortSignal,
-): Promise<number> {
+export async function shellCommand(options: JobOptions, signal: AbortSignal): Promise<number> {
   if (!(await exists(busybox)))
     throw new KilnError('infrastructure', `there is no ${busybox} to pack`, {
       hint: 'install busybox-static',

@@ -33,8 +33,11 @@ export async function startGuest(machine: Machine, signal: AbortSignal): Promise
   await using undo = new AsyncDisposableStack();
   // Private and short: a Unix socket's path has at most 107 bytes.
   const sockets = undo.use(await scratchDirectory(tmpdir().length > 70 ? '/tmp' : tmpdir())).path;
-  const listening = await Promise.all(['qmp', ...portNames].map((name) => listen(join(sockets, name))));
-  for (const { server } of listening) undo.defer(() => void server.close());
+  const listening: Listening[] = [];
+  undo.defer(() => {
+    for (const { server } of listening) server.close();
+  });
+  for (const name of ['qmp', ...portNames]) listening.push(await listen(join(sockets, name)));
   const argv = guestArgv(machine, sockets);
   const child = spawn(argv[0]!, argv.slice(1), {
     endSignal: 'KILL',
