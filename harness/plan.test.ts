@@ -109,6 +109,7 @@ test('the options that make a job again are those that differ from the default, 
         accel: 'tcg',
         timeout: 5,
         jobs: 9,
+        isolate: null,
       }),
     ),
     " --series srvfs --series 'Ann'\\''s.mbox' --base 'git:/my src/linux#v6.12' --config kasan,lockdep" +
@@ -126,6 +127,7 @@ function ask(given: Partial<Ask> = {}): Ask {
     accel: 'auto',
     timeout: null,
     jobs: 1,
+    isolate: null,
     ...given,
   };
 }

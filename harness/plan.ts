@@ -3,6 +3,7 @@
 import { basename, resolve } from 'node:path';
 import { KilnError } from './errors.ts';
 import type { AcceleratorWish } from './guest/accelerator.ts';
+import type { Isolation } from './suite/settings.ts';
 import type { Suite } from './suite/suite.ts';
 import { quote } from './util/quote.ts';
 
@@ -22,6 +23,8 @@ export type Ask = {
   timeout: number | null;
   /** Guests at once. */
   jobs: number;
+  /** Overrides every suite's own. */
+  isolate: Isolation | null;
 };
 
 export const defaultBase = 'debian:linux-source-6.12';
@@ -129,6 +132,7 @@ export function jobOptions(ask: Ask): string {
     ...(ask.config.length === 0 ? [] : ['--config', ask.config.join(',')]),
     ...ask.tests.flatMap((dir) => ['--tests', dir]),
     ...(ask.accel === 'auto' ? [] : ['--accel', ask.accel]),
+    ...(ask.isolate === null ? [] : ['--isolate', ask.isolate]),
     ...(ask.timeout === null ? [] : ['--timeout', String(ask.timeout)]),
   ];
   return words.map((word) => ` ${quote(word)}`).join('');

@@ -1,18 +1,25 @@
 // SPDX-License-Identifier: MIT
 import { join } from 'node:path';
-import { asKilnError } from './errors.ts';
+import { runByCase } from './cases.ts';
 import { machineFor } from './guest/machine.ts';
+import { Guests } from './guests.ts';
 import type { Built } from './job.ts';
 import type { Line, StageResult } from './line.ts';
 import { self } from './paths.ts';
 import { jobOptions, type Plan, type PlannedSuite } from './plan.ts';
 import type { TestResult } from './results/schema.ts';
-import { runTrial, type TrialRequest } from './trial.ts';
+import type { Isolation } from './suite/settings.ts';
+import { notRun, runTrials, type TrialRequest, type Watcher } from './trial.ts';
 import type { Context } from './util/context.ts';
 import { quote } from './util/quote.ts';
 
 /** kselftest's own default is 45 s on real machines. */
 const defaultLimit = 60;
+/** The share of the memory that is free at the start, which guests may take together. */
+const memoryShare = 0.8;
+
+/** Tests that are run one after another in one guest; or one test, alone or case by case. */
+type Unit = { isolation: Isolation; requests: TrialRequest[] };
 
 /** Run every planned test, several guests at once; results go to `line.tests` as they come, in the plan's order. */
 export async function runTests(
@@ -22,41 +29,53 @@ export async function runTests(
   context: Context,
 ): Promise<StageResult<void>> {
   const { plan, emit } = line;
-  const requests = built.run.flatMap((planned) =>
-    planned.tests.map((test) => request(plan, built, planned, test, runDir)),
-  );
-  const guests = Math.min(plan.ask.jobs, requests.length);
-  emit({ type: 'tests-planned', job: plan.id, total: requests.length, guests });
+  const units = built.run.flatMap((planned) => unitsOf(plan, built, planned, runDir));
+  const order = new Map(units.flatMap(({ requests }) => requests).map((request, index) => [request, index]));
+  emit({
+    type: 'tests-planned',
+    job: plan.id,
+    total: order.size,
+    guests: Math.min(plan.ask.jobs, order.size),
+  });
   const noBoot = new Map<string, TestResult>();
-  let next = 0;
-  const worker = async () => {
-    for (let index = next++; index < requests.length; index = next++) {
-      context.signal.throwIfAborted();
-      const one = requests[index]!;
-      emit({ type: 'test-start', job: one.job, suite: one.suite, test: one.test });
-      const machine = JSON.stringify(one.machine);
-      const failed = noBoot.get(machine);
-      const result = failed ? notBooted(one, failed) : await tryTrial(one, context);
-      if (result.guest && result.boot_ms === null && result.verdict !== 'error') noBoot.set(machine, result);
-      line.tests[index] = result;
-      emit({ type: 'test-end', job: one.job, result });
-    }
+  const watcher: Watcher = {
+    begins: ({ job, suite, test }) => emit({ type: 'test-start', job, suite, test }),
+    ended: (request, result) => {
+      if (result.guest && result.boot_ms === null && result.verdict !== 'error')
+        noBoot.set(JSON.stringify(request.machine), result);
+      line.tests[order.get(request)!] = result;
+      emit({ type: 'test-end', job: request.job, result });
+    },
+    instead: (request) => {
+      const first = noBoot.get(JSON.stringify(request.machine));
+      return first ? notBooted(request, first) : null;
+    },
   };
+  await using guests = new Guests(plan.ask.jobs, memoryBudget(), context);
   // All of them are at their end before anything is thrown: nothing runs on behind a report.
-  const ends = await Promise.allSettled(Array.from({ length: guests }, worker));
+  const ends = await Promise.allSettled(
+    units.map(({ isolation, requests }) =>
+      isolation === 'case'
+        ? runByCase(requests[0]!, guests, context, watcher)
+        : runTrials(requests, guests, context, watcher),
+    ),
+  );
   for (const end of ends) if (end.status === 'rejected') throw end.reason;
-  return { value: undefined, cached: false, text: `${requests.length} tests` };
+  return { value: undefined, cached: false, text: `${order.size} tests` };
 }
 
-/** A guest that we can't start or follow is an error of this test; the others go on. */
-async function tryTrial(one: TrialRequest, context: Context): Promise<TestResult> {
-  try {
-    return await runTrial(one, context);
-  } catch (thrown) {
-    context.signal.throwIfAborted();
-    const { message, hint } = asKilnError(thrown);
-    return notRun(one, 'error', [message, hint].filter(Boolean).join('; '));
-  }
+/** MiB. */
+function memoryBudget(): number {
+  return (process.availableMemory() / 2 ** 20) * memoryShare;
+}
+
+function unitsOf(plan: Plan, built: Built, planned: PlannedSuite, runDir: string): Unit[] {
+  const isolation = plan.ask.isolate ?? planned.suite.settings.isolation ?? 'test';
+  const requests = planned.tests.map((test) => request(plan, built, planned, test, isolation, runDir));
+  if (requests.length === 0) return [];
+  return isolation === 'suite'
+    ? [{ isolation, requests }]
+    : requests.map((one) => ({ isolation, requests: [one] }));
 }
 
 function request(
@@ -64,6 +83,7 @@ function request(
   built: Built,
   planned: PlannedSuite,
   test: string,
+  isolation: Isolation,
   runDir: string,
 ): TrialRequest {
   const { suite } = planned;
@@ -76,7 +96,9 @@ function request(
     job: plan.id,
     suite: suite.name,
     test,
+    args: [],
     machine,
+    origin: isolation === 'boot' ? 'boot' : 'fork',
     limit: plan.ask.timeout ?? suite.settings.timeout ?? defaultLimit,
     runDir,
     guestDir: join(runDir, 'guests', plan.id, suite.name, test),
@@ -88,21 +110,4 @@ function request(
 function notBooted(one: TrialRequest, first: TestResult): TestResult {
   const why = `not run: the kernel did not boot for ${first.suite}/${first.test} (${first.detail})`;
   return notRun(one, first.verdict, why);
-}
-
-function notRun(
-  { suite, test, job, reproduce }: TrialRequest,
-  verdict: TestResult['verdict'],
-  detail: string,
-): TestResult {
-  const nothing = {
-    cases: [],
-    splats: [],
-    problems: [],
-    artifacts: [],
-    duration_ms: 0,
-    boot_ms: null,
-    guest: null,
-  };
-  return { suite, test, job, verdict, detail, ...nothing, reproduce };
 }

@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: MIT
-// One test in one fresh guest: boot, run, fetch, power off, judge.
+// One test in a guest: run, fetch, judge. And tests that share a guest, one after another.
 import { mkdir, writeFile } from 'node:fs/promises';
 import { join, relative } from 'node:path';
-import { Session } from './channel/session.ts';
-import { startGuest } from './guest/guest.ts';
-import type { Machine } from './guest/machine.ts';
+import type { Loss, Session } from './channel/session.ts';
+import { asKilnError } from './errors.ts';
+import { guestArgv, type Machine } from './guest/machine.ts';
+import type { GuestOrigin, Guests, Lodging } from './guests.ts';
 import { Collector, logFiles } from './results/evidence.ts';
 import { type Evidence, isBad, judge } from './results/judge.ts';
 import type { TestResult } from './results/schema.ts';
@@ -15,7 +16,10 @@ export type TrialRequest = {
   job: string;
   suite: string;
   test: string;
+  /** Of the program, without argv[0]. */
+  args: string[];
   machine: Machine;
+  origin: GuestOrigin;
   /** Seconds of guest time. */
   limit: number;
   /** The run's directory, and this guest's directory in it. Both absolute. */
@@ -24,60 +28,125 @@ export type TrialRequest = {
   reproduce: string;
 };
 
-/** Milliseconds of host time. Generous: a loaded machine without KVM is slow, and a guest that lives says so. */
-const deadlines = { boot: 120_000, setup: 20_000, grace: 30_000, fetch: 30_000, powerOff: 30_000 };
+/** Milliseconds of host time. */
+const deadlines = { grace: 30_000, fetch: 30_000, powerOff: 30_000 };
 /** Bytes of files that a test may leave. */
 const artifactLimit = 64 * 1024 * 1024;
 
-/** Run one test program. Its trouble, the kernel's and QEMU's are in the result; only ours is thrown. */
-export async function runTrial(request: TrialRequest, context: Context): Promise<TestResult> {
+/** Who is told when a test begins and what came of it. */
+export type Watcher = {
+  begins: (request: TrialRequest) => void;
+  ended: (request: TrialRequest, result: TestResult) => void;
+  /** A result that makes running it pointless; asked when its turn comes. */
+  instead: (request: TrialRequest) => TestResult | null;
+};
+
+/**
+ * Run tests in one guest, one after another; after one that was lost, the next has a new one. A test's trouble, the
+ * kernel's and ours is in its result; only an interruption is thrown.
+ */
+export async function runTrials(
+  requests: TrialRequest[],
+  guests: Guests,
+  context: Context,
+  watcher: Watcher,
+): Promise<void> {
+  const { machine, origin } = requests[0]!;
+  using _turn = await guests.turn(machine, origin);
+  let lodging: Lodging | null = null;
+  try {
+    for (const [index, request] of requests.entries()) {
+      context.signal.throwIfAborted();
+      let result = watcher.instead(request);
+      if (result) {
+        watcher.ended(request, result);
+        continue;
+      }
+      watcher.begins(request);
+      try {
+        const isLast = index === requests.length - 1;
+        ({ result, lodging } = await runTrial(request, lodging, isLast, guests));
+      } catch (thrown) {
+        context.signal.throwIfAborted();
+        lodging = null;
+        const { message, hint } = asKilnError(thrown);
+        result = notRun(request, 'error', [message, hint].filter(Boolean).join('; '));
+      }
+      context.signal.throwIfAborted();
+      watcher.ended(request, result);
+    }
+  } finally {
+    lodging?.[Symbol.dispose]();
+  }
+}
+
+/** The guest is given back if it can run another test. */
+async function runTrial(
+  request: TrialRequest,
+  before: Lodging | null,
+  isLast: boolean,
+  guests: Guests,
+): Promise<{ result: TestResult; lodging: Lodging | null }> {
   const { guestDir, machine, runDir } = request;
   await mkdir(guestDir, { recursive: true });
+  const script = writeFile(join(guestDir, 'qemu.sh'), bootScript(machine), { mode: 0o755 });
   const collector = new Collector(guestDir);
-  const started = performance.now();
+  let lodging: Lodging | null = before;
   try {
-    await using guest = await startGuest(machine, context.signal);
-    await writeFile(join(guestDir, 'qemu.sh'), `#!/bin/sh\nexec ${guest.argv.map(quote).join(' ')}\n`, {
-      mode: 0o755,
-    });
-    const session = new Session(guest, collector);
-    const seen = await converse(session, request);
-    context.signal.throwIfAborted();
-    guest.kill();
-    await guest.exited;
-    const lost = seen.bootLoss !== null || (seen.run?.loss ?? null) !== null;
+    lodging?.session?.tell(collector);
+    lodging ??= await guests.lodge(machine, request.origin, collector);
+    const { origin, argv, bootMs, startMs } = lodging;
+    const started = performance.now();
+    const seen = lodging.session
+      ? await converse(lodging.session, request, isLast && origin === 'boot')
+      : { ...nothingSeen, bootLoss: lodging.loss };
+    const lost = lossOf(seen) !== null;
+    if (lost && lodging.guest) {
+      lodging.guest.kill();
+      await lodging.guest.exited;
+    }
+    lodging.session?.tell(nobody);
     const splats = collector.splats(seen.run, lost);
     const judgement = judge({ ...seen, ktap: collector.ktap(), splats, limit: request.limit });
-    return {
+    const result = {
       suite: request.suite,
       test: request.test,
       job: request.job,
       ...judgement,
       splats,
       duration_ms: seen.run?.end?.duration_ms ?? Math.round(performance.now() - started),
-      boot_ms: seen.bootMs,
-      guest: describeGuest(request, guest.argv),
+      boot_ms: bootMs,
+      guest: describeGuest(request, argv, origin, before ? 0 : startMs),
       artifacts: seen.artifacts.map((file) => relative(runDir, join(guestDir, 'artifacts', file))),
       reproduce: isBad(judgement.verdict) ? request.reproduce : null,
     };
+    if (!lost && !isLast) return { result, lodging };
+    lodging[Symbol.dispose]();
+    return { result, lodging: null };
+  } catch (error) {
+    lodging?.[Symbol.dispose]();
+    throw error;
   } finally {
-    await collector.close();
+    await Promise.all([script, collector.close()]);
   }
 }
 
-type Seen = Omit<Evidence, 'ktap' | 'splats' | 'limit'> & { bootMs: number | null; artifacts: string[] };
+const nobody = { output: () => {}, kernelLog: () => {}, console: () => {} };
 
-async function converse(session: Session, request: TrialRequest): Promise<Seen> {
-  const seen: Seen = { bootLoss: null, run: null, bootMs: null, artifacts: [], problems: [], staysOn: false };
-  const hello = await session.hello(deadlines.boot);
-  if (hello.loss) return { ...seen, bootLoss: hello.loss };
-  seen.bootMs = hello.message.boot_ms;
-  const setup = await session.setup(deadlines.setup);
-  if (setup.loss) return { ...seen, bootLoss: setup.loss };
-  const { suite, test, limit, guestDir } = request;
+type Seen = Omit<Evidence, 'ktap' | 'splats' | 'limit'> & { artifacts: string[] };
+
+const nothingSeen: Seen = { bootLoss: null, run: null, artifacts: [], problems: [], staysOn: false };
+
+function lossOf({ bootLoss, run }: Seen): Loss | null {
+  return bootLoss ?? run?.loss ?? null;
+}
+
+async function converse(session: Session, request: TrialRequest, powerOff: boolean): Promise<Seen> {
+  const seen: Seen = { ...nothingSeen, problems: [] };
+  const { suite, test, args, limit, guestDir } = request;
   const program = {
     path: `/tests/${suite}/${test}`,
-    args: [],
+    args,
     cwd: `/tests/${suite}`,
     limitMs: limit * 1000,
   };
@@ -91,14 +160,27 @@ async function converse(session: Session, request: TrialRequest): Promise<Seen> 
     seen.artifacts = fetched.files;
     if (fetched.problem) seen.problems.push(fetched.problem);
   }
-  seen.staysOn = !(await session.powerOff(deadlines.powerOff));
+  // A fork is dropped: its machine's shutdown is the same for all of them, and isolation=boot sees it.
+  if (powerOff) seen.staysOn = !(await session.powerOff(deadlines.powerOff));
   return seen;
 }
 
-function describeGuest({ machine, runDir, guestDir }: TrialRequest, qemu: string[]): TestResult['guest'] {
+/** What boots this machine; QEMU looks for its sockets in the directory `sockets`. */
+function bootScript(machine: Machine): string {
+  return `#!/bin/sh\nexec ${guestArgv(machine, 'sockets').map(quote).join(' ')}\n`;
+}
+
+function describeGuest(
+  { machine, runDir, guestDir }: TrialRequest,
+  qemu: string[],
+  origin: GuestOrigin,
+  startMs: number,
+): TestResult['guest'] {
   const path = (file: string) => relative(runDir, join(guestDir, file));
   return {
     qemu,
+    origin,
+    start_ms: Math.round(startMs * 10) / 10,
     console: path(logFiles.console),
     kmsg: path(logFiles.kmsg),
     output: path(logFiles.output),
@@ -106,4 +188,22 @@ function describeGuest({ machine, runDir, guestDir }: TrialRequest, qemu: string
     cpus: machine.cpus,
     cmdline: machine.cmdline,
   };
+}
+
+/** The result of a test that could not be run. */
+export function notRun(
+  { suite, test, job, reproduce }: TrialRequest,
+  verdict: TestResult['verdict'],
+  detail: string,
+): TestResult {
+  const nothing = {
+    cases: [],
+    splats: [],
+    problems: [],
+    artifacts: [],
+    duration_ms: 0,
+    boot_ms: null,
+    guest: null,
+  };
+  return { suite, test, job, verdict, detail, ...nothing, reproduce };
 }

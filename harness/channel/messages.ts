@@ -60,7 +60,12 @@ export type HostMessage =
 /** Splits the control port's bytes into checked messages. Throws a sentence about what the guest did wrong. */
 export class MessageReader {
   #rest: Buffer = Buffer.alloc(0);
-  #seq = 0;
+  /** The number of the last message. */
+  seq: number;
+
+  constructor(seq = 0) {
+    this.seq = seq;
+  }
 
   read(chunk: Buffer): GuestMessage[] {
     const messages: GuestMessage[] = [];
@@ -84,9 +89,9 @@ export class MessageReader {
     }
     const message = fromGuest.safeParse(json);
     if (!message.success) throw new Error('it sent a message that the protocol does not know');
-    if (message.data.seq !== this.#seq + 1)
-      throw new Error(`it sent message ${message.data.seq} where ${this.#seq + 1} was due`);
-    this.#seq++;
+    if (message.data.seq !== this.seq + 1)
+      throw new Error(`it sent message ${message.data.seq} where ${this.seq + 1} was due`);
+    this.seq++;
     return message.data;
   }
 }

@@ -36,6 +36,19 @@ export type TestRun = {
   incomplete: boolean;
 };
 
+/** How far a conversation has come. A fork's goes on where its template's stood still. */
+export type Marks = {
+  /** The last message's number, in each direction. */
+  guestSeq: number;
+  hostSeq: number;
+  /** The last `id` the host gave. */
+  id: number;
+  /** Bytes of the ktap port. */
+  outputBytes: number;
+  /** The next record of the kernel log. */
+  nextRecord: number;
+};
+
 type Waiting = { matches: (message: GuestMessage) => boolean; resolve: (heard: Heard<GuestMessage>) => void };
 
 /** Milliseconds in which bytes announced by `end` must have come. */
@@ -46,7 +59,7 @@ export class Session {
   /** Host time of the last message, as performance.now() gives it. */
   lastHeard = performance.now();
   readonly #guest: Guest;
-  readonly #reader = new MessageReader();
+  readonly #reader: MessageReader;
   readonly #kmsg = new KmsgParser();
   readonly #begun = new Map<number, GuestMessageOf<'begin'>>();
   #early: GuestMessage[] = [];
@@ -57,20 +70,45 @@ export class Session {
   #outputBytes = 0;
   #nextRecord = 0;
 
-  constructor(guest: Guest, listener: Listener) {
+  #listener: Listener;
+
+  constructor(guest: Guest, listener: Listener, marks?: Marks) {
     this.#guest = guest;
+    this.#listener = listener;
+    this.#reader = new MessageReader(marks?.guestSeq);
+    if (marks) {
+      this.#seq = marks.hostSeq;
+      this.#id = marks.id;
+      this.#outputBytes = marks.outputBytes;
+      this.#nextRecord = marks.nextRecord;
+    }
     guest.ports.control.on('data', (chunk: Buffer) => this.#hear(chunk));
     guest.ports.ktap.on('data', (chunk: Buffer) => {
       this.#outputBytes += chunk.length;
-      listener.output(chunk);
+      this.#listener.output(chunk);
     });
     guest.ports.kmsg.on('data', (chunk: Buffer) => {
       const records = this.#kmsg.write(chunk);
       this.#nextRecord = (records.at(-1)?.seq ?? this.#nextRecord - 1) + 1;
-      listener.kernelLog(chunk, records);
+      this.#listener.kernelLog(chunk, records);
     });
-    guest.console.on('data', (chunk: Buffer) => listener.console(chunk));
+    guest.console.on('data', (chunk: Buffer) => this.#listener.console(chunk));
     guest.exited.then((exit) => this.#lose({ why: 'exited', exit }));
+  }
+
+  /** Tell somebody else from now on: a guest may run several tests, one after another. */
+  tell(listener: Listener): void {
+    this.#listener = listener;
+  }
+
+  marks(): Marks {
+    return {
+      guestSeq: this.#reader.seq,
+      hostSeq: this.#seq,
+      id: this.#id,
+      outputBytes: this.#outputBytes,
+      nextRecord: this.#nextRecord,
+    };
   }
 
   /** Wait for the agent's first word. */

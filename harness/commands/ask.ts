@@ -5,6 +5,7 @@ import { type Command, InvalidArgumentError, Option } from 'commander';
 import { paths } from '../paths.ts';
 import { type Ask, defaultBase, type Plan, plan } from '../plan.ts';
 import { listSeries } from '../series/series.ts';
+import { type Isolation, isolations } from '../suite/settings.ts';
 import { findSuites, readSuite, type Suite } from '../suite/suite.ts';
 
 /** Options as commander gives them. */
@@ -16,6 +17,7 @@ export type JobOptions = {
   accel: Ask['accel'];
   timeout?: number;
   jobs?: number;
+  isolate?: Isolation;
 };
 
 /** What to build: all commands that build take these. */
@@ -45,6 +47,12 @@ export function addBuildOptions(command: Command): Command {
 export function addRunOptions(command: Command): Command {
   return command
     .option('--timeout <seconds>', 'limit of each test in guest time, instead of its own', positive)
+    .addOption(
+      new Option(
+        '--isolate <what>',
+        "what has a guest of its own, instead of each suite's own setting",
+      ).choices(isolations),
+    )
     .option('--jobs <n>', `guests at once (default: one a core, ${availableParallelism()} here)`, positive);
 }
 
@@ -59,6 +67,7 @@ export async function readPlan(select: string[], options: JobOptions): Promise<P
     accel: options.accel,
     timeout: options.timeout ?? null,
     jobs: options.jobs ?? availableParallelism(),
+    isolate: options.isolate ?? null,
   };
   return plan(ask, await listSeries(paths.patches), await readSuites(ask.tests));
 }

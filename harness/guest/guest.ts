@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
 import { once } from 'node:events';
+import type { FileHandle } from 'node:fs/promises';
 import { createServer, type Server, type Socket } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -8,7 +9,7 @@ import { setTimeout } from 'node:timers/promises';
 import { KilnError } from '../errors.ts';
 import { type Child, type ChildResult, spawn } from '../util/exec.ts';
 import { scratchDirectory } from '../util/scratch.ts';
-import { guestArgv, type Machine, type PortName, portNames } from './machine.ts';
+import { guestArgv, type Machine, type Origin, type PortName, portNames } from './machine.ts';
 import { Qmp, type QmpEvent } from './qmp.ts';
 
 /** How QEMU ended. `events` are all that QMP told, the last ones say why. */
@@ -28,8 +29,16 @@ export type Guest = AsyncDisposable & {
 /** Milliseconds for QEMU to connect to its sockets; it does so before it touches the guest. */
 const connectDeadline = 20_000;
 
-/** Start QEMU and wait until it is connected. Throws an infrastructure error if it does not start. */
-export async function startGuest(machine: Machine, signal: AbortSignal): Promise<Guest> {
+/**
+ * Start QEMU and wait until it is connected. Throws an infrastructure error if it does not start.
+ * @param inherited QEMU's descriptors from 3 on
+ */
+export async function startGuest(
+  machine: Machine,
+  signal: AbortSignal,
+  origin: Origin = { how: 'boot' },
+  inherited: FileHandle[] = [],
+): Promise<Guest> {
   await using undo = new AsyncDisposableStack();
   // Private and short: a Unix socket's path has at most 107 bytes.
   const sockets = undo.use(await scratchDirectory(tmpdir().length > 70 ? '/tmp' : tmpdir())).path;
@@ -38,10 +47,11 @@ export async function startGuest(machine: Machine, signal: AbortSignal): Promise
     for (const { server } of listening) server.close();
   });
   for (const name of ['qmp', ...portNames]) listening.push(await listen(join(sockets, name)));
-  const argv = guestArgv(machine, sockets);
+  const argv = guestArgv(machine, sockets, origin);
   const child = spawn(argv[0]!, argv.slice(1), {
     endSignal: 'KILL',
-    stdin: 'ignore',
+    // execa's types know no bare numbers in the middle of a list; Node does.
+    stdio: ['ignore', 'pipe', 'pipe', ...inherited.map(({ fd }) => fd as unknown as 'pipe')],
     buffer: { stdout: false, stderr: true, all: false },
     all: false,
     maxBuffer: 65_536,

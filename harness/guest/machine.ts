@@ -44,14 +44,27 @@ export function machineFor(
 /** A panic ends the guest at once: -1 reboots, and -no-reboot makes QEMU exit. */
 const baseCmdline = 'console=ttyS0 panic=-1';
 
+/**
+ * How a guest comes to be. `boot`: from its kernel. `template`: so, but with its memory in a file, to be frozen.
+ * `fork`: from a frozen template, its memory a private copy of the file's, page by page as it is written.
+ */
+export type Origin = { how: 'boot' } | { how: 'template'; memory: string } | { how: 'fork' };
+
+/** The descriptors in which a fork's QEMU finds its template. Names could be gone by then, evicted by another run. */
+export const forkDescriptors = { state: 3, memory: 4 };
+
 /** QEMU's argv for a guest under test. `sockets` holds a listening Unix socket for each port and for QMP. */
-export function guestArgv(machine: Machine, sockets: string): string[] {
+export function guestArgv(machine: Machine, sockets: string, origin: Origin = { how: 'boot' }): string[] {
   const socket = (id: string) => [
     '-chardev',
     `socket,id=${id},path=${doubleCommas(join(sockets, id))},server=off`,
   ];
   return [
     ...common(machine),
+    // A fork has it in its memory; reading it once more would take longer than all the rest.
+    ...(origin.how === 'fork' ? [] : software(machine)),
+    ...memory(machine, origin),
+    ...['-device', 'vmgenid,guid=auto'],
     ...['-chardev', 'stdio,id=console,signal=off', '-serial', 'chardev:console'],
     ...[...socket('qmp'), '-mon', 'chardev=qmp,mode=control'],
     ...['-device', `virtio-serial-pci,id=ports,max_ports=${portNames.length + 1}`],
@@ -66,6 +79,7 @@ export function guestArgv(machine: Machine, sockets: string): string[] {
 export function interactiveArgv(machine: Machine): string[] {
   return [
     ...common(machine),
+    ...software(machine),
     '-chardev',
     'stdio,id=console,signal=off,mux=off',
     '-serial',
@@ -82,7 +96,24 @@ function common(machine: Machine): string[] {
     ...['-smp', String(machine.cpus), '-m', `${machine.memory}M`],
     ...['-sandbox', 'on,obsolete=deny,elevateprivileges=deny,spawn=deny,resourcecontrol=deny'],
     ...['-device', 'pvpanic', '-action', 'panic=none'],
-    ...['-kernel', machine.kernel, '-initrd', machine.initrd, '-append', machine.cmdline],
+  ];
+}
+
+function software({ kernel, initrd, cmdline }: Machine): string[] {
+  return ['-kernel', kernel, '-initrd', initrd, '-append', cmdline];
+}
+
+function memory(machine: Machine, origin: Origin): string[] {
+  if (origin.how === 'boot') return [];
+  const path =
+    origin.how === 'fork' ? `/proc/self/fd/${forkDescriptors.memory}` : doubleCommas(origin.memory);
+  const share = origin.how === 'fork' ? 'off' : 'on';
+  const file = `memory-backend-file,id=memory,size=${machine.memory}M,mem-path=${path},share=${share}`;
+  return [
+    ...['-object', file, '-machine', 'memory-backend=memory'],
+    // The state says "stopped", as the template was when it was saved; without it a fork runs on by itself.
+    ...['-global', 'migration.store-global-state=off'],
+    ...(origin.how === 'fork' ? ['-incoming', 'defer'] : []),
   ];
 }
 

@@ -13,6 +13,7 @@ export class Qmp {
   readonly events: QmpEvent[] = [];
   readonly #socket: Socket;
   readonly #waiting = new Map<number, Waiting>();
+  readonly #listeners = new Set<(event: QmpEvent) => void>();
   readonly #ready: Promise<unknown>;
   readonly #refuse: (error: Error) => void;
   #next = 1;
@@ -37,6 +38,23 @@ export class Qmp {
     return this.#send(command, args, timeout);
   }
 
+  /** Wait for an event that is still to come. @param timeout milliseconds */
+  async event(matches: (event: QmpEvent) => boolean, timeout: number): Promise<QmpEvent> {
+    const late = deadline(timeout, `what QEMU was asked for was not done within ${timeout} ms`);
+    const seen = Promise.withResolvers<QmpEvent>();
+    const listener = (event: QmpEvent) => {
+      if (matches(event)) seen.resolve(event);
+    };
+    const gone = () => seen.reject(closed());
+    this.#listeners.add(listener);
+    this.#socket.once('close', gone);
+    return Promise.race([seen.promise, late.promise]).finally(() => {
+      late.cancel();
+      this.#listeners.delete(listener);
+      this.#socket.off('close', gone);
+    });
+  }
+
   async #send(command: string, args: Record<string, unknown>, timeout: number): Promise<unknown> {
     if (this.#socket.destroyed) throw closed();
     const id = this.#next++;
@@ -57,8 +75,10 @@ export class Qmp {
       return; // torn by QEMU's death; the exit says more
     }
     if ('QMP' in message) greet();
-    else if (typeof message.event === 'string') this.events.push(message as QmpEvent);
-    else {
+    else if (typeof message.event === 'string') {
+      this.events.push(message as QmpEvent);
+      for (const listener of this.#listeners) listener(message as QmpEvent);
+    } else {
       const waiting = this.#waiting.get(Number(message.id));
       const error = message.error as { desc?: string } | undefined;
       if (error) waiting?.reject(new KilnError('infrastructure', `QEMU: ${error.desc ?? 'unknown error'}`));

@@ -124,6 +124,13 @@ export const splatSchema = z.object({
 export const guestSchema = z.object({
   /** QEMU's argv, the program first. */
   qemu: z.array(z.string()),
+  /** Whether it was booted for this test, or forked from a frozen guest. */
+  origin: z.enum(['boot', 'fork']).optional(),
+  /**
+   * From QEMU's start, or from taking one that was started ahead, to the agent's first answer; 0 in a guest that
+   * has run another test before.
+   */
+  start_ms: milliseconds.optional(),
   /** What came over the serial console. */
   console: z.string(),
   /** The kernel log in the form of /dev/kmsg. */
@@ -152,7 +159,7 @@ export const testSchema = z.object({
   problems: z.array(z.string()),
   /** From the start of the program to its end, guest time. */
   duration_ms: milliseconds,
-  /** CLOCK_BOOTTIME when the agent said hello, guest time; null if it never did. */
+  /** CLOCK_BOOTTIME when the agent said hello (in a fork's template, for a fork), guest time; null if it never did. */
   boot_ms: milliseconds.nullable(),
   /** null if no guest was started. */
   guest: guestSchema.nullable(),

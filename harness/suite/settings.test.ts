@@ -44,7 +44,7 @@ for (const [line, problem] of [
   ['memory=1025G', /not a size/],
   ['memory=1T', /not a size/],
   ['memory=', /not a size/],
-  ['Timeout=5', /unknown key "Timeout" \(known: timeout, memory, cpus, cmdline\)/],
+  ['Timeout=5', /unknown key "Timeout" \(known: timeout, memory, cpus, cmdline, isolation\)/],
   [`cmdline=${'é'.repeat(513)}`, /longer than 1,024 bytes/],
 ] as const) {
   test(`refused, with its place: ${line.slice(0, 30)}`, (t) => {

@@ -1,6 +1,13 @@
 // SPDX-License-Identifier: MIT
 import { KilnError } from '../errors.ts';
 
+/**
+ * What shares a guest: `test`, nothing but a test program's own cases; `case`, nothing; `suite`, the suite's test
+ * programs, one after another; `boot`, as `test`, but the guest is booted and not forked.
+ */
+export type Isolation = (typeof isolations)[number];
+export const isolations = ['test', 'case', 'suite', 'boot'] as const;
+
 /** What a suite's `settings` file asks for. Absent keys are undefined; defaults belong to the guest. */
 export type Settings = {
   /** Seconds of guest time a test may take. kselftest's own key; its 0, no limit, is a day here. */
@@ -11,6 +18,7 @@ export type Settings = {
   cpus?: number;
   /** Appended to the guest's kernel command line as it stands. */
   cmdline?: string;
+  isolation?: Isolation;
 };
 
 /** Seconds. */
@@ -31,9 +39,16 @@ export function parseSettings(text: string, file: string): Settings {
     else if (key === 'memory') settings.memory = mebibytes(where, value);
     else if (key === 'cpus') settings.cpus = number(where, key, value, 1, 255);
     else if (key === 'cmdline') settings.cmdline = cmdline(where, value);
-    else throw bad(where, `unknown key "${key}" (known: timeout, memory, cpus, cmdline)`);
+    else if (key === 'isolation') settings.isolation = isolation(where, value);
+    else throw bad(where, `unknown key "${key}" (known: timeout, memory, cpus, cmdline, isolation)`);
   }
   return settings;
+}
+
+function isolation(where: string, value: string): Isolation {
+  const known = isolations.find((name) => name === value);
+  if (!known) throw bad(where, `isolation=${value} is none of ${isolations.join(', ')}`);
+  return known;
 }
 
 function number(where: string, key: string, value: string, min: number, max: number): number {

@@ -1,0 +1,127 @@
+// SPDX-License-Identifier: MIT
+// A template: a guest that was booted, heard and frozen. And the guests forked from it.
+import { type FileHandle, open, readFile, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { setTimeout } from 'node:timers/promises';
+import { KilnError } from '../errors.ts';
+import { type Guest, startGuest } from '../guest/guest.ts';
+import type { Machine } from '../guest/machine.ts';
+import { freeze, prepareThaw } from '../guest/snapshot.ts';
+import { readCachedJson } from '../util/files.ts';
+import { type KmsgRecord, parseKmsg } from './kmsg.ts';
+import { type Loss, type Marks, Session } from './session.ts';
+
+/** A template's files, in its directory of the cache. */
+const files = { memory: 'memory', state: 'state', info: 'template.json', console: 'console', kmsg: 'kmsg' };
+
+/** What a guest said while it booted. */
+export type BootLogs = { console: Buffer; kmsg: Buffer; records: KmsgRecord[] };
+
+/** A frozen guest. Its files stay open, so that they outlive their names. */
+export type Template = AsyncDisposable & {
+  /** CLOCK_BOOTTIME when the agent said hello, in milliseconds. */
+  bootMs: number;
+  marks: Marks;
+  logs: BootLogs;
+  memory: FileHandle;
+  state: FileHandle;
+};
+
+/** The guest that was to become a template was lost while it booted: the kernel's doing, with its logs. */
+export class BootLost extends KilnError {
+  readonly loss: Loss;
+  readonly logs: BootLogs;
+  readonly argv: string[];
+
+  constructor(loss: Loss, logs: BootLogs, argv: string[]) {
+    super('infrastructure', `the guest to be frozen was lost while it booted (${loss.why})`);
+    this.loss = loss;
+    this.logs = logs;
+    this.argv = argv;
+  }
+}
+
+/** Milliseconds in which what boot has set going comes to rest, and the last words of a stopped guest arrive. */
+const rest = 200;
+const quiet = 50;
+
+/**
+ * Boot a machine, freeze it when its agent waits for a test, and put it into `dir`. Throws BootLost if the agent's
+ * first word does not come, and an infrastructure error if QEMU can't freeze it.
+ * @param bootTimeout milliseconds
+ */
+export async function makeTemplate(
+  machine: Machine,
+  dir: string,
+  bootTimeout: number,
+  signal: AbortSignal,
+): Promise<void> {
+  await using guest = await startGuest(machine, signal, {
+    how: 'template',
+    memory: join(dir, files.memory),
+  });
+  const said = { console: [] as Buffer[], kmsg: [] as Buffer[] };
+  const logs = () => bootLogs(Buffer.concat(said.console), Buffer.concat(said.kmsg));
+  const session = new Session(guest, {
+    output: () => {},
+    console: (chunk) => void said.console.push(chunk),
+    kernelLog: (chunk) => void said.kmsg.push(chunk),
+  });
+  const { message, loss } = await session.hello(bootTimeout);
+  signal.throwIfAborted();
+  if (loss) {
+    guest.kill();
+    await guest.exited; // all that it said is evidence
+    throw new BootLost(loss, logs(), guest.argv);
+  }
+  await setTimeout(rest, undefined, { signal });
+  await freeze(guest, join(dir, files.state), () => setTimeout(quiet));
+  const { console, kmsg } = logs();
+  await writeFile(join(dir, files.console), console);
+  await writeFile(join(dir, files.kmsg), kmsg);
+  await writeFile(join(dir, files.info), JSON.stringify({ bootMs: message.boot_ms, marks: session.marks() }));
+}
+
+/** The template in a directory, or undefined if there is no whole one. */
+export async function openTemplate(dir: string): Promise<Template | undefined> {
+  const info = await readCachedJson<{ bootMs: number; marks: Marks }>(join(dir, files.info));
+  if (!info) return undefined;
+  await using undo = new AsyncDisposableStack();
+  try {
+    const memory = undo.use(await open(join(dir, files.memory), 'r+'));
+    const state = undo.use(await open(join(dir, files.state), 'r'));
+    const [console, kmsg] = await Promise.all([
+      readFile(join(dir, files.console)),
+      readFile(join(dir, files.kmsg)),
+    ]);
+    const handles = undo.move();
+    return {
+      ...info,
+      logs: bootLogs(console, kmsg),
+      memory,
+      state,
+      [Symbol.asyncDispose]: () => handles.disposeAsync(),
+    };
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return undefined;
+    throw error;
+  }
+}
+
+function bootLogs(console: Buffer, kmsg: Buffer): BootLogs {
+  return { console, kmsg, records: parseKmsg(kmsg) };
+}
+
+/** Start a fork's QEMU; thaw() lets it run. */
+export async function startFork(template: Template, machine: Machine, signal: AbortSignal): Promise<Guest> {
+  // Opened anew: a descriptor that is passed on shares its position in the file with ours.
+  await using state = await open(`/proc/self/fd/${template.state.fd}`, 'r');
+  const guest = await startGuest(machine, signal, { how: 'fork' }, [state, template.memory]);
+  try {
+    await prepareThaw(guest);
+    return guest;
+  } catch (error) {
+    await guest[Symbol.asyncDispose]();
+    throw error;
+  }
+}

@@ -1,0 +1,137 @@
+// SPDX-License-Identifier: MIT
+// Templates in the cache: made on first need, found again by what they are, thrown away when they fail.
+import { mkdir, readdir, rename, rm, stat, utimes } from 'node:fs/promises';
+import { join } from 'node:path';
+import { BootLost, makeTemplate, openTemplate, type Template } from './channel/template.ts';
+import { asKilnError } from './errors.ts';
+import { qemuVersion } from './guest/accelerator.ts';
+import { guestArgv, type Machine } from './guest/machine.ts';
+import type { Context } from './util/context.ts';
+import { aside, makeDirectory } from './util/files.ts';
+import { contentKey } from './util/hash.ts';
+import { lock } from './util/lock.ts';
+
+/** Raised when a template that an older Kiln has made would not do any more. */
+const layout = 'template 1';
+/** Bytes on disk that templates may take together; those used longest ago go first. */
+const budget = 4 * 2 ** 30;
+
+/**
+ * The templates of one run. A machine that can't be frozen is booted for every test, and a note says why; a kernel
+ * that does not boot is no such case: get() throws BootLost.
+ */
+export class Templates implements AsyncDisposable {
+  readonly #context: Context;
+  readonly #bootTimeout: number;
+  readonly #known = new Map<string, Promise<Template | null>>();
+  readonly #remade = new Set<string>();
+  readonly #opened = new AsyncDisposableStack();
+
+  /** @param bootTimeout milliseconds */
+  constructor(bootTimeout: number, context: Context) {
+    this.#bootTimeout = bootTimeout;
+    this.#context = context;
+  }
+
+  /** The machine's template, from the cache or made now; null if there is none to be had. */
+  async get(machine: Machine): Promise<Template | null> {
+    const key = await this.#key(machine);
+    const known = this.#known.get(key) ?? this.#findOrMake(key, machine);
+    this.#known.set(key, known);
+    return known;
+  }
+
+  /** A template that did not restore is made once more; the second time its machine is booted from then on. */
+  async failed(template: Template, machine: Machine, cause: unknown): Promise<void> {
+    const key = await this.#key(machine);
+    if ((await this.#known.get(key)) !== template) return; // somebody else has seen to it
+    const again = this.#remade.has(key) ? Promise.resolve(this.#giveUp(cause)) : this.#remake(key, machine);
+    this.#known.set(key, again);
+    await again;
+  }
+
+  /** What a machine's template is called; everything that QEMU must find the same again is in it. */
+  async #key(machine: Machine): Promise<string> {
+    const argv = guestArgv(machine, '', { how: 'template', memory: '' });
+    return contentKey(layout, argv.join('\0'), await qemuVersion(this.#context.signal));
+  }
+
+  async #findOrMake(key: string, machine: Machine): Promise<Template | null> {
+    const { cache, signal } = this.#context;
+    const dir = join(cache, 'templates', key);
+    await using _lock = await lock(join(cache, 'locks', `template-${key}`), { signal });
+    try {
+      return (await this.#open(dir)) ?? (await this.#make(dir, machine));
+    } catch (error) {
+      signal.throwIfAborted();
+      if (error instanceof BootLost && isKernels(error)) throw error;
+      return this.#giveUp(error);
+    }
+  }
+
+  async #open(dir: string): Promise<Template | undefined> {
+    const template = await openTemplate(dir);
+    if (!template) return undefined;
+    this.#opened.use(template);
+    const now = new Date();
+    await utimes(dir, now, now);
+    return template;
+  }
+
+  async #make(dir: string, machine: Machine): Promise<Template | null> {
+    this.#context.progress('booting a guest to fork from');
+    await mkdir(join(dir, '..'), { recursive: true });
+    await makeDirectory(dir, (made) => makeTemplate(machine, made, this.#bootTimeout, this.#context.signal));
+    const template = (await this.#open(dir)) ?? null;
+    await this.#evict(dir);
+    return template;
+  }
+
+  async #remake(key: string, machine: Machine): Promise<Template | null> {
+    this.#remade.add(key);
+    const dir = join(this.#context.cache, 'templates', key);
+    const gone = aside(dir);
+    await rename(dir, gone).catch(() => {});
+    await rm(gone, { recursive: true, force: true });
+    return this.#findOrMake(key, machine);
+  }
+
+  #giveUp(cause: unknown): null {
+    this.#context.note('warn', `guests are booted, not forked: ${asKilnError(cause).message}`);
+    return null;
+  }
+
+  /** Whoever still forks from an evicted one holds its files open. */
+  async #evict(keep: string): Promise<void> {
+    const parent = join(keep, '..');
+    const all = await Promise.all((await readdir(parent)).map((name) => describe(join(parent, name))));
+    let total = all.reduce((sum, { bytes }) => sum + bytes, 0);
+    for (const { dir, bytes } of all.toSorted((a, b) => a.used - b.used)) {
+      if (total <= budget) return;
+      if (dir === keep) continue;
+      await rm(dir, { recursive: true, force: true });
+      total -= bytes;
+    }
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.#opened.disposeAsync();
+  }
+}
+
+/** Bytes on disk, not the length: what the guest never touched is a hole. */
+async function describe(dir: string): Promise<{ dir: string; used: number; bytes: number }> {
+  const [itself, memory] = await Promise.all([
+    stat(dir).catch(() => null),
+    stat(join(dir, 'memory')).catch(() => null),
+  ]);
+  return { dir, used: itself?.mtimeMs ?? 0, bytes: (memory?.blocks ?? 0) * 512 };
+}
+
+/** Whether the kernel is to blame for a guest that did not come up, or QEMU, which then can't be used this way. */
+function isKernels({ loss }: BootLost): boolean {
+  if (loss.why !== 'exited') return true;
+  return loss.exit.events.some(
+    ({ event, data }) => event === 'GUEST_PANICKED' || String(data?.reason ?? '').startsWith('guest-'),
+  );
+}
