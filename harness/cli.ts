@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 // argv → command → exit code. The only place that sets an exit code, and the one catch.
 import { Command, CommanderError, Option } from 'commander';
-import { addBuildOptions, addRunOptions, collect, positive } from './commands/ask.ts';
+import { addBuildOptions, addRunOptions, collect, jobsOption, positive } from './commands/ask.ts';
 import { benchCommand } from './commands/bench.ts';
 import { buildCommand } from './commands/build.ts';
 import { cleanCommand } from './commands/clean.ts';
@@ -102,9 +102,14 @@ function program(run: Run): Command {
     .action(run(() => setupCommand()));
 
   addBuildOptions(kiln.command('bench'))
-    .description('measure this machine; prints JSON')
-    .argument('[subject...]', 'boot, warm (default: both), change (takes a cold build)')
+    .description('measure what Kiln costs on this machine')
+    .argument(
+      '[subject...]',
+      'boot, warm (default: both); fork (minutes: it boots a hundred guests); change (takes a cold build)',
+    )
     .option('--rounds <n>', 'how often', positive, 10)
+    .option('--json', 'for programs')
+    .addOption(jobsOption())
     .action(run((subjects, options) => benchCommand(subjects, options, stop.signal)));
 
   kiln

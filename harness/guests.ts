@@ -167,15 +167,16 @@ export class Guests implements AsyncDisposable {
 
   /** While tests run, QEMU is started for the next ones: it then lacks only its state. */
   async #startAhead(): Promise<void> {
+    const wanted = new Map<Template, Machine[]>();
     for (const { machine, origin } of this.#turns.next(this.#jobs)) {
-      if (origin !== 'fork') continue;
-      const template = await this.#templates.get(machine).catch(() => null);
-      if (!template || this.#disposed) continue;
-      const waiting = this.#ahead.get(template) ?? [];
-      this.#ahead.set(template, waiting);
-      const wanted = this.#turns.next(this.#jobs).filter((next) => next.machine === machine).length;
-      if (waiting.length >= wanted) continue;
-      waiting.push(startFork(template, machine, this.#context.signal).catch(() => null));
+      const template = origin === 'fork' ? await this.#templates.get(machine).catch(() => null) : null;
+      if (template) wanted.set(template, [...(wanted.get(template) ?? []), machine]);
+    }
+    for (const [template, machines] of wanted) {
+      const ahead = this.#ahead.get(template) ?? [];
+      this.#ahead.set(template, ahead);
+      for (const machine of machines.slice(ahead.length))
+        if (!this.#disposed) ahead.push(startFork(template, machine, this.#context.signal).catch(() => null));
     }
   }
 }

@@ -31,6 +31,7 @@ export class Line {
       keys: { tree: null, kernel: null, image: null },
       stages: [],
       left_out: [],
+      notes: [],
       error: null,
     };
   }
@@ -52,7 +53,10 @@ export class Line {
           ...(done === undefined ? {} : { done }),
           ...(total === undefined ? {} : { total }),
         }),
-      note: (level, text) => this.emit({ type: 'note', level, text }),
+      note: (level, text) => {
+        if (level === 'warn') this.job.notes?.push(text);
+        this.emit({ type: 'note', level, text });
+      },
     };
     try {
       this.#signal.throwIfAborted();

@@ -26,6 +26,7 @@ export class Templates implements AsyncDisposable {
   readonly #known = new Map<string, Promise<Template | null>>();
   readonly #remade = new Set<string>();
   readonly #opened = new AsyncDisposableStack();
+  #version: Promise<string> | undefined;
 
   /** @param bootTimeout milliseconds */
   constructor(bootTimeout: number, context: Context) {
@@ -53,7 +54,8 @@ export class Templates implements AsyncDisposable {
   /** What a machine's template is called; everything that QEMU must find the same again is in it. */
   async #key(machine: Machine): Promise<string> {
     const argv = guestArgv(machine, '', { how: 'template', memory: '' });
-    return contentKey(layout, argv.join('\0'), await qemuVersion(this.#context.signal));
+    this.#version ??= qemuVersion(this.#context.signal);
+    return contentKey(layout, argv.join('\0'), await this.#version);
   }
 
   async #findOrMake(key: string, machine: Machine): Promise<Template | null> {
@@ -83,7 +85,7 @@ export class Templates implements AsyncDisposable {
     await mkdir(join(dir, '..'), { recursive: true });
     await makeDirectory(dir, (made) => makeTemplate(machine, made, this.#bootTimeout, this.#context.signal));
     const template = (await this.#open(dir)) ?? null;
-    await this.#evict(dir);
+    await evict(join(dir, '..'), budget, dir);
     return template;
   }
 
@@ -101,21 +103,23 @@ export class Templates implements AsyncDisposable {
     return null;
   }
 
-  /** Whoever still forks from an evicted one holds its files open. */
-  async #evict(keep: string): Promise<void> {
-    const parent = join(keep, '..');
-    const all = await Promise.all((await readdir(parent)).map((name) => describe(join(parent, name))));
-    let total = all.reduce((sum, { bytes }) => sum + bytes, 0);
-    for (const { dir, bytes } of all.toSorted((a, b) => a.used - b.used)) {
-      if (total <= budget) return;
-      if (dir === keep) continue;
-      await rm(dir, { recursive: true, force: true });
-      total -= bytes;
-    }
-  }
-
   [Symbol.asyncDispose](): Promise<void> {
     return this.#opened.disposeAsync();
+  }
+}
+
+/**
+ * Remove the templates that were not used for longest until the rest fit into `limit` bytes on disk. Whoever still
+ * forks from one holds its files open. `keep` stays in any case.
+ */
+export async function evict(parent: string, limit: number, keep: string): Promise<void> {
+  const all = await Promise.all((await readdir(parent)).map((name) => describe(join(parent, name))));
+  let total = all.reduce((sum, { bytes }) => sum + bytes, 0);
+  for (const { dir, bytes } of all.toSorted((a, b) => a.used - b.used)) {
+    if (total <= limit) return;
+    if (dir === keep || dir.endsWith('.tmp')) continue;
+    await rm(dir, { recursive: true, force: true });
+    total -= bytes;
   }
 }
 

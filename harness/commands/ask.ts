@@ -53,7 +53,13 @@ export function addRunOptions(command: Command): Command {
         "what has a guest of its own, instead of each suite's own setting",
       ).choices(isolations),
     )
-    .option('--jobs <n>', `guests at once (default: one a core, ${availableParallelism()} here)`, positive);
+    .addOption(jobsOption());
+}
+
+/** Guests at once. */
+export function jobsOption(): Option {
+  const text = `guests at once (default: one a core, ${availableParallelism()} here)`;
+  return new Option('--jobs <n>', text).argParser(positive);
 }
 
 /** Options and selectors → a plan, with what is on disk filled in. */

@@ -1,30 +1,82 @@
 // SPDX-License-Identifier: MIT
+import { join } from 'node:path';
 import { benchBoot } from '../bench/boot.ts';
+import { benchFork } from '../bench/fork.ts';
 import { benchChange, benchWarm } from '../bench/rebuild.ts';
 import { KilnError } from '../errors.ts';
+import type { Built } from '../job.ts';
+import { paths } from '../paths.ts';
+import { findSuites } from '../suite/suite.ts';
+import { type Context, cacheDirectory } from '../util/context.ts';
+import { useCache } from '../util/lock.ts';
 import { type JobOptions, readPlan } from './ask.ts';
 import { buildQuietly } from './build.ts';
 
-const subjects = ['boot', 'warm', 'change'] as const;
+type Options = JobOptions & { rounds: number; json?: boolean };
+type Bench = (built: Built, options: Options, jobs: number, context: Context) => Promise<object>;
 
-/** `kiln bench`: figures of this machine, compared within one run. One JSON object on stdout. */
-export async function benchCommand(
-  wanted: string[],
-  options: JobOptions & { rounds: number },
-  signal: AbortSignal,
-): Promise<number> {
-  const unknown = wanted.find((name) => !subjects.some((subject) => subject === name));
+/** Medians of fewer say little about a fork. */
+const leastForks = 20;
+
+const subjects: Record<string, Bench> = {
+  boot: (built, { rounds }, _, { signal }) => benchBoot(built, rounds, signal),
+  fork: (built, { rounds }, jobs, context) => benchFork(built, Math.max(rounds, leastForks), jobs, context),
+  warm: (_, { rounds }, __, { signal }) => benchWarm(Math.min(rounds, 5), signal),
+  change: (built, _, __, { signal }) => benchChange(built, signal),
+};
+const subjectNames = Object.keys(subjects);
+
+/** `kiln bench`: figures of this machine, compared within one run. One subject's figures stand by themselves. */
+export async function benchCommand(wanted: string[], options: Options, signal: AbortSignal): Promise<number> {
+  const unknown = wanted.find((name) => !subjectNames.includes(name));
   if (unknown)
-    throw new KilnError('usage', `no bench "${unknown}"`, { hint: `there are: ${subjects.join(', ')}` });
+    throw new KilnError('usage', `no bench "${unknown}"`, { hint: `there are: ${subjectNames.join(', ')}` });
   const chosen = wanted.length > 0 ? wanted : ['boot', 'warm'];
-  const built = await buildQuietly(await readPlan([], options), signal);
-  const figures: Record<string, unknown> = { accelerator: built.accelerator.name };
+  const suites = (await findSuites(paths.guestTests)).map(({ dir }) => dir);
+  const tests = [...suites, join(paths.root, 'harness', 'fixtures', 'trivial')];
+  const plan = await readPlan(
+    [],
+    chosen.includes('fork') && !options.tests ? { ...options, tests } : options,
+  );
+  await using _cache = await useCache(cacheDirectory(), signal);
+  const built = await buildQuietly(plan, signal);
+  const context = { cache: cacheDirectory(), signal, progress: showProgress(), note: showNote };
+  const figures: Record<string, object> = {};
   for (const name of chosen) {
     process.stderr.write(`kiln: measuring ${name}\n`);
-    if (name === 'boot') figures[name] = await benchBoot(built, options.rounds, signal);
-    if (name === 'warm') figures[name] = await benchWarm(Math.min(options.rounds, 5), signal);
-    if (name === 'change') figures[name] = await benchChange(built, signal);
+    figures[name] = await subjects[name]!(built, options, plan.ask.jobs, context);
   }
-  process.stdout.write(`${JSON.stringify(figures, null, 2)}\n`);
+  const all = {
+    accelerator: built.accelerator.name,
+    ...(chosen.length === 1 ? figures[chosen[0]!] : figures),
+  };
+  process.stdout.write(options.json ? `${JSON.stringify(all, null, 2)}\n` : readable(all));
   return 0;
+}
+
+/** Now and then, not for each of a hundred. */
+function showProgress(): Context['progress'] {
+  let last = 0;
+  return (text, done = 0, total = 0) => {
+    if (performance.now() - last < 5000) return;
+    last = performance.now();
+    process.stderr.write(`kiln: ${text}${total > 0 ? ` (${done} of ${total})` : ''}\n`);
+  };
+}
+
+function showNote(level: 'info' | 'warn', text: string): void {
+  process.stderr.write(`kiln: ${level === 'warn' ? 'warning: ' : ''}${text}\n`);
+}
+
+/** A line a figure, its name with dots. */
+function readable(value: object, prefix = ''): string {
+  return Object.entries(value)
+    .map(([key, inner]) => {
+      if (typeof inner !== 'object' || inner === null)
+        return `${prefix}${key.padEnd(28 - prefix.length)} ${inner}\n`;
+      if (!('median' in inner)) return readable(inner, `${prefix}${key}.`);
+      const { median, min, max, n } = inner as Record<string, number>;
+      return `${prefix}${key.padEnd(28 - prefix.length)} ${median} (${min} to ${max}, n=${n})\n`;
+    })
+    .join('');
 }

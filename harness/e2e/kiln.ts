@@ -31,10 +31,14 @@ export async function kiln(args: string[], options: CallOptions = {}): Promise<C
 }
 
 /** `kiln test`, with its run directory in a temporary place that `use` may look at. */
-export async function kilnTest<T>(args: string[], use: (ran: Ran) => Promise<T> | T): Promise<T> {
+export async function kilnTest<T>(
+  args: string[],
+  use: (ran: Ran) => Promise<T> | T,
+  options: CallOptions = {},
+): Promise<T> {
   const out = await mkdtemp(join(tmpdir(), 'kiln-e2e-'));
   try {
-    const called = await kiln(['test', ...args, '--out', out]);
+    const called = await kiln(['test', ...args, '--out', out], options);
     const dir = join(out, 'latest');
     const results = readResults(await readFile(join(dir, 'results.json'), 'utf8'));
     return await use({ ...called, dir, results });

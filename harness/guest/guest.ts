@@ -18,6 +18,8 @@ export type GuestExit = { code: number | null; signal: string | null; stderr: st
 /** One running QEMU. Disposing kills it, if it still runs, and removes its sockets. */
 export type Guest = AsyncDisposable & {
   argv: string[];
+  /** QEMU's. */
+  pid: number;
   ports: Record<PortName, Socket>;
   console: Readable;
   qmp: Qmp;
@@ -68,6 +70,7 @@ export async function startGuest(
   const rest = undo.move();
   return {
     argv,
+    pid: child.pid!,
     ports: ports as Record<PortName, Socket>,
     console: child.stdout as Readable,
     qmp,

@@ -226,6 +226,8 @@ export const jobSchema = z.object({
   stages: z.array(z.object({ name: z.string(), duration_ms: milliseconds, cached: z.boolean() })),
   /** Suites that were not run, and why. */
   left_out: z.array(z.object({ suite: z.string(), reason: z.string() })),
+  /** Warnings: what was done otherwise than asked for or expected. */
+  notes: z.array(z.string()).optional(),
   /** What ended the job early. Fields beyond these two depend on the code and are kept. */
   error: z.looseObject({ code: z.string(), message: z.string() }).nullable(),
 });

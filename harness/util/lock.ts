@@ -67,7 +67,9 @@ export async function useCache(cache: string, signal: AbortSignal, alone = false
     );
   };
   const held = await lock(`${cache}.lock`, { signal, shared: !alone, onWait });
-  const places = ['.', 'scratch', 'bases', 'trees', 'kernels', 'images', 'templates'].map((name) => join(cache, name));
+  const places = ['.', 'scratch', 'bases', 'trees', 'kernels', 'images', 'templates'].map((name) =>
+    join(cache, name),
+  );
   await Promise.all([...places, tmpdir()].map(sweep));
   return held;
 }

@@ -45,6 +45,7 @@ int main(void)
 		shell_run();
 
 	ports_open();
+	test_prepare();
 	send_hello();
 
 	for (;;) {

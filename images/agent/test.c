@@ -60,7 +60,11 @@ static struct {
 	int status;
 	unsigned int leftovers;
 	bool all_gone;
-} test = { .output = -1, .exec_error = -1, .artifacts = -1 };
+	int cgroup;
+} test = { .output = -1, .exec_error = -1, .artifacts = -1, .cgroup = -1 };
+
+/* Cgroup and artifacts directory are there for the next test. */
+static bool prepared;
 
 static uint64_t output_bytes;
 
@@ -70,10 +74,25 @@ static void begin(void);
 static int spawn(void);
 _Noreturn static void become_test(int cgroup, int output, int error);
 static void end_processes(const char *how);
+static bool nobody_is_left(void);
 static void settle(void);
 static void finish(void);
 static unsigned int count_files(int parent, const char *name, int depth);
 static void close_one(int *fd);
+
+/*
+ * What a test needs is made before it is asked for, and what the last one left is
+ * removed no sooner: a guest that is forked for one test then pays for neither.
+ */
+void test_prepare(void)
+{
+	if (prepared)
+		return;
+	cgroup_remove();
+	test.cgroup = cgroup_make();
+	test.artifacts = system_fresh_artifacts();
+	prepared = true;
+}
 
 const char *test_start(const struct test_order *order)
 {
@@ -182,8 +201,8 @@ static void begin(void)
 	struct json_writer *message;
 	int error;
 
-	close_one(&test.artifacts);
-	test.artifacts = system_fresh_artifacts();
+	test_prepare();
+	prepared = false;
 	test.how = NULL;
 	test.status = 0;
 	test.leftovers = 0;
@@ -213,7 +232,6 @@ static void begin(void)
 static int spawn(void)
 {
 	int output[2], error[2];
-	int cgroup;
 
 	if (pipe2(output, O_CLOEXEC) < 0)
 		return errno;
@@ -225,19 +243,17 @@ static int spawn(void)
 	test.exec_error = error[0];
 	/* Only this end: the test's has to be an ordinary, blocking one. */
 	fcntl(test.output, F_SETFL, O_NONBLOCK);
-	cgroup = cgroup_make();
 
 	test.pid = fork();
 	if (test.pid == 0)
-		become_test(cgroup, output[1], error[1]);
+		become_test(test.cgroup, output[1], error[1]);
 	int failed = 0;
 
 	if (test.pid < 0) {
 		failed = errno;
 		test.pid = 0;
 	}
-	if (cgroup >= 0)
-		close(cgroup);
+	close_one(&test.cgroup);
 	close(output[1]);
 	close(error[1]);
 	return failed;
@@ -329,15 +345,26 @@ static void end_processes(const char *how)
 {
 	test.duration = now_ms() - test.started;
 	test.how = how;
+	test.stage = ENDING;
+	test.deadline = now_ms() + DIE_MS;
+	test.leftovers = 0;
+	test.all_gone = nobody_is_left();
+	if (test.all_gone)
+		return;
 	test.leftovers = processes_count(test.pid);
 	/* Its cgroup always, for a process that forks and exits in turns is easily
 	 * missed in counting; everything only if there is something to kill. */
 	cgroup_kill();
 	if (test.leftovers > 0 || test.pid > 0 || system_cgroup() < 0)
 		processes_kill();
-	test.all_gone = false;
-	test.stage = ENDING;
-	test.deadline = now_ms() + DIE_MS;
+}
+
+/* All orphans become children of PID 1, and nobody else has a parent outside. */
+static bool nobody_is_left(void)
+{
+	siginfo_t info;
+
+	return waitid(P_ALL, 0, &info, WEXITED | WNOHANG | WNOWAIT | __WALL) < 0 && errno == ECHILD;
 }
 
 void test_no_process_left(void)
@@ -349,7 +376,6 @@ static void settle(void)
 {
 	if (!test.all_gone)
 		warning("%u processes are left after SIGKILL", processes_count(0));
-	cgroup_remove();
 	mark_log("is over");
 	test.stage = DRAINING;
 	test.deadline = now_ms() + SETTLE_MS;

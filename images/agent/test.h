@@ -17,6 +17,9 @@ struct test_order {
 	int64_t timeout_ms;
 };
 
+/* Makes what the next test needs. Slow; best before anybody waits. */
+void test_prepare(void);
+
 /* Copies the order. Returns NULL or why it can't be carried out. */
 const char *test_start(const struct test_order *order);
 

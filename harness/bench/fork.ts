@@ -1,0 +1,214 @@
+// SPDX-License-Identifier: MIT
+// What a fork costs, against booting: to the first answer, for a hundred tests, and in memory.
+import { mkdtemp, readFile, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { Session } from '../channel/session.ts';
+import { startFork, type Template } from '../channel/template.ts';
+import { type Guest, startGuest } from '../guest/guest.ts';
+import { type Machine, machineFor } from '../guest/machine.ts';
+import { thaw } from '../guest/snapshot.ts';
+import { type GuestOrigin, Guests } from '../guests.ts';
+import type { Built } from '../job.ts';
+import type { TestResult } from '../results/schema.ts';
+import { Templates } from '../templates.ts';
+import { runTrials, type TrialRequest } from '../trial.ts';
+import type { Context } from '../util/context.ts';
+import { type Figure, figure, ratio } from './statistics.ts';
+
+/** The suite and test of harness/fixtures/trivial, which the image must hold. */
+const trivial = { suite: 'trivial', test: 'trivial' };
+/** MiB of the guests that are compared for their memory. */
+const smallMemory = 256;
+
+export type ForkBench = {
+  /** From QEMU's start to the agent's answer to `setup`, of a guest that boots. */
+  boot_ms: Figure;
+  /** The same of a fork. */
+  fork_ms: Figure;
+  /** boot_ms / fork_ms, of the medians. */
+  ratio: number;
+  /** From taking a fork whose QEMU was started ahead, as a run does while other tests run, to the same answer. */
+  ahead_ms: Figure;
+  ahead_ratio: number;
+  /** Where fork_ms goes: until QEMU waits for its state, until it has it, until the guest has answered. */
+  stages_ms: { start: Figure; state: Figure; answer: Figure };
+  hundred: HundredBench;
+  memory: MemoryBench;
+};
+
+/**
+ * A hundred trivial tests, each in a guest of its own, in seconds of host time. `guest_s`: what the tests themselves
+ * took, all together, in guest time; `over_s`: what was on top, on `jobs` guests at once.
+ */
+export type HundredBench = {
+  jobs: number;
+  fork_s: number;
+  guest_s: number;
+  over_s: number;
+  boot_s: number;
+  ratio: number;
+};
+
+/** Proportional set sizes of QEMU (each shared page divided among its users), MiB, of idle guests of 256 MiB. */
+export type MemoryBench = { one_booted: number; eight_forks: number; ratio: number };
+
+export async function benchFork(built: Built, n: number, jobs: number, context: Context): Promise<ForkBench> {
+  const parts = {
+    accelerator: built.accelerator,
+    kernel: join(built.kernel.dir, 'vmlinux'),
+    initrd: built.image.path,
+  };
+  const machine = machineFor({}, parts);
+  await using templates = new Templates(120_000, context);
+  const template = await needTemplate(templates, machine);
+  const samples = { boot: [] as number[], fork: [] as number[], ahead: [] as number[] };
+  const stages = { start: [] as number[], state: [] as number[], answer: [] as number[] };
+  for (let round = 0; round < n; round++) {
+    context.progress('boots and forks in turn', round, n);
+    samples.boot.push(await timeBoot(machine, context.signal));
+    const [start, state, answer] = await timeFork(template, machine, context.signal);
+    samples.fork.push(answer);
+    stages.start.push(start);
+    stages.state.push(state - start);
+    stages.answer.push(answer - state);
+    samples.ahead.push(await timeAhead(template, machine, context.signal));
+  }
+  const [boot_ms, fork_ms, ahead_ms] = [figure(samples.boot), figure(samples.fork), figure(samples.ahead)];
+  return {
+    boot_ms,
+    fork_ms,
+    ratio: ratio(boot_ms.median, fork_ms.median),
+    ahead_ms,
+    ahead_ratio: ratio(boot_ms.median, ahead_ms.median),
+    stages_ms: {
+      start: figure(stages.start),
+      state: figure(stages.state),
+      answer: figure(stages.answer),
+    },
+    hundred: await benchHundred(machine, jobs, context),
+    memory: await benchMemory(templates, machineFor({ memory: smallMemory }, parts), context),
+  };
+}
+
+async function needTemplate(templates: Templates, machine: Machine): Promise<Template> {
+  const template = await templates.get(machine);
+  if (!template) throw new Error('the machine can not be frozen');
+  return template;
+}
+
+const quiet = { output: () => {}, kernelLog: () => {}, console: () => {} };
+
+async function timeBoot(machine: Machine, signal: AbortSignal): Promise<number> {
+  const started = performance.now();
+  await using guest = await startGuest(machine, signal);
+  await answer(new Session(guest, quiet), true);
+  return performance.now() - started;
+}
+
+/** Host milliseconds since the start of QEMU, at the three stages. */
+async function timeFork(
+  template: Template,
+  machine: Machine,
+  signal: AbortSignal,
+): Promise<[number, number, number]> {
+  const started = performance.now();
+  await using guest = await startFork(template, machine, signal);
+  const waiting = performance.now() - started;
+  const session = new Session(guest, quiet, template.marks);
+  await thaw(guest);
+  const running = performance.now() - started;
+  await answer(session, false);
+  return [waiting, running, performance.now() - started];
+}
+
+async function timeAhead(template: Template, machine: Machine, signal: AbortSignal): Promise<number> {
+  await using guest = await startFork(template, machine, signal);
+  const started = performance.now();
+  const session = new Session(guest, quiet, template.marks);
+  await thaw(guest);
+  await answer(session, false);
+  return performance.now() - started;
+}
+
+async function answer(session: Session, boots: boolean): Promise<void> {
+  const loss = (boots ? (await session.hello(120_000)).loss : null) ?? (await session.setup(20_000)).loss;
+  if (loss) throw new Error(`the guest did not answer: ${loss.why}`);
+}
+
+async function benchHundred(machine: Machine, jobs: number, context: Context): Promise<HundredBench> {
+  const forked = await timeHundred('fork', machine, jobs, context);
+  const booted = await timeHundred('boot', machine, jobs, context);
+  return {
+    jobs,
+    fork_s: round(forked.wall / 1000),
+    guest_s: round(forked.guest / 1000),
+    over_s: round((forked.wall - forked.guest / jobs) / 1000),
+    boot_s: round(booted.wall / 1000),
+    ratio: ratio(booted.wall, forked.wall),
+  };
+}
+
+async function timeHundred(
+  origin: GuestOrigin,
+  machine: Machine,
+  jobs: number,
+  context: Context,
+): Promise<{ wall: number; guest: number }> {
+  const runDir = await mkdtemp(join(tmpdir(), 'kiln-bench-'));
+  try {
+    const requests = Array.from({ length: 100 }, (_, index): TrialRequest => {
+      const guestDir = join(runDir, String(index));
+      const rest = { job: 'bench', args: [], limit: 60, reproduce: '' };
+      return { ...trivial, ...rest, machine, origin, runDir, guestDir };
+    });
+    const results: TestResult[] = [];
+    const watcher = {
+      begins: () => {},
+      ended: (_: TrialRequest, result: TestResult) => {
+        results.push(result);
+        context.progress(`a hundred tests, ${origin} each`, results.length, requests.length);
+      },
+      instead: () => null,
+    };
+    const started = performance.now();
+    {
+      await using guests = new Guests(jobs, Number.POSITIVE_INFINITY, context);
+      await Promise.all(requests.map((request) => runTrials([request], guests, context, watcher)));
+    }
+    const wall = performance.now() - started;
+    const bad = results.find(({ verdict, guest }) => verdict !== 'pass' || guest?.origin !== origin);
+    if (bad) throw new Error(`a trivial test, ${origin} each: ${bad.verdict} ${bad.detail}`);
+    return { wall, guest: results.reduce((sum, { duration_ms }) => sum + duration_ms, 0) };
+  } finally {
+    await rm(runDir, { recursive: true, force: true });
+  }
+}
+
+async function benchMemory(templates: Templates, machine: Machine, context: Context): Promise<MemoryBench> {
+  const template = await needTemplate(templates, machine);
+  await using running = new AsyncDisposableStack();
+  const booted = running.use(await startGuest(machine, context.signal));
+  await answer(new Session(booted, quiet), true);
+  const one_booted = await residentMib(booted);
+  const forks: Guest[] = [];
+  for (let index = 0; index < 8; index++) {
+    const fork = running.use(await startFork(template, machine, context.signal));
+    const session = new Session(fork, quiet, template.marks);
+    await thaw(fork);
+    await answer(session, false);
+    forks.push(fork);
+  }
+  const each = await Promise.all(forks.map(residentMib));
+  const eight_forks = round(each.reduce((sum, mib) => sum + mib, 0));
+  return { one_booted, eight_forks, ratio: ratio(eight_forks, one_booted) };
+}
+
+async function residentMib({ pid }: Guest): Promise<number> {
+  const text = await readFile(`/proc/${pid}/smaps_rollup`, 'utf8');
+  return round(Number(/^Pss: +(\d+) kB/m.exec(text)![1]) / 1024);
+}
+
+function round(value: number): number {
+  return Math.round(value * 100) / 100;
+}

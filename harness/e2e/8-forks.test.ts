@@ -1,0 +1,144 @@
+// SPDX-License-Identifier: MIT
+// Forks of a frozen guest do all that booted guests do, and are no twins.
+import { mkdir, mkdtemp, open, readdir, readFile, rm, stat, symlink, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import test from 'ava';
+import { paths } from '../paths.ts';
+import type { Results } from '../results/schema.ts';
+import { cacheDirectory } from '../util/context.ts';
+import { besideDefaults, find, kilnTest, verdicts } from './kiln.ts';
+
+const fixture = (name: string) => join(paths.root, 'harness', 'fixtures', name);
+
+/** All that a verdict is made of; of a guest that died, how much of its last words came out is chance. */
+function essence({ tests }: Results) {
+  return tests.map(({ suite, test, verdict, cases, splats }) => ({
+    test: `${suite}/${test}`,
+    verdict,
+    cases: verdict === 'crash' ? [] : cases.map(({ name, verdict: one }) => `${one} ${name}`),
+    splats: splats.map(({ title, kind }) => `${kind} ${title}`),
+  }));
+}
+
+test.serial('verdicts are the same with forks and with boots, over all suites and canaries', async (t) => {
+  const args = besideDefaults(fixture('canaries'));
+  const forked = await kilnTest(args, ({ results }) => results);
+  const booted = await kilnTest([...args, '--isolate', 'boot'], ({ results }) => results);
+  t.deepEqual(essence(forked), essence(booted));
+  t.true(forked.tests.length > 30);
+  t.deepEqual([...new Set(forked.tests.map(({ guest }) => guest!.origin))], ['fork']);
+  t.deepEqual([...new Set(booted.tests.map(({ guest }) => guest!.origin))], ['boot']);
+});
+
+test.serial(
+  'two forks draw different random numbers, are different boots, and see the host’s time',
+  async (t) => {
+    await kilnTest(['identity', ...besideDefaults(fixture('identity'))], async ({ results, dir }) => {
+      const told = await Promise.all(
+        ['one', 'two'].map(async (name) => {
+          const { guest } = find(results, `identity/${name}`);
+          t.is(guest!.origin, 'fork');
+          const output = await readFile(join(dir, guest!.output), 'utf8');
+          const field = (key: string) => new RegExp(`^# ${key} (.*)$`, 'm').exec(output)![1]!;
+          return { time: Number(field('time')), boot: field('boot_id'), random: field('random') };
+        }),
+      );
+      t.not(told[0]!.random, told[1]!.random);
+      t.not(told[0]!.boot, told[1]!.boot);
+      for (const { time } of told) t.true(Math.abs(time - Date.now() / 1000) < 60, String(time));
+      const starts = results.tests.map(({ guest }) => guest!.start_ms!);
+      t.true(starts.every((ms) => ms > 0));
+    });
+  },
+);
+
+test.serial('isolation=suite: tests share a guest, and a new one follows a lost one', async (t) => {
+  const args = ['shared', ...besideDefaults(fixture('shared'))];
+  const alone = await kilnTest(args, ({ results }) => verdicts(results));
+  t.deepEqual(alone, {
+    'shared/a_marks': 'pass',
+    'shared/b_looks': 'skip',
+    'shared/c_panics': 'crash',
+    'shared/d_looks': 'skip',
+  });
+  const together = await kilnTest([...args, '--isolate', 'suite'], ({ results }) => results);
+  t.deepEqual(verdicts(together), { ...alone, 'shared/b_looks': 'pass' });
+  t.is(find(together, 'shared/b_looks').guest!.start_ms, 0);
+  t.true(find(together, 'shared/d_looks').guest!.start_ms! > 0);
+});
+
+test.serial('isolation=case: each case has its guest, and a panic takes only its own along', async (t) => {
+  const args = ['by_case', ...besideDefaults(fixture('by_case')), '--isolate', 'case'];
+  await kilnTest(args, ({ results }) => {
+    const { verdict, cases, detail } = find(results, 'by_case/cases');
+    t.is(verdict, 'crash');
+    t.regex(detail, /^1 of 6 cases: the kernel died during the test/);
+    t.deepEqual(
+      cases.map(({ name, verdict: one }) => `${one} ${name}`),
+      [
+        'pass global.is_first',
+        'fail global.panics',
+        'pass room.upper.is_first',
+        'pass room.upper.has_no_ghost',
+        'pass room.lower.is_first',
+        'pass room.lower.has_no_ghost',
+      ],
+    );
+    const plain = find(results, 'by_case/plain');
+    t.is(plain.verdict, 'pass');
+    t.regex(plain.problems.join(), /lists no cases/);
+  });
+});
+
+/** A cache that shares everything but its templates with the ordinary one. */
+async function cacheWithOwnTemplates(): Promise<AsyncDisposable & { home: string; templates: string }> {
+  const home = await mkdtemp(join(tmpdir(), 'kiln-cache-'));
+  const cache = join(home, 'kiln');
+  await mkdir(cache);
+  for (const name of await readdir(cacheDirectory()))
+    if (name !== 'templates' && name !== 'locks')
+      await symlink(join(cacheDirectory(), name), join(cache, name));
+  return {
+    home,
+    templates: join(cache, 'templates'),
+    [Symbol.asyncDispose]: () => rm(home, { recursive: true }),
+  };
+}
+
+test.serial('a template that does not restore is made anew, and no test fails for it', async (t) => {
+  await using cache = await cacheWithOwnTemplates();
+  const run = () =>
+    kilnTest(
+      ['boot'],
+      ({ results, stdout }) => {
+        t.is(results.exit_code, 0, stdout);
+        t.deepEqual([...new Set(results.tests.map(({ guest }) => guest!.origin))], ['fork']);
+        t.notRegex(stdout, /booted, not forked/);
+      },
+      { env: { XDG_CACHE_HOME: cache.home } },
+    );
+  await run();
+  const [name] = await readdir(cache.templates);
+  const state = join(cache.templates, name!, 'state');
+  const before = await stat(state);
+  await using file = await open(state, 'r+');
+  await file.truncate(before.size / 2);
+  await run();
+  t.is((await stat(state)).size, before.size);
+});
+
+test.serial('where no template can be made, guests are booted, and a note says why', async (t) => {
+  await using cache = await cacheWithOwnTemplates();
+  await writeFile(cache.templates, 'in the way');
+  await kilnTest(
+    ['boot'],
+    ({ results, stdout }) => {
+      t.is(results.exit_code, 0, stdout);
+      t.deepEqual([...new Set(results.tests.map(({ guest }) => guest!.origin))], ['boot']);
+      t.regex(stdout, /guests are booted, not forked: .*templates/);
+      t.regex(results.jobs[0]!.notes!.join(), /guests are booted, not forked/);
+    },
+    { env: { XDG_CACHE_HOME: cache.home } },
+  );
+});
