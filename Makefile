@@ -1,12 +1,15 @@
 # SPDX-License-Identifier: MIT
 # Everything behind these is in bin/ and package.json; `bin/kiln --help` shows the rest.
-.PHONY: test check setup clean
+.PHONY: test check soak setup clean
 
 test: setup		# the series in patches/, from patches to verdicts
 	@bin/kiln test
 
 check: setup		# the harness itself: types, lint, unit tests, whole kernels
 	@npm run --silent check
+
+soak: setup		# what only shows in the long run: 2,000 forks, the canaries 200 times; some hours
+	@npm run --silent soak
 
 setup:			# packages of npm and of Debian, where they are missing
 	@bin/setup

@@ -105,7 +105,7 @@ function program(run: Run): Command {
     .description('measure what Kiln costs on this machine')
     .argument(
       '[subject...]',
-      'boot, warm (default: both); fork (minutes: it boots a hundred guests); change (takes a cold build)',
+      'boot, warm (default: both); restore; fork (minutes: it boots a hundred guests); change (a cold build)',
     )
     .option('--rounds <n>', 'how often', positive, 10)
     .option('--json', 'for programs')

@@ -46,7 +46,9 @@ export class Templates implements AsyncDisposable {
   async failed(template: Template, machine: Machine, cause: unknown): Promise<void> {
     const key = await this.#key(machine);
     if ((await this.#known.get(key)) !== template) return; // somebody else has seen to it
-    const again = this.#remade.has(key) ? Promise.resolve(this.#giveUp(cause)) : this.#remake(key, machine);
+    const again = this.#remade.has(key)
+      ? Promise.resolve(this.#giveUp(cause))
+      : this.#remake(key, machine, cause);
     this.#known.set(key, again);
     await again;
   }
@@ -89,8 +91,12 @@ export class Templates implements AsyncDisposable {
     return template;
   }
 
-  async #remake(key: string, machine: Machine): Promise<Template | null> {
+  async #remake(key: string, machine: Machine, cause: unknown): Promise<Template | null> {
     this.#remade.add(key);
+    this.#context.note(
+      'info',
+      `a frozen guest did not come to life (${asKilnError(cause).message}): made anew`,
+    );
     const dir = join(this.#context.cache, 'templates', key);
     const gone = aside(dir);
     await rename(dir, gone).catch(() => {});

@@ -24,14 +24,17 @@ const smallMemory = 256;
 export type ForkBench = {
   /** From QEMU's start to the agent's answer to `setup`, of a guest that boots. */
   boot_ms: Figure;
-  /** The same of a fork. */
+  /**
+   * From wanting a fork to the same answer, as a run has them: its QEMU was started ahead, while other tests ran, and
+   * waits for its state.
+   */
   fork_ms: Figure;
   /** boot_ms / fork_ms, of the medians. */
   ratio: number;
-  /** From taking a fork whose QEMU was started ahead, as a run does while other tests run, to the same answer. */
-  ahead_ms: Figure;
-  ahead_ratio: number;
-  /** Where fork_ms goes: until QEMU waits for its state, until it has it, until the guest has answered. */
+  /** From QEMU's start to the same answer of a fork for which nothing was started ahead. */
+  cold_fork_ms: Figure;
+  cold_ratio: number;
+  /** Where cold_fork_ms goes: until QEMU waits for its state, until it has it, until the guest has answered. */
   stages_ms: { start: Figure; state: Figure; answer: Figure };
   hundred: HundredBench;
   memory: MemoryBench;
@@ -54,33 +57,30 @@ export type HundredBench = {
 export type MemoryBench = { one_booted: number; eight_forks: number; ratio: number };
 
 export async function benchFork(built: Built, n: number, jobs: number, context: Context): Promise<ForkBench> {
-  const parts = {
-    accelerator: built.accelerator,
-    kernel: join(built.kernel.dir, 'vmlinux'),
-    initrd: built.image.path,
-  };
+  const parts = partsOf(built);
   const machine = machineFor({}, parts);
   await using templates = new Templates(120_000, context);
   const template = await needTemplate(templates, machine);
-  const samples = { boot: [] as number[], fork: [] as number[], ahead: [] as number[] };
+  const samples = { boot: [] as number[], cold: [] as number[], fork: [] as number[] };
   const stages = { start: [] as number[], state: [] as number[], answer: [] as number[] };
   for (let round = 0; round < n; round++) {
     context.progress('boots and forks in turn', round, n);
     samples.boot.push(await timeBoot(machine, context.signal));
-    const [start, state, answer] = await timeFork(template, machine, context.signal);
-    samples.fork.push(answer);
-    stages.start.push(start);
-    stages.state.push(state - start);
-    stages.answer.push(answer - state);
-    samples.ahead.push(await timeAhead(template, machine, context.signal));
+    const { waiting, running, answer } = await timeFork(template, machine, context.signal);
+    samples.cold.push(answer);
+    stages.start.push(waiting);
+    stages.state.push(running - waiting);
+    stages.answer.push(answer - running);
+    samples.fork.push(await timeAhead(template, machine, context.signal));
   }
-  const [boot_ms, fork_ms, ahead_ms] = [figure(samples.boot), figure(samples.fork), figure(samples.ahead)];
+  const [boot_ms, cold_fork_ms] = [figure(samples.boot), figure(samples.cold)];
+  const fork_ms = figure(samples.fork);
   return {
     boot_ms,
     fork_ms,
     ratio: ratio(boot_ms.median, fork_ms.median),
-    ahead_ms,
-    ahead_ratio: ratio(boot_ms.median, ahead_ms.median),
+    cold_fork_ms,
+    cold_ratio: ratio(boot_ms.median, cold_fork_ms.median),
     stages_ms: {
       start: figure(stages.start),
       state: figure(stages.state),
@@ -89,6 +89,46 @@ export async function benchFork(built: Built, n: number, jobs: number, context: 
     hundred: await benchHundred(machine, jobs, context),
     memory: await benchMemory(templates, machineFor({ memory: smallMemory }, parts), context),
   };
+}
+
+/** `failures`: forks that did not come to their first answer; the first reasons are told. */
+export type RestoreBench = {
+  forks: number;
+  failures: number;
+  reasons: string[];
+  cold_fork_ms: Figure | null;
+};
+
+/** Fork `n` times, `jobs` at once, and count what goes wrong. */
+export async function benchRestore(
+  built: Built,
+  n: number,
+  jobs: number,
+  context: Context,
+): Promise<RestoreBench> {
+  const machine = machineFor({}, partsOf(built));
+  await using templates = new Templates(120_000, context);
+  const template = await needTemplate(templates, machine);
+  const samples: number[] = [];
+  const reasons: string[] = [];
+  let next = 0;
+  const worker = async () => {
+    while (next++ < n)
+      try {
+        samples.push((await timeFork(template, machine, context.signal)).answer);
+        context.progress('forks', samples.length, n);
+      } catch (error) {
+        context.signal.throwIfAborted();
+        reasons.push((error as Error).message);
+      }
+  };
+  await Promise.all(Array.from({ length: jobs }, worker));
+  const cold_fork_ms = samples.length > 0 ? figure(samples) : null;
+  return { forks: n, failures: reasons.length, reasons: reasons.slice(0, 10), cold_fork_ms };
+}
+
+function partsOf({ accelerator, kernel, image }: Built) {
+  return { accelerator, kernel: join(kernel.dir, 'vmlinux'), initrd: image.path };
 }
 
 async function needTemplate(templates: Templates, machine: Machine): Promise<Template> {
@@ -102,24 +142,24 @@ const quiet = { output: () => {}, kernelLog: () => {}, console: () => {} };
 async function timeBoot(machine: Machine, signal: AbortSignal): Promise<number> {
   const started = performance.now();
   await using guest = await startGuest(machine, signal);
-  await answer(new Session(guest, quiet), true);
+  await hear(new Session(guest, quiet), true);
   return performance.now() - started;
 }
 
-/** Host milliseconds since the start of QEMU, at the three stages. */
+/** Milliseconds of host time since the start of QEMU, when it waits for its state, has it, and the guest answers. */
 async function timeFork(
   template: Template,
   machine: Machine,
   signal: AbortSignal,
-): Promise<[number, number, number]> {
+): Promise<{ waiting: number; running: number; answer: number }> {
   const started = performance.now();
   await using guest = await startFork(template, machine, signal);
   const waiting = performance.now() - started;
   const session = new Session(guest, quiet, template.marks);
   await thaw(guest);
   const running = performance.now() - started;
-  await answer(session, false);
-  return [waiting, running, performance.now() - started];
+  await hear(session, false);
+  return { waiting, running, answer: performance.now() - started };
 }
 
 async function timeAhead(template: Template, machine: Machine, signal: AbortSignal): Promise<number> {
@@ -127,11 +167,12 @@ async function timeAhead(template: Template, machine: Machine, signal: AbortSign
   const started = performance.now();
   const session = new Session(guest, quiet, template.marks);
   await thaw(guest);
-  await answer(session, false);
+  await hear(session, false);
   return performance.now() - started;
 }
 
-async function answer(session: Session, boots: boolean): Promise<void> {
+/** Up to the answer to `setup`. */
+async function hear(session: Session, boots: boolean): Promise<void> {
   const loss = (boots ? (await session.hello(120_000)).loss : null) ?? (await session.setup(20_000)).loss;
   if (loss) throw new Error(`the guest did not answer: ${loss.why}`);
 }
@@ -189,14 +230,14 @@ async function benchMemory(templates: Templates, machine: Machine, context: Cont
   const template = await needTemplate(templates, machine);
   await using running = new AsyncDisposableStack();
   const booted = running.use(await startGuest(machine, context.signal));
-  await answer(new Session(booted, quiet), true);
+  await hear(new Session(booted, quiet), true);
   const one_booted = await residentMib(booted);
   const forks: Guest[] = [];
   for (let index = 0; index < 8; index++) {
     const fork = running.use(await startFork(template, machine, context.signal));
     const session = new Session(fork, quiet, template.marks);
     await thaw(fork);
-    await answer(session, false);
+    await hear(session, false);
     forks.push(fork);
   }
   const each = await Promise.all(forks.map(residentMib));

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 import { join } from 'node:path';
 import { benchBoot } from '../bench/boot.ts';
-import { benchFork } from '../bench/fork.ts';
+import { benchFork, benchRestore } from '../bench/fork.ts';
 import { benchChange, benchWarm } from '../bench/rebuild.ts';
 import { KilnError } from '../errors.ts';
 import type { Built } from '../job.ts';
@@ -21,6 +21,7 @@ const leastForks = 20;
 const subjects: Record<string, Bench> = {
   boot: (built, { rounds }, _, { signal }) => benchBoot(built, rounds, signal),
   fork: (built, { rounds }, jobs, context) => benchFork(built, Math.max(rounds, leastForks), jobs, context),
+  restore: (built, { rounds }, jobs, context) => benchRestore(built, rounds, jobs, context),
   warm: (_, { rounds }, __, { signal }) => benchWarm(Math.min(rounds, 5), signal),
   change: (built, _, __, { signal }) => benchChange(built, signal),
 };

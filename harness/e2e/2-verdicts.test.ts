@@ -4,38 +4,14 @@ import { lstat, mkdtemp, readFile, rm, stat } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import test from 'ava';
-import { paths } from '../paths.ts';
 import { readResults } from '../results/schema.ts';
 import { spawn } from '../util/exec.ts';
+import { canaries, canaryVerdicts } from './canaries.ts';
 import { besideDefaults, find, kiln, kilnTest, verdicts } from './kiln.ts';
 
-const canaries = join(paths.root, 'harness', 'fixtures', 'canaries');
 test('each misbehaviour has its verdict', async (t) => {
   await kilnTest(['canaries', ...besideDefaults(canaries)], async ({ exitCode, results, dir, stdout }) => {
-    t.deepEqual(verdicts(results), {
-      'canaries/artifacts': 'pass',
-      'canaries/bad_exit': 'fail',
-      'canaries/fail': 'fail',
-      'canaries/flood': 'pass',
-      'canaries/forged_log': 'pass',
-      'canaries/forked_buffer': 'pass',
-      'canaries/garbage': 'pass',
-      'canaries/kill_everything': 'pass',
-      'canaries/late_console': 'pass',
-      'canaries/long_line': 'pass',
-      'canaries/no_results': 'pass',
-      'canaries/out_of_memory': 'fail',
-      'canaries/outlived': 'pass',
-      'canaries/panic': 'crash',
-      'canaries/pass': 'pass',
-      'canaries/power_off': 'crash',
-      'canaries/reboot': 'crash',
-      'canaries/segfault': 'fail',
-      'canaries/silent': 'timeout',
-      'canaries/skip': 'skip',
-      'canaries/wrong_plan': 'fail',
-      'canaries/xfail': 'xfail',
-    });
+    t.deepEqual(verdicts(results), canaryVerdicts);
     t.is(exitCode, 1);
 
     const of = (name: string) => find(results, `canaries/${name}`);
