@@ -109,11 +109,11 @@ test('the options that make a job again are those that differ from the default, 
         accel: 'tcg',
         timeout: 5,
         jobs: 9,
-        isolate: null,
+        isolate: 'boot',
       }),
     ),
     " --series srvfs --series 'Ann'\\''s.mbox' --base 'git:/my src/linux#v6.12' --config kasan,lockdep" +
-      " --tests /a --tests '/b c' --accel tcg --timeout 5",
+      " --tests /a --tests '/b c' --accel tcg --isolate boot --timeout 5",
   );
 });
 

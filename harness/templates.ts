@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 // Templates in the cache: made on first need, found again by what they are, thrown away when they fail.
 import { mkdir, readdir, rename, rm, stat, utimes } from 'node:fs/promises';
+import { cpus } from 'node:os';
 import { join } from 'node:path';
 import { BootLost, makeTemplate, openTemplate, type Template } from './channel/template.ts';
 import { asKilnError } from './errors.ts';
@@ -57,7 +58,9 @@ export class Templates implements AsyncDisposable {
   async #key(machine: Machine): Promise<string> {
     const argv = guestArgv(machine, '', { how: 'template', memory: '' });
     this.#version ??= qemuVersion(this.#context.signal);
-    return contentKey(layout, argv.join('\0'), await this.#version);
+    // With KVM the guest has seen the host's processor; the cache may be on a file system that hosts share.
+    const processor = machine.accelerator === 'kvm' ? (cpus()[0]?.model ?? '') : '';
+    return contentKey(layout, argv.join('\0'), await this.#version, processor);
   }
 
   async #findOrMake(key: string, machine: Machine): Promise<Template | null> {

@@ -27,6 +27,15 @@ const end = {
 };
 const talk = [hello, { type: 'begin', seq: 2, id: 2, ktap: 0, kmsg: 9 }, end, { type: 'bye', seq: 4 }];
 
+test('a conversation can go on where another stood still', (t) => {
+  const reader = new MessageReader(41);
+  t.is(reader.read(Buffer.from(`${JSON.stringify({ type: 'ready', seq: 42, id: 1 })}\n`)).length, 1);
+  t.is(reader.seq, 42);
+  t.throws(() => reader.read(Buffer.from(`${JSON.stringify({ type: 'ready', seq: 1, id: 1 })}\n`)), {
+    message: /message 1 where 43 was due/,
+  });
+});
+
 test('every message of the protocol is read as it was sent', (t) => {
   const all = [
     hello,

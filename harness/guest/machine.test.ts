@@ -69,6 +69,27 @@ test('commas in a path are doubled where QEMU reads options, and only there', (t
   t.is(after(argv, '-append'), 'a=1,2');
 });
 
+test('a template shares its memory with a file, a fork has a private copy of it and no kernel to load', (t) => {
+  const template = guestArgv(machine, '/run/x', { how: 'template', memory: '/t,1/memory' });
+  const fork = guestArgv(machine, '/run/x', { how: 'fork' });
+  t.regex(
+    after(template, '-object') ?? '',
+    /^memory-backend-file,.*size=512M,mem-path=\/t,,1\/memory,share=on$/,
+  );
+  t.regex(after(fork, '-object') ?? '', /,mem-path=\/proc\/self\/fd\/4,share=off$/);
+  t.is(after(template, '-kernel'), '/k/vmlinux');
+  t.true(['-kernel', '-initrd', '-append'].every((option) => !fork.includes(option)));
+  t.is(after(fork, '-incoming'), 'defer');
+  t.false(template.includes('-incoming'));
+});
+
+test('a template and its forks have the same devices, in the same order', (t) => {
+  const devices = (argv: string[]) => argv.filter((_, index) => argv[index - 1] === '-device');
+  const template = guestArgv(machine, '/run/x', { how: 'template', memory: '/m' });
+  t.deepEqual(devices(template), devices(guestArgv(machine, '/run/x', { how: 'fork' })));
+  t.true(devices(template).includes('vmgenid,guid=auto'));
+});
+
 test('the same machine has the same command line', (t) => {
   t.deepEqual(guestArgv(machine, '/run/x'), guestArgv({ ...machine }, '/run/x'));
 });

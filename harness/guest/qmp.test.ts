@@ -54,6 +54,33 @@ test('a refusal is an error with the words of QEMU', async (t) => {
   t.deepEqual(await qmp.execute('good'), {});
 });
 
+test('an event that is still to come is waited for, others pass by', async (t) => {
+  const { qmp } = await qemu(t, ({ id, execute }, say) => {
+    if (execute === 'migrate') say({ event: 'STOP' }, { event: 'MIGRATION', data: { status: 'completed' } });
+    say({ return: {}, id });
+  });
+  const ended = qmp.event(({ data }) => data?.status === 'completed', 5000);
+  await qmp.execute('migrate');
+  t.is((await ended).event, 'MIGRATION');
+});
+
+test('an event that does not come, and one that QEMU takes along into its grave, are errors', async (t) => {
+  const { qmp } = await qemu(t, ({ id, execute }, say, socket) => {
+    if (execute === 'quit') socket.destroy();
+    else say({ return: {}, id });
+  });
+  await t.throwsAsync(
+    qmp.event(() => true, 50),
+    { instanceOf: KilnError, message: /not done within 50 ms/ },
+  );
+  const never = t.throwsAsync(
+    qmp.event(() => true, 5000),
+    { instanceOf: KilnError, message: /monitor closed/ },
+  );
+  await qmp.execute('quit').catch(() => {});
+  await never;
+});
+
 test('events are kept in order, whenever they come, and are no answers', async (t) => {
   const reset = { event: 'RESET', data: { guest: true, reason: 'guest-reset' }, timestamp: { seconds: 1 } };
   const { qmp } = await qemu(t, ({ id, execute }, say) => {

@@ -44,6 +44,7 @@ for (const [line, problem] of [
   ['memory=1025G', /not a size/],
   ['memory=1T', /not a size/],
   ['memory=', /not a size/],
+  ['isolation=guest', /isolation=guest is none of test, case, suite, boot/],
   ['Timeout=5', /unknown key "Timeout" \(known: timeout, memory, cpus, cmdline, isolation\)/],
   [`cmdline=${'é'.repeat(513)}`, /longer than 1,024 bytes/],
 ] as const) {
@@ -56,6 +57,10 @@ for (const [line, problem] of [
     t.true(error.message.startsWith('suite/settings:2: '));
   });
 }
+
+test('what shares a guest', (t) => {
+  t.deepEqual(parseSettings('isolation=case\n', 'settings'), { isolation: 'case' });
+});
 
 test('a command line of exactly 1,024 bytes is taken', (t) => {
   t.is(parseSettings(`cmdline=${'x'.repeat(1024)}`, 'settings').cmdline?.length, 1024);
