@@ -7,6 +7,7 @@ import { buildCommand } from './commands/build.ts';
 import { cleanCommand } from './commands/clean.ts';
 import { doctorCommand } from './commands/doctor.ts';
 import { listCommand } from './commands/list.ts';
+import { repeatCommand } from './commands/repeat.ts';
 import { reportCommand } from './commands/report.ts';
 import { setupCommand } from './commands/setup.ts';
 import { shellCommand } from './commands/shell.ts';
@@ -62,6 +63,16 @@ function program(run: Run): Command {
     .addOption(outOption())
     .addHelpText('after', testExamples)
     .action(run((select, options) => testCommand(select, options, stop.signal)));
+
+  addRunOptions(addBuildOptions(kiln.command('repeat')))
+    .description('run one test many times, each in a fresh guest, and say how often it fails')
+    .argument('<test>', 'a test program, as suite/test')
+    .option('--times <n>', 'how often', positive, 100)
+    .option('--until-fail', 'start no more after the first failure')
+    .option('--json', 'what was found as one JSON object on stdout, all else on stderr')
+    .addOption(outOption())
+    .addHelpText('after', repeatExamples)
+    .action(run((test, options) => repeatCommand(test, options, stop.signal)));
 
   addBuildOptions(kiln.command('build'))
     .description('build the kernel and the tests; prints the directory of the kernel')
@@ -134,6 +145,15 @@ Examples:
   kiln test --series incoming.mbox              a series from the list
   kiln test --series ./fix --base git:$HOME/linux#v6.12
   kiln test --no-series --tests ~/linux/tools/testing/selftests/timers`;
+
+const repeatExamples = `
+Kept are the logs of the first failure, and of the first guest with each other reason; "kiln report" shows it again.
+
+Examples:
+  kiln repeat srvfs/races                             100 times: how often does it fail?
+  kiln repeat srvfs/races --times 2000 --until-fail   hunt a rare failure
+  kiln repeat srvfs/races --config kasan,lockdep --jobs 8
+  kiln repeat srvfs/races --json | jq .rate.high      for a script`;
 
 const exitCodes = `
 Exit codes: 0 all as expected, 1 a test failed, 2 usage or bad input, 3 a patch does not apply,

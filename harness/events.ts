@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 // The closed union of everything a run tells. Whoever prints only consumes these.
-import type { Results, TestResult } from './results/schema.ts';
+import type { Counts, Results, TestResult } from './results/schema.ts';
 
 export type StageName = 'base' | 'series' | 'config' | 'kernel' | 'image' | 'tests';
 
@@ -14,6 +14,7 @@ export type KilnEvent =
   | { type: 'tests-planned'; job: string; total: number; guests: number }
   | { type: 'test-start'; job: string; suite: string; test: string }
   | { type: 'test-end'; job: string; result: TestResult }
+  | { type: 'repeat-progress'; total: number; failed: number; verdicts: Counts }
   | { type: 'run-end'; results: Results; dir: string };
 
 export type Emit = (event: KilnEvent) => void;

@@ -38,19 +38,23 @@ export type Built = {
   run: PlannedSuite[];
 };
 
-/** Run a job through all stages. What stops it is in the outcome; nothing is thrown. */
+/**
+ * Run a job through all stages. What stops it is in the outcome; nothing is thrown.
+ * @param run the last stage
+ */
 export async function runJob(
   plan: Plan,
   runDir: string,
   emit: Emit,
   signal: AbortSignal,
+  run: typeof runTests = runTests,
 ): Promise<JobOutcome> {
   const line = new Line(plan, emit, signal);
   let error: KilnError | null = null;
   try {
     const built = await build(line, {});
     await keepKernelFiles(built.kernel, join(runDir, 'jobs', plan.id));
-    await line.stage('tests', (context) => runTests(line, built, runDir, context));
+    await line.stage('tests', (context) => run(line, built, runDir, context));
   } catch (thrown) {
     error = asKilnError(signal.aborted ? (signal.reason ?? thrown) : thrown);
     line.job.error = { code: error.code, message: error.message, hint: error.hint, ...error.details };

@@ -19,7 +19,7 @@ const defaultLimit = 60;
 const memoryShare = 0.8;
 
 /** Tests that are run one after another in one guest; or one test, alone or case by case. */
-type Unit = { isolation: Isolation; requests: TrialRequest[] };
+export type Unit = { isolation: Isolation; requests: TrialRequest[] };
 
 /** Run every planned test, several guests at once; results go to `line.tests` as they come, in the plan's order. */
 export async function runTests(
@@ -65,11 +65,12 @@ export async function runTests(
 }
 
 /** MiB. */
-function memoryBudget(): number {
+export function memoryBudget(): number {
   return (process.availableMemory() / 2 ** 20) * memoryShare;
 }
 
-function unitsOf(plan: Plan, built: Built, planned: PlannedSuite, runDir: string): Unit[] {
+/** What there is to run of a suite. */
+export function unitsOf(plan: Plan, built: Built, planned: PlannedSuite, runDir: string): Unit[] {
   const isolation = plan.ask.isolate ?? planned.suite.settings.isolation ?? 'test';
   const requests = planned.tests.map((test) => request(plan, built, planned, test, isolation, runDir));
   if (requests.length === 0) return [];

@@ -25,9 +25,7 @@ export async function testCommand(
   const run = await createRunDirectory(options.out);
   const reporter = chooseReporter(testStages);
   try {
-    const shown = relative(process.cwd(), run.dir).startsWith('..')
-      ? run.dir
-      : relative(process.cwd(), run.dir);
+    const shown = shownPath(run.dir);
     reporter.onEvent({ type: 'run-start', id: run.id, dir: shown });
     const outcome = await runJob(plan, run.dir, reporter.onEvent, signal);
     const results = assemble(run, started, outcome);
@@ -39,7 +37,13 @@ export async function testCommand(
   }
 }
 
-function assemble(run: RunDirectory, started: Date, { job, tests, error }: JobOutcome): Results {
+/** As short as it can be, for people. */
+export function shownPath(dir: string): string {
+  const path = relative(process.cwd(), dir);
+  return path.startsWith('..') ? dir : path;
+}
+
+export function assemble(run: RunDirectory, started: Date, { job, tests, error }: JobOutcome): Results {
   const isOurs = error?.code === 'infrastructure';
   return {
     schema: RESULTS_VERSION,

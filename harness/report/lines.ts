@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 import type { KilnEvent, Reporter } from '../events.ts';
 import { printable } from '../util/printable.ts';
-import { noteLine, seconds, summaryLines, testLine } from './words.ts';
+import { noteLine, repeatProgress, seconds, summaryLines, testLine } from './words.ts';
 
 /** Milliseconds between two lines of progress of one stage. */
 const progressInterval = 15_000;
@@ -40,6 +40,11 @@ export function linesReporter(write: (line: string) => void): Reporter {
         break;
       case 'test-end':
         write(testLine(event.result));
+        break;
+      case 'repeat-progress':
+        if (performance.now() - lastProgress < progressInterval) break;
+        lastProgress = performance.now();
+        write(`tests   … ${repeatProgress(event)}`);
         break;
       case 'run-end':
         for (const line of summaryLines(event.results, event.dir)) write(line);

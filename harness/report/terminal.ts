@@ -3,7 +3,7 @@ import { Listr, type ListrTask } from 'listr2';
 import type { KilnEvent, Reporter, StageName } from '../events.ts';
 import { printable } from '../util/printable.ts';
 import { portion } from './lines.ts';
-import { noteLine, seconds, stageTitles, summaryLines, testLine } from './words.ts';
+import { noteLine, repeatProgress, seconds, stageTitles, summaryLines, testLine } from './words.ts';
 
 /** What a task of listr2's lets us set while it runs. */
 type Shown = { title: string | undefined; output: string };
@@ -57,6 +57,9 @@ export function terminalReporter(names: StageName[], write: (line: string) => vo
         break;
       case 'test-end':
         at('tests').shown.output = testLine(event.result);
+        break;
+      case 'repeat-progress':
+        at('tests').shown.title = `${stageTitles.tests}: ${repeatProgress(event)}`;
         break;
       case 'run-end':
         last.push(...summaryLines(event.results, event.dir));

@@ -2,7 +2,8 @@
 // The words and lines that every report of a run for people shares.
 import type { StageName } from '../events.ts';
 import { isBad } from '../results/judge.ts';
-import type { Counts, Results, TestResult } from '../results/schema.ts';
+import type { Counts, Repeat, Results, TestResult } from '../results/schema.ts';
+import { isFailure } from '../results/tally.ts';
 import { printable } from '../util/printable.ts';
 
 export const stageTitles: Record<StageName, string> = {
@@ -50,6 +51,7 @@ function indent(text: string, by: number, most: number): string[] {
 
 /** The closing lines of a run. */
 export function summaryLines(results: Results, dir: string): string[] {
+  if (results.repeat) return repeatLines(results, results.repeat, dir);
   const { summary, jobs } = results;
   const failures = results.tests.filter(({ verdict }) => isBad(verdict));
   const errors = jobs.flatMap(({ error }) => (error ? [errorText(error)] : []));
@@ -62,6 +64,56 @@ export function summaryLines(results: Results, dir: string): string[] {
     `${counts(summary)} (${summary.cases.total} cases) in ${seconds(results.duration_ms)}`,
     `results: ${dir}/results.json`,
   ];
+}
+
+/** The closing lines of `kiln repeat`. */
+function repeatLines({ tests, jobs, duration_ms }: Results, repeat: Repeat, dir: string): string[] {
+  const { verdicts, reasons, other_reasons, first_failure, stopped, again } = repeat;
+  const first = tests.find(({ verdict }) => isFailure(verdict));
+  const errors = jobs.flatMap(({ error }) => (error ? [errorText(error)] : []));
+  return [
+    ...(first ? ['', 'The first failure:', ...failureLines({ ...first, reproduce: null }, dir)] : []),
+    ...errors.flatMap((text) => ['', text]),
+    '',
+    ...(verdicts.total > 0 ? [rateLine(repeat), `${counts(verdicts)} in ${seconds(duration_ms)}`] : []),
+    ...(stopped ? [stoppedWords[stopped]] : []),
+    ...reasons.flatMap(({ verdict, detail, count, logs }) => [
+      `${String(count).padStart(6)} × ${verdict.toUpperCase()}${detail ? `: ${printable(detail)}` : ''}`,
+      ...(logs && logs !== first_failure?.logs ? [`         logs: ${dir}/${logs}/`] : []),
+    ]),
+    ...(other_reasons > 0 ? [`${String(other_reasons).padStart(6)} × other reasons`] : []),
+    `again: ${again}`,
+    `results: ${dir}/results.json`,
+  ];
+}
+
+const stoppedWords: Record<NonNullable<Repeat['stopped']>, string> = {
+  failed: 'stopped at the first failure, which makes the rate look higher than it is',
+  'no-boot': 'stopped: the guest that all others were to be forked from did not boot',
+  errors: 'stopped: one infrastructure error after the other',
+};
+
+/** `srvfs/races: 3 of 200 failed, 1.5 % (95 % confidence: 0.5 to 4.3 %)` */
+function rateLine({ test, failed, of, rate }: Repeat): string {
+  if (!rate) return `${printable(test)}: no run of it says whether it fails`;
+  const { estimate, low, high } = rate;
+  const interval = `95 % confidence: ${percent(low)} to ${percent(high)} %`;
+  return `${printable(test)}: ${failed} of ${of} failed, ${percent(estimate)} % (${interval})`;
+}
+
+/** One decimal, or as many as it takes not to look like none or all. @param share from 0 to 1 */
+export function percent(share: number): string {
+  const value = 100 * share;
+  const toNoneOrAll = Math.min(value, 100 - value);
+  const decimals = toNoneOrAll > 0 ? Math.max(1, Math.ceil(-Math.log10(toNoneOrAll))) : 0;
+  return String(Number(value.toFixed(decimals)));
+}
+
+/** `120 of 200 run, 2 failed, 1 infrastructure errors` */
+export function repeatProgress(event: { total: number; failed: number; verdicts: Counts }): string {
+  const { total, failed, verdicts } = event;
+  const errors = verdicts.error > 0 ? `, ${verdicts.error} infrastructure errors` : '';
+  return `${verdicts.total} of ${total} run, ${failed} failed${errors}`;
 }
 
 function errorText(error: Record<string, unknown>): string {

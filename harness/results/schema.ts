@@ -232,6 +232,43 @@ export const jobSchema = z.object({
   error: z.looseObject({ code: z.string(), message: z.string() }).nullable(),
 });
 
+/** What came of `kiln repeat`: one test, run many times. Paths are relative to the run's directory. */
+export const repeatSchema = z.object({
+  /** `suite/test`. */
+  test: z.string(),
+  /** How often it was to be run. */
+  asked: z.int().positive(),
+  /** Counts over the runs that came to an end. */
+  verdicts: countsSchema,
+  /** Runs that failed, timed out or crashed, of those that were neither skipped nor an infrastructure error. */
+  failed: count,
+  of: count,
+  /** `failed / of`, and its 95 % confidence interval (Wilson score); from 0 to 1. null if `of` is 0. */
+  rate: z.object({ estimate: z.number(), low: z.number(), high: z.number() }).nullable(),
+  /** Why runs ended as they did, the most frequent first, at most 10; `logs` of the first, if they were kept. */
+  reasons: z.array(
+    z.object({
+      verdict: verdictSchema,
+      detail: z.string(),
+      count,
+      logs: z.string().nullable(),
+    }),
+  ),
+  /** Runs with a reason that is not among `reasons`. */
+  other_reasons: count,
+  /** The failure that was seen first; `run` counts from 1. */
+  first_failure: z
+    .object({ run: count, verdict: verdictSchema, detail: z.string(), logs: z.string().nullable() })
+    .nullable(),
+  /**
+   * Why fewer were run than asked: at the first failure, because there was nothing to fork from, or after too many
+   * infrastructure errors in a row. null also if the job's `error` says why.
+   */
+  stopped: z.enum(['failed', 'no-boot', 'errors']).nullable(),
+  /** A command line that does this again. */
+  again: z.string(),
+});
+
 /** results.json, schema version 1: everything one call of Kiln did. */
 export const resultsSchema = z.object({
   schema: z.literal(RESULTS_VERSION),
@@ -248,7 +285,10 @@ export const resultsSchema = z.object({
   /** Counts over `tests`, and in `cases` the same over their cases. */
   summary: countsSchema.extend({ cases: countsSchema }),
   jobs: z.array(jobSchema),
+  /** Of `kiln repeat` only those that were kept. */
   tests: z.array(testSchema),
+  /** Only of `kiln repeat`. */
+  repeat: repeatSchema.optional(),
   /** Infrastructure trouble that belongs to no single test. */
   errors: z.array(z.object({ code: z.string(), message: z.string() })),
 });
@@ -262,6 +302,7 @@ export type SplatResult = z.infer<typeof splatSchema>;
 export type GuestResult = z.infer<typeof guestSchema>;
 export type TestResult = z.infer<typeof testSchema>;
 export type JobResult = z.infer<typeof jobSchema>;
+export type Repeat = z.infer<typeof repeatSchema>;
 export type Results = z.infer<typeof resultsSchema>;
 
 /** Counts verdicts, of tests or of cases. */

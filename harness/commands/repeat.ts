@@ -1,0 +1,85 @@
+// SPDX-License-Identifier: MIT
+import { KilnError } from '../errors.ts';
+import { runJob } from '../job.ts';
+import { self } from '../paths.ts';
+import { jobOptions, type Plan } from '../plan.ts';
+import { type RepeatWish, runRepeats } from '../repeat.ts';
+import { createRunDirectory, writeResults } from '../results/runDirectory.ts';
+import type { Repeat } from '../results/schema.ts';
+import { Tally } from '../results/tally.ts';
+import { cacheDirectory } from '../util/context.ts';
+import { useCache } from '../util/lock.ts';
+import { quote } from '../util/quote.ts';
+import { type JobOptions, readPlan } from './ask.ts';
+import { chooseReporter, testStages } from './reporter.ts';
+import { assemble, shownPath } from './test.ts';
+
+export type RepeatOptions = JobOptions & { out: string; times: number; untilFail?: boolean; json?: boolean };
+
+/** `kiln repeat`: how often does one test fail? Returns the exit code, as `kiln test` has it. */
+export async function repeatCommand(
+  test: string,
+  options: RepeatOptions,
+  signal: AbortSignal,
+): Promise<number> {
+  const plan = await readPlan([test], options);
+  const name = theOneTest(plan);
+  await using _cache = await useCache(cacheDirectory(), signal);
+  const started = new Date();
+  const run = await createRunDirectory(options.out);
+  // With --json, stdout is the object's alone.
+  const reporter = chooseReporter(testStages, options.json ? process.stderr : process.stdout);
+  try {
+    const dir = shownPath(run.dir);
+    reporter.onEvent({ type: 'run-start', id: run.id, dir });
+    const wish = wishOf(name, plan, options);
+    const tally = new Tally();
+    let stopped: Repeat['stopped'] = null;
+    const outcome = await runJob(
+      plan,
+      run.dir,
+      reporter.onEvent,
+      signal,
+      async (line, built, runDir, context) => {
+        const result = await runRepeats(wish, tally, line, built, runDir, context);
+        stopped = result.value;
+        return { ...result, value: undefined };
+      },
+    );
+    const repeat: Repeat = { test: name, asked: wish.times, ...tally.tallied(), stopped, again: wish.again };
+    const results = { ...assemble(run, started, outcome), repeat };
+    await writeResults(run.dir, results);
+    reporter.onEvent({ type: 'run-end', results, dir });
+    if (options.json) {
+      const { exit_code, duration_ms, jobs } = results;
+      const object = { ...repeat, exit_code, duration_ms, dir: run.dir, error: jobs[0]!.error };
+      process.stdout.write(`${JSON.stringify(object, null, 2)}\n`);
+    }
+    return results.exit_code;
+  } finally {
+    await reporter.close();
+  }
+}
+
+/** `suite/test`. */
+function theOneTest({ suites }: Plan): string {
+  const names = suites.flatMap(({ suite, tests }) => tests.map((test) => `${suite.name}/${test}`));
+  if (names.length === 1) return names[0]!;
+  throw new KilnError('usage', `kiln repeat runs one test program, and these are ${names.length}`, {
+    hint: `one of: ${names.join(', ')}`,
+  });
+}
+
+function wishOf(name: string, plan: Plan, { times, untilFail = false, jobs }: RepeatOptions): RepeatWish {
+  const words = [
+    `${quote(self)} repeat ${name} --times ${times}`,
+    ...(untilFail ? ['--until-fail'] : []),
+    // How busy the machine is has its part in a race.
+    ...(jobs === undefined ? [] : [`--jobs ${jobs}`]),
+  ];
+  return {
+    times,
+    untilFail,
+    again: `cd ${quote(process.cwd())} && ${words.join(' ')}${jobOptions(plan.ask)}`,
+  };
+}
