@@ -9,6 +9,7 @@ import { isBad } from './results/judge.ts';
 import type { CaseResult, TestResult } from './results/schema.ts';
 import { notRun, runTrials, type TrialRequest, type Watcher } from './trial.ts';
 import type { Context } from './util/context.ts';
+import { allEnded } from './util/ended.ts';
 
 /** Seconds in which a program lists its cases. */
 const listLimit = 20;
@@ -35,7 +36,7 @@ export async function runByCase(
     whole.problems.push('it lists no cases (-l), so all of it ran in one guest');
     return watcher.ended(request, whole);
   }
-  const results = await Promise.all(
+  const results = await allEnded(
     names.map((name, index) =>
       once({ ...request, args: ['-r', name], guestDir: join(guestDir, `${index + 1}-${tame(name)}`) }),
     ),

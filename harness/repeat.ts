@@ -11,6 +11,7 @@ import { isFailure, type Tally } from './results/tally.ts';
 import { memoryBudget, type Unit, unitsOf } from './tests.ts';
 import { notRun, runTrials, type TrialRequest, type Watcher } from './trial.ts';
 import type { Context } from './util/context.ts';
+import { allEnded } from './util/ended.ts';
 
 /** Infrastructure errors in a row after which nobody need wait for the rest. */
 const maxErrors = 10;
@@ -48,8 +49,7 @@ export async function runRepeats(
   };
   // As many again wait for their turn: QEMU is started ahead for those.
   const lanes = Array.from({ length: Math.min(2 * jobs, times) }, runOn);
-  // All of them are at their end before anything is thrown: nothing runs on behind a report.
-  for (const end of await Promise.allSettled(lanes)) if (end.status === 'rejected') throw end.reason;
+  await allEnded(lanes);
   const { total } = tally.verdicts;
   return {
     value: total < times ? counter.stopped : null,

@@ -11,6 +11,7 @@ import type { TestResult } from './results/schema.ts';
 import type { Isolation } from './suite/settings.ts';
 import { notRun, runTrials, type TrialRequest, type Watcher } from './trial.ts';
 import type { Context } from './util/context.ts';
+import { allEnded } from './util/ended.ts';
 import { quote } from './util/quote.ts';
 
 /** kselftest's own default is 45 s on real machines. */
@@ -52,15 +53,13 @@ export async function runTests(
     },
   };
   await using guests = new Guests(plan.ask.jobs, memoryBudget(), context);
-  // All of them are at their end before anything is thrown: nothing runs on behind a report.
-  const ends = await Promise.allSettled(
+  await allEnded(
     units.map(({ isolation, requests }) =>
       isolation === 'case'
         ? runByCase(requests[0]!, guests, context, watcher)
         : runTrials(requests, guests, context, watcher),
     ),
   );
-  for (const end of ends) if (end.status === 'rejected') throw end.reason;
   return { value: undefined, cached: false, text: `${order.size} tests` };
 }
 
