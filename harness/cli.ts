@@ -80,6 +80,7 @@ function program(run: Run): Command {
 
   addBuildOptions(kiln.command('shell'))
     .description('an interactive guest with the kernel and the tests')
+    .option('--fork', 'fork it from a frozen guest, which the first time makes; else it is booted')
     .action(run((options) => shellCommand(options, stop.signal)));
 
   kiln

@@ -6,7 +6,6 @@ import { BootLost, startFork, type Template } from './channel/template.ts';
 import { type Guest, startGuest } from './guest/guest.ts';
 import type { Machine } from './guest/machine.ts';
 import { thaw } from './guest/snapshot.ts';
-import type { Collector } from './results/evidence.ts';
 import { Templates } from './templates.ts';
 import type { Context } from './util/context.ts';
 import { Turns } from './util/turns.ts';
@@ -57,7 +56,7 @@ export class Guests implements AsyncDisposable {
    * Have a guest. What it says goes to `collector`, a fork's with its template's boot before it. A guest that can't
    * be forked is booted. Throws if QEMU can't be started.
    */
-  async lodge(machine: Machine, origin: GuestOrigin, collector: Collector): Promise<Lodging> {
+  async lodge(machine: Machine, origin: GuestOrigin, collector: Listener): Promise<Lodging> {
     const found = await this.#find(machine, origin, collector);
     void this.#startAhead();
     const { guest } = found;
@@ -79,7 +78,7 @@ export class Guests implements AsyncDisposable {
     this.#ending.add(ending);
   }
 
-  async #find(machine: Machine, origin: GuestOrigin, collector: Collector): Promise<Found> {
+  async #find(machine: Machine, origin: GuestOrigin, collector: Listener): Promise<Found> {
     try {
       const fork = origin === 'fork' ? await this.#fork(machine, collector) : null;
       return fork ?? (await this.#boot(machine, collector));
@@ -92,7 +91,7 @@ export class Guests implements AsyncDisposable {
     }
   }
 
-  async #boot(machine: Machine, collector: Collector): Promise<Found> {
+  async #boot(machine: Machine, collector: Listener): Promise<Found> {
     const started = performance.now();
     const guest = await startGuest(machine, this.#context.signal);
     const session = new Session(guest, collector);
@@ -109,7 +108,7 @@ export class Guests implements AsyncDisposable {
   }
 
   /** null if it can't be forked. */
-  async #fork(machine: Machine, collector: Collector): Promise<Found | null> {
+  async #fork(machine: Machine, collector: Listener): Promise<Found | null> {
     for (;;) {
       const template = await this.#templates.get(machine);
       if (!template) return null;
@@ -127,7 +126,7 @@ export class Guests implements AsyncDisposable {
   }
 
   /** Give a fork its state and hear its first answer. */
-  async #revive({ guest, since }: Started, template: Template, collector: Collector): Promise<Found> {
+  async #revive({ guest, since }: Started, template: Template, collector: Listener): Promise<Found> {
     // Nothing of a fork that fails is to be in the logs of the guest that takes its place.
     const held = new HeldBack();
     try {

@@ -54,6 +54,8 @@ export type HostMessage =
   | { type: 'kill'; id: number }
   | { type: 'put'; id: number; dir: string; bytes: number }
   | { type: 'get'; id: number; dir: string; limit: number }
+  | { type: 'window'; id: number; rows: number; columns: number }
+  | { type: 'shell'; id: number }
   | { type: 'ping'; id: number }
   | { type: 'poweroff' };
 

@@ -36,6 +36,9 @@ export type TestRun = {
   incomplete: boolean;
 };
 
+/** Of a terminal, in characters. */
+export type Window = { rows: number; columns: number };
+
 /** How far a conversation has come. A fork's goes on where its template's stood still. */
 export type Marks = {
   /** The last message's number, in each direction. */
@@ -187,6 +190,18 @@ export class Session {
     return message.type === 'error' ? message.message : null;
   }
 
+  /** Say how large the window is that shows the console. Returns why it failed, or null. */
+  async window({ rows, columns }: Window, timeout: number): Promise<string | null> {
+    const id = ++this.#id;
+    return this.#obeyed({ type: 'window', id, rows, columns }, timeout);
+  }
+
+  /** Start a shell on the console; the guest powers off when it ends. Returns why it failed, or null. */
+  async shell(timeout: number): Promise<string | null> {
+    const id = ++this.#id;
+    return this.#obeyed({ type: 'shell', id }, timeout);
+  }
+
   /** Ask the guest to power off and wait until QEMU is gone. Returns false if it is not, in time. */
   async powerOff(timeout: number): Promise<boolean> {
     this.#send({ type: 'poweroff' });
@@ -195,6 +210,15 @@ export class Session {
       timer = setTimeout(() => resolve(false), timeout);
     });
     return Promise.race([this.#guest.exited.then(() => true), late]).finally(() => clearTimeout(timer));
+  }
+
+  async #obeyed(order: HostMessage & { id: number }, timeout: number): Promise<string | null> {
+    const isAnswer = (message: GuestMessage) =>
+      (message.type === 'ready' || message.type === 'error') && message.id === order.id;
+    this.#send(order);
+    const { message, loss } = await this.#wait<'ready' | 'error'>(isAnswer, timeout);
+    if (loss) return 'detail' in loss ? loss.detail : 'the guest is gone';
+    return message.type === 'error' ? message.message : null;
   }
 
   #send(message: HostMessage): void {

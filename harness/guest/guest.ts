@@ -4,7 +4,7 @@ import type { FileHandle } from 'node:fs/promises';
 import { createServer, type Server, type Socket } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import type { Readable } from 'node:stream';
+import type { Readable, Writable } from 'node:stream';
 import { setTimeout } from 'node:timers/promises';
 import { KilnError } from '../errors.ts';
 import { type Child, type ChildResult, spawn } from '../util/exec.ts';
@@ -22,6 +22,8 @@ export type Guest = AsyncDisposable & {
   pid: number;
   ports: Record<PortName, Socket>;
   console: Readable;
+  /** What is typed on the console. */
+  keyboard: Writable;
   qmp: Qmp;
   exited: Promise<GuestExit>;
   /** End QEMU now. */
@@ -53,7 +55,7 @@ export async function startGuest(
   const child = spawn(argv[0]!, argv.slice(1), {
     endSignal: 'KILL',
     // execa's types know no bare numbers in the middle of a list; Node does.
-    stdio: ['ignore', 'pipe', 'pipe', ...inherited.map(({ fd }) => fd as unknown as 'pipe')],
+    stdio: ['pipe', 'pipe', 'pipe', ...inherited.map(({ fd }) => fd as unknown as 'pipe')],
     buffer: { stdout: false, stderr: true, all: false },
     all: false,
     maxBuffer: 65_536,
@@ -73,6 +75,7 @@ export async function startGuest(
     pid: child.pid!,
     ports: ports as Record<PortName, Socket>,
     console: child.stdout as Readable,
+    keyboard: child.stdin as Writable,
     qmp,
     exited: child.then(async (result: ChildResult) => {
       // What QEMU wrote before its end is still on its way through the sockets.

@@ -9,6 +9,7 @@
 #include "control.h"
 #include "log.h"
 #include "ports.h"
+#include "shell.h"
 #include "system.h"
 #include "test.h"
 #include "transfer.h"
@@ -21,6 +22,8 @@ static void run(int64_t id, struct json_object *message);
 static void kill_test(int64_t id, struct json_object *message);
 static void put(int64_t id, struct json_object *message);
 static void get(int64_t id, struct json_object *message);
+static void window(int64_t id, struct json_object *message);
+static void shell(int64_t id, struct json_object *message);
 static void ping(int64_t id, struct json_object *message);
 static void say_bye(int64_t id, struct json_object *message);
 
@@ -33,6 +36,8 @@ static const struct {
 	{ "kill", kill_test },
 	{ "put", put },
 	{ "get", get },
+	{ "window", window },
+	{ "shell", shell },
 	{ "ping", ping },
 	{ "poweroff", say_bye },
 };
@@ -109,7 +114,7 @@ static void run(int64_t id, struct json_object *message)
 		send_error(id, "run: it needs path, args, cwd and a positive timeout_ms");
 		return;
 	}
-	error = test_start(&order);
+	error = shell_is_on() ? "a shell is on the console" : test_start(&order);
 	if (error)
 		send_error(id, "run: %s", error);
 }
@@ -152,6 +157,30 @@ static void get(int64_t id, struct json_object *message)
 		send_error(id, "get: a test is running");
 	else
 		transfer_get(id, dir, (uint64_t)limit);
+}
+
+static void window(int64_t id, struct json_object *message)
+{
+	int64_t rows, columns;
+	const char *error = "it needs rows and columns";
+
+	if (json_integer(message, "rows", &rows) && json_integer(message, "columns", &columns))
+		error = shell_set_window(rows, columns);
+	if (error)
+		send_error(id, "window: %s", error);
+	else
+		send_ready(id);
+}
+
+static void shell(int64_t id, struct json_object *message)
+{
+	const char *error = test_is_on() ? "a test is running" : shell_start();
+
+	(void)message;
+	if (error)
+		send_error(id, "shell: %s", error);
+	else
+		send_ready(id);
 }
 
 static void ping(int64_t id, struct json_object *message)

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 /*
  * The guest agent: PID 1 of a Kiln guest. It sets the system up, then runs
- * one test at a time for the host, as docs/protocol.md says.
+ * one test at a time for the host, or a shell, as docs/protocol.md says.
  *
  * One thread, one poll() loop, nothing in it blocks. Whatever wakes the loop,
  * every step is tried; a step with nothing to do costs at most one system call.
@@ -41,6 +41,7 @@ int main(void)
 	take_signals();
 	take_precedence();
 	system_set_up();
+	shell_prepare();
 	if (system_option("kiln.mode", "shell"))
 		shell_run();
 
@@ -111,8 +112,10 @@ static bool reap_children(void)
 				test_no_process_left();
 			return false;
 		}
-		if (!test_reaped(pid, status))
-			transfer_reaped(pid, status);
+		if (test_reaped(pid, status))
+			continue;
+		shell_reaped(pid);
+		transfer_reaped(pid, status);
 	}
 	return true;
 }

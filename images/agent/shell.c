@@ -2,6 +2,7 @@
 #define _GNU_SOURCE
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
@@ -27,31 +28,21 @@ static char *const environment[] = {
 	NULL,
 };
 
-static void install_applets(void);
+/* Leads the shell's session; 0 if there is none. */
+static pid_t leader;
+/* The console, -1 if nobody has asked for it yet. */
+static int console = -1;
+
+static void start_leader(void);
 _Noreturn static void lead_session(void);
+static void become_ordinary(void);
 _Noreturn static void become_shell(void);
 static void take_terminal(void);
-static void reset_signals(void);
-
-void shell_run(void)
-{
-	pid_t shell, pid;
-
-	close(system_fresh_artifacts());
-	install_applets();
-	shell = fork();
-	if (shell == 0)
-		lead_session();
-	if (shell < 0)
-		fatal("the shell can't be started: %s", strerror(errno));
-	do
-		pid = waitpid(-1, NULL, __WALL);
-	while (pid != shell && (pid > 0 || errno == EINTR));
-	power_off();
-}
+static void set_window(int tty, unsigned short rows, unsigned short columns);
+static int open_console(int flags);
 
 /* Links of all its commands in /bin; where it has none, it says so itself. */
-static void install_applets(void)
+void shell_prepare(void)
 {
 	char *const argv[] = { BUSYBOX, "--install", "-s", "/bin", NULL };
 	pid_t pid;
@@ -67,6 +58,61 @@ static void install_applets(void)
 		waitpid(pid, NULL, 0);
 }
 
+void shell_run(void)
+{
+	pid_t pid;
+
+	start_leader();
+	if (leader < 0)
+		fatal("the shell can't be started: %s", strerror(errno));
+	do
+		pid = waitpid(-1, NULL, __WALL);
+	while (pid != leader && (pid > 0 || errno == EINTR));
+	power_off();
+}
+
+const char *shell_start(void)
+{
+	if (leader > 0)
+		return "there is a shell already";
+	if (access(BUSYBOX, X_OK) < 0 && access(SHELL, X_OK) < 0)
+		return "there is neither " BUSYBOX " nor " SHELL;
+	start_leader();
+	return leader < 0 ? "no process could be started" : NULL;
+}
+
+bool shell_is_on(void)
+{
+	return leader > 0;
+}
+
+const char *shell_set_window(int64_t rows, int64_t columns)
+{
+	if (rows < 0 || rows > USHRT_MAX || columns < 0 || columns > USHRT_MAX)
+		return "a window has 0 to 65535 rows and columns";
+	/* Kept open: a terminal that nobody has open forgets its size. */
+	if (console < 0)
+		console = open_console(O_NOCTTY | O_CLOEXEC);
+	if (console < 0)
+		return "there is no console";
+	set_window(console, (unsigned short)rows, (unsigned short)columns);
+	return NULL;
+}
+
+void shell_reaped(pid_t pid)
+{
+	if (leader > 0 && pid == leader)
+		power_off();
+}
+
+static void start_leader(void)
+{
+	close(system_fresh_artifacts());
+	leader = fork();
+	if (leader == 0)
+		lead_session();
+}
+
 /*
  * The terminal is hung up, and what it has not yet sent is dropped, when its
  * session's leader ends. So that is not the shell: the leader waits for it, and
@@ -77,11 +123,14 @@ static void lead_session(void)
 	pid_t shell;
 
 	setsid();
+	become_ordinary();
 	take_terminal();
+	/* Without this neither of the two may touch a terminal that is the other's:
+	 * tcdrain() would fail as well. */
+	signal(SIGTTOU, SIG_IGN);
 	shell = fork();
 	if (shell == 0) {
 		setpgid(0, 0);
-		signal(SIGTTOU, SIG_IGN);
 		tcsetpgrp(STDIN_FILENO, getpid());
 		signal(SIGTTOU, SIG_DFL);
 		become_shell();
@@ -92,13 +141,26 @@ static void lead_session(void)
 	_exit(0);
 }
 
+/* None of what makes the agent unlike others is for what the user starts. */
+static void become_ordinary(void)
+{
+	int adjust = openat(system_proc(), "self/oom_score_adj", O_WRONLY | O_CLOEXEC);
+	sigset_t none;
+
+	if (adjust < 0 || write(adjust, "0", 1) < 0)
+		warning("the shell keeps the agent's oom_score_adj: %s", strerror(errno));
+	if (adjust >= 0)
+		close(adjust);
+	sigemptyset(&none);
+	sigprocmask(SIG_SETMASK, &none, NULL);
+}
+
 static void become_shell(void)
 {
 	/* The minus sign makes it a login shell. */
 	char *const argv[] = { "-sh", NULL };
 	struct utsname name;
 
-	reset_signals();
 	if (chdir("/root") < 0)
 		warning("/root: %s", strerror(errno));
 	uname(&name);
@@ -113,17 +175,14 @@ static void become_shell(void)
 static void take_terminal(void)
 {
 	const char *size = system_option_value("kiln.winsize");
-	struct winsize window = { 0 };
-	int tty = open("/dev/ttyS0", O_RDWR);
+	unsigned short rows, columns;
+	int tty = open_console(0);
 
-	/* /dev/console can't be anyone's controlling terminal: no job control. */
-	if (tty < 0)
-		tty = open("/dev/console", O_RDWR);
 	if (tty < 0)
 		return;
 	ioctl(tty, TIOCSCTTY, 1);
-	if (size && sscanf(size, "%hux%hu", &window.ws_row, &window.ws_col) == 2)
-		ioctl(tty, TIOCSWINSZ, &window);
+	if (size && sscanf(size, "%hux%hu", &rows, &columns) == 2)
+		set_window(tty, rows, columns);
 	dup2(tty, STDIN_FILENO);
 	dup2(tty, STDOUT_FILENO);
 	dup2(tty, STDERR_FILENO);
@@ -131,10 +190,18 @@ static void take_terminal(void)
 		close(tty);
 }
 
-static void reset_signals(void)
+/* A foreground program is told of a change by the kernel, with SIGWINCH. */
+static void set_window(int tty, unsigned short rows, unsigned short columns)
 {
-	sigset_t none;
+	const struct winsize window = { .ws_row = rows, .ws_col = columns };
 
-	sigemptyset(&none);
-	sigprocmask(SIG_SETMASK, &none, NULL);
+	ioctl(tty, TIOCSWINSZ, &window);
+}
+
+static int open_console(int flags)
+{
+	int tty = open("/dev/ttyS0", O_RDWR | flags);
+
+	/* /dev/console can't be anyone's controlling terminal: no job control. */
+	return tty < 0 ? open("/dev/console", O_RDWR | flags) : tty;
 }
