@@ -69,6 +69,9 @@ test.serial('kill -9 of the harness takes its guests along', async (t) => {
 
 test.serial('kill -9 of QEMU is an infrastructure error and no verdict', async (t) => {
   const { child, temporary, out } = await startEndless('QEMU');
+  // Not the guest that is to be frozen, nor a boot: the test's own.
+  await until(() => guestsOf(temporary).some((line) => line.includes('-incoming')), 600_000);
+  await setTimeout(3000);
   for (const line of guestsOf(temporary)) process.kill(Number(line.trim().split(/\s+/)[0]), 'SIGKILL');
   const result = await child;
   t.is(result.exitCode, 69, String(result.all));
