@@ -68,6 +68,7 @@ export async function runTrials(
         ({ result, lodging } = await runTrial(request, lodging, isLast, guests));
       } catch (thrown) {
         context.signal.throwIfAborted();
+        lodging?.[Symbol.dispose]();
         lodging = null;
         const { message, hint } = asKilnError(thrown);
         result = notRun(request, 'error', [message, hint].filter(Boolean).join('; '));
@@ -97,11 +98,14 @@ async function runTrial(
     lodging ??= await guests.lodge(machine, request.origin, collector);
     const { origin, argv, bootMs, startMs } = lodging;
     const started = performance.now();
+    // A fork is dropped: its machine's shutdown is the same for all of them, and isolation=boot sees it.
+    const powerOff = isLast && origin === 'boot';
     const seen = lodging.session
-      ? await converse(lodging.session, request, isLast && origin === 'boot')
+      ? await converse(lodging.session, request, powerOff)
       : { ...nothingSeen, bootLoss: lodging.loss };
     const lost = lossOf(seen) !== null;
-    if (lost && lodging.guest) {
+    if (lodging.guest && (lost || powerOff)) {
+      // To its last word.
       lodging.guest.kill();
       await lodging.guest.exited;
     }
@@ -160,7 +164,6 @@ async function converse(session: Session, request: TrialRequest, powerOff: boole
     seen.artifacts = fetched.files;
     if (fetched.problem) seen.problems.push(fetched.problem);
   }
-  // A fork is dropped: its machine's shutdown is the same for all of them, and isolation=boot sees it.
   if (powerOff) seen.staysOn = !(await session.powerOff(deadlines.powerOff));
   return seen;
 }
