@@ -46,7 +46,9 @@ export class Templates implements AsyncDisposable {
   /** A template that did not restore is made once more; the second time its machine is booted from then on. */
   async failed(template: Template, machine: Machine, cause: unknown): Promise<void> {
     const key = await this.#key(machine);
-    if ((await this.#known.get(key)) !== template) return; // somebody else has seen to it
+    const known = this.#known.get(key);
+    // Several forks fail at once; the first has seen to it.
+    if ((await known) !== template || this.#known.get(key) !== known) return;
     const again = this.#remade.has(key)
       ? Promise.resolve(this.#giveUp(cause))
       : this.#remake(key, machine, cause);
@@ -66,7 +68,8 @@ export class Templates implements AsyncDisposable {
   async #findOrMake(key: string, machine: Machine): Promise<Template | null> {
     const { cache, signal } = this.#context;
     const dir = join(cache, 'templates', key);
-    await using _lock = await lock(join(cache, 'locks', `template-${key}`), { signal });
+    const onWait = () => this.#context.note('info', 'another run is freezing the same guest: waiting for it');
+    await using _lock = await lock(join(cache, 'locks', `template-${key}`), { signal, onWait });
     try {
       return (await this.#open(dir)) ?? (await this.#make(dir, machine));
     } catch (error) {
