@@ -71,12 +71,21 @@ export class Templates implements AsyncDisposable {
     const onWait = () => this.#context.note('info', 'another run is freezing the same guest: waiting for it');
     await using _lock = await lock(join(cache, 'locks', `template-${key}`), { signal, onWait });
     try {
-      return (await this.#open(dir)) ?? (await this.#make(dir, machine));
+      const found = await this.#open(dir);
+      if (found) return found;
+      return await this.#make(dir, machine).catch((error) => {
+        if (this.#isFinal(error)) throw error;
+        return this.#make(dir, machine);
+      });
     } catch (error) {
-      signal.throwIfAborted();
-      if (error instanceof BootLost && isKernels(error)) throw error;
+      if (this.#isFinal(error)) throw error;
       return this.#giveUp(error);
     }
+  }
+
+  /** What is no trouble with freezing. */
+  #isFinal(error: unknown): boolean {
+    return this.#context.signal.aborted || (error instanceof BootLost && isKernels(error));
   }
 
   async #open(dir: string): Promise<Template | undefined> {

@@ -44,7 +44,7 @@ test('every message of the protocol is read as it was sent', (t) => {
     { type: 'begin', seq: 4, id: 2, ktap: 0, kmsg: 9 },
     { ...end, seq: 5, how: 'timeout' },
     { type: 'got', seq: 6, id: 3, bytes: 1024, truncated: true },
-    { type: 'pong', seq: 7, id: 4 },
+    { type: 'pong', seq: 7, id: 4, uptime_ms: 3000 },
     { type: 'error', seq: 8, id: 0, message: 'what?' },
     { type: 'bye', seq: 9 },
   ];
@@ -100,10 +100,10 @@ for (const [what, message] of [
   ['an unknown type', { type: 'attack', seq: 1 }],
   ['no type', { seq: 1 }],
   ['no sequence number', { type: 'bye' }],
-  ['a negative number', { type: 'pong', seq: 1, id: -1 }],
-  ['a fraction', { type: 'pong', seq: 1, id: 1.5 }],
-  ['a number as text', { type: 'pong', seq: 1, id: '1' }],
-  ['a number beyond integers', { type: 'pong', seq: 1, id: 1e300 }],
+  ['a negative number', { type: 'pong', seq: 1, id: -1, uptime_ms: 1 }],
+  ['a fraction', { type: 'pong', seq: 1, id: 1.5, uptime_ms: 1 }],
+  ['a number as text', { type: 'pong', seq: 1, id: '1', uptime_ms: 1 }],
+  ['a number beyond integers', { type: 'pong', seq: 1, id: 1e300, uptime_ms: 1 }],
   ['a missing field', { type: 'got', seq: 1, id: 1, bytes: 5 }],
   ['an unknown end', { ...end, seq: 1, how: 'magic' }],
 ] as const) {

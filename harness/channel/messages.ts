@@ -38,7 +38,7 @@ const fromGuest = z.discriminatedUnion('type', [
     artifacts: natural,
   }),
   z.object({ type: z.literal('got'), seq, id, bytes: natural, truncated: z.boolean() }),
-  z.object({ type: z.literal('pong'), seq, id }),
+  z.object({ type: z.literal('pong'), seq, id, uptime_ms: natural }),
   z.object({ type: z.literal('error'), seq, id, message: z.string() }),
   z.object({ type: z.literal('bye'), seq }),
 ]);

@@ -132,6 +132,13 @@ export class Session {
     return this.#wait<'ready'>((message) => message.type === 'ready' && message.id === id, timeout);
   }
 
+  /** Ask for a sign of life. */
+  async ping(timeout: number): Promise<Heard<GuestMessageOf<'pong'>>> {
+    const id = ++this.#id;
+    this.#send({ type: 'ping', id });
+    return this.#wait<'pong'>((message) => message.type === 'pong' && message.id === id, timeout);
+  }
+
   /**
    * Run a test program. The agent enforces the limit in guest time; `grace` is how much longer, in host time, it
    * may take to say so.

@@ -41,9 +41,15 @@ export class BootLost extends KilnError {
   }
 }
 
-/** Milliseconds in which what boot has set going comes to rest, and the last words of a stopped guest arrive. */
-const rest = 200;
+/** Milliseconds in which the last words of a stopped guest arrive. */
 const quiet = 50;
+/**
+ * Milliseconds in which the guest's clock is compared with the host's; longer, where the first were too short for a
+ * busy machine. Meanwhile what boot has set going comes to rest.
+ */
+const clockWindows = [200, 1000, 3000];
+const clockTolerance = 0.2;
+const pingTimeout = 20_000;
 
 /**
  * Boot a machine, freeze it when its agent waits for a test, and put it into `dir`. Throws BootLost if the agent's
@@ -74,12 +80,35 @@ export async function makeTemplate(
     await guest.exited; // all that it said is evidence
     throw new BootLost(loss, logs(), guest.argv);
   }
-  await setTimeout(rest, undefined, { signal });
+  await checkClock(session, signal);
   await freeze(guest, join(dir, files.state), () => setTimeout(quiet));
   const { console, kmsg } = logs();
   await writeFile(join(dir, files.console), console);
   await writeFile(join(dir, files.kmsg), kmsg);
   await writeFile(join(dir, files.info), JSON.stringify({ bootMs: message.boot_ms, marks: session.marks() }));
+}
+
+/**
+ * A guest that booted on a busy machine may have taken the wrong measure of its clock (seen: 7 times too slow), and
+ * so would all its forks: hung tasks, stalls, tests out of time. Throws an infrastructure error.
+ */
+async function checkClock(session: Session, signal: AbortSignal): Promise<void> {
+  let rate = Number.NaN;
+  for (const window of clockWindows) {
+    const before = await tellTime(session);
+    await setTimeout(window, undefined, { signal });
+    const after = await tellTime(session);
+    rate = (after.guest - before.guest) / (after.host - before.host);
+    if (Math.abs(rate - 1) <= clockTolerance) return;
+  }
+  throw new KilnError('infrastructure', `the guest's clock runs at ${rate.toFixed(2)} times the host's`);
+}
+
+async function tellTime(session: Session): Promise<{ guest: number; host: number }> {
+  const asked = performance.now();
+  const { message, loss } = await session.ping(pingTimeout);
+  if (loss) throw new KilnError('infrastructure', `the guest to be frozen went away (${loss.why})`);
+  return { guest: message.uptime_ms, host: (asked + performance.now()) / 2 };
 }
 
 /** The template in a directory, or undefined if there is no whole one. */

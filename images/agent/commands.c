@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "clock.h"
 #include "commands.h"
 #include "control.h"
 #include "log.h"
@@ -183,10 +184,13 @@ static void shell(int64_t id, struct json_object *message)
 		send_ready(id);
 }
 
-static void ping(int64_t id, struct json_object *message)
+static void ping(int64_t id, struct json_object *order)
 {
-	(void)message;
-	json_add_integer(control_message("pong"), "id", id);
+	(void)order;
+	struct json_writer *message = control_message("pong");
+
+	json_add_integer(message, "id", id);
+	json_add_integer(message, "uptime_ms", (int64_t)uptime_ms());
 	control_send();
 }
 
