@@ -29,8 +29,8 @@ export async function runByCase(
   const once = (one: TrialRequest) => runOne(one, guests, context, watcher);
   watcher.begins(request);
   const listed = await once({ ...request, args: ['-l'], limit: listLimit, guestDir: listDir });
-  const names = listed.guest && readCaseList(await readFile(join(listDir, logFiles.output), 'utf8'));
   if (listed.verdict === 'crash' || listed.verdict === 'error') return watcher.ended(request, listed);
+  const names = listsCases(listed) && readCaseList(await readFile(join(listDir, logFiles.output), 'utf8'));
   if (!names) {
     const whole = await once(request);
     whole.problems.push('it lists no cases (-l), so all of it ran in one guest');
@@ -42,6 +42,11 @@ export async function runByCase(
     ),
   );
   watcher.ended(request, merge(request, names, results));
+}
+
+/** A listing that was cut short, or ended badly, may lack some. */
+function listsCases({ verdict }: TestResult): boolean {
+  return verdict === 'skip' || verdict === 'pass';
 }
 
 async function runOne(

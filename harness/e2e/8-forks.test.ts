@@ -128,6 +128,13 @@ test.serial('a template that does not restore is made anew, and no test fails fo
   t.is((await stat(state)).size, before.size);
 });
 
+test.serial('a guest whose clock runs wrong is not frozen', async (t) => {
+  await kilnTest(['wrong_clock', ...besideDefaults(fixture('wrong_clock'))], ({ results, stdout }) => {
+    t.is(find(results, 'wrong_clock/wrong_clock').guest!.origin, 'boot');
+    t.regex(stdout, /booted, not forked: the guest's clock runs at 0\.\d+ times the host's/);
+  });
+});
+
 test.serial('where no template can be made, guests are booted, and a note says why', async (t) => {
   await using cache = await cacheWithOwnTemplates();
   await writeFile(cache.templates, 'in the way');

@@ -29,16 +29,17 @@ export async function freeze(guest: Guest, path: string, still: () => Promise<vo
   await qmp.execute('stop');
   await still();
   await qmp.execute('migrate-set-capabilities', capabilities);
-  await using scratch = await scratchDirectory(tmpdir());
+  await using undo = new AsyncDisposableStack();
+  const scratch = undo.use(await scratchDirectory(tmpdir()));
   // QEMU 7.2 writes its state to no file, and its sandbox lets it start no program: it connects to a socket of ours.
   const address = join(scratch.path, 'state');
   const server = createServer();
+  undo.defer(() => void server.close());
   server.listen(address);
   await once(server, 'listening');
   const connected = once(server, 'connection');
   await migrated(qmp, qmp.execute('migrate', { uri: `unix:${address}` }), async () => {
     const [socket] = await connected;
-    server.close();
     await pipeline(socket, createWriteStream(path));
   });
   await qmp.execute('quit');
