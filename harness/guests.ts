@@ -2,7 +2,7 @@
 // Where tests get their guests from: forked or booted, so many at once, the next ones started ahead.
 import type { KmsgRecord } from './channel/kmsg.ts';
 import { type Listener, type Loss, Session } from './channel/session.ts';
-import { BootLost, startFork, type Template } from './channel/template.ts';
+import { type BootLogs, BootLost, startFork, type Template } from './channel/template.ts';
 import { type Guest, startGuest } from './guest/guest.ts';
 import type { Machine } from './guest/machine.ts';
 import { thaw } from './guest/snapshot.ts';
@@ -22,6 +22,8 @@ type Found = {
   bootMs: number | null;
   /** Host time from QEMU's start to the agent's answer, milliseconds; less if QEMU was started ahead. */
   startMs: number;
+  /** What a fork's template said while it booted. */
+  logs: BootLogs | null;
 } & ({ guest: Guest; session: Session; loss: null } | { guest: null; session: null; loss: Loss });
 
 /** Milliseconds of host time. Generous: a loaded machine without KVM is slow, and a guest that lives says so. */
@@ -85,9 +87,8 @@ export class Guests implements AsyncDisposable {
     } catch (error) {
       if (!(error instanceof BootLost)) throw error;
       const { logs, loss, argv } = error;
-      collector.console(logs.console);
-      collector.kernelLog(logs.kmsg, logs.records);
-      return { origin: 'boot', argv, bootMs: null, startMs: 0, guest: null, session: null, loss };
+      retell(logs, collector);
+      return { origin: 'boot', argv, bootMs: null, startMs: 0, logs, guest: null, session: null, loss };
     }
   }
 
@@ -98,7 +99,8 @@ export class Guests implements AsyncDisposable {
     const hello = await session.hello(deadlines.boot);
     const loss = hello.loss ?? (await session.setup(deadlines.setup)).loss ?? null;
     const bootMs = hello.message?.boot_ms ?? null;
-    const rest = { origin: 'boot' as const, argv: guest.argv, bootMs, startMs: performance.now() - started };
+    const startMs = performance.now() - started;
+    const rest = { origin: 'boot' as const, argv: guest.argv, bootMs, startMs, logs: null };
     if (!loss) return { ...rest, guest, session, loss };
     // All that it said is evidence.
     guest.kill();
@@ -135,8 +137,7 @@ export class Guests implements AsyncDisposable {
       const { loss } = await session.setup(deadlines.setup);
       if (loss) throw new Error(`a fork did not answer (${loss.why})`);
       const { logs, bootMs } = template;
-      collector.console(logs.console);
-      collector.kernelLog(logs.kmsg, logs.records);
+      retell(logs, collector);
       held.release(collector);
       session.tell(collector);
       return {
@@ -144,6 +145,7 @@ export class Guests implements AsyncDisposable {
         argv: guest.argv,
         bootMs,
         startMs: performance.now() - since,
+        logs,
         guest,
         session,
         loss: null,
@@ -178,6 +180,12 @@ export class Guests implements AsyncDisposable {
         if (!this.#disposed) ahead.push(startFork(template, machine, this.#context.signal).catch(() => null));
     }
   }
+}
+
+/** Tell what was said at a boot as if it were said now. */
+export function retell({ console, kmsg, records }: BootLogs, to: Listener): void {
+  to.console(console);
+  to.kernelLog(kmsg, records);
 }
 
 /** QEMU, waiting for its state; and since when somebody waits for it, as performance.now() tells. */

@@ -7,6 +7,7 @@ import type { Built } from './job.ts';
 import type { Line, StageResult } from './line.ts';
 import { self } from './paths.ts';
 import { jobOptions, type Plan, type PlannedSuite } from './plan.ts';
+import { isBad } from './results/judge.ts';
 import type { TestResult } from './results/schema.ts';
 import type { Isolation } from './suite/settings.ts';
 import { notRun, runTrials, type TrialRequest, type Watcher } from './trial.ts';
@@ -42,7 +43,7 @@ export async function runTests(
   const watcher: Watcher = {
     begins: ({ job, suite, test }) => emit({ type: 'test-start', job, suite, test }),
     ended: (request, result) => {
-      if (result.guest && result.boot_ms === null && result.verdict !== 'error')
+      if (result.guest && result.boot_ms === null && isBad(result.verdict) && result.verdict !== 'error')
         noBoot.set(JSON.stringify(request.machine), result);
       line.tests[order.get(request)!] = result;
       emit({ type: 'test-end', job: request.job, result });

@@ -5,7 +5,7 @@ import { join, relative } from 'node:path';
 import type { Loss, Session } from './channel/session.ts';
 import { asKilnError } from './errors.ts';
 import { guestArgv, type Machine } from './guest/machine.ts';
-import type { GuestOrigin, Guests, Lodging } from './guests.ts';
+import { type GuestOrigin, type Guests, type Lodging, retell } from './guests.ts';
 import { Collector, logFiles } from './results/evidence.ts';
 import { type Evidence, isBad, judge } from './results/judge.ts';
 import type { TestResult } from './results/schema.ts';
@@ -94,7 +94,9 @@ async function runTrial(
   const collector = new Collector(guestDir);
   let lodging: Lodging | null = before;
   try {
-    lodging?.session?.tell(collector);
+    // Each test's logs begin with the boot, also in a guest that others have had before.
+    if (before?.logs) retell(before.logs, collector);
+    before?.session?.tell(collector);
     lodging ??= await guests.lodge(machine, request.origin, collector);
     const { origin, argv, bootMs, startMs } = lodging;
     const started = performance.now();

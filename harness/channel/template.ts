@@ -3,6 +3,7 @@
 import { type FileHandle, open, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout } from 'node:timers/promises';
+import { z } from 'zod';
 import { KilnError } from '../errors.ts';
 import { type Guest, startGuest } from '../guest/guest.ts';
 import type { Machine } from '../guest/machine.ts';
@@ -13,6 +14,16 @@ import { type Loss, type Marks, Session } from './session.ts';
 
 /** A template's files, in its directory of the cache. */
 const files = { memory: 'memory', state: 'state', info: 'template.json', console: 'console', kmsg: 'kmsg' };
+
+const count = z.int().nonnegative();
+const marks = z.object({
+  guestSeq: count,
+  hostSeq: count,
+  id: count,
+  outputBytes: count,
+  nextRecord: count,
+}) satisfies z.ZodType<Marks>;
+const infoSchema = z.object({ bootMs: count, marks });
 
 /** What a guest said while it booted. */
 export type BootLogs = { console: Buffer; kmsg: Buffer; records: KmsgRecord[] };
@@ -113,8 +124,8 @@ async function tellTime(session: Session): Promise<{ guest: number; host: number
 
 /** The template in a directory, or undefined if there is no whole one. */
 export async function openTemplate(dir: string): Promise<Template | undefined> {
-  const info = await readCachedJson<{ bootMs: number; marks: Marks }>(join(dir, files.info));
-  if (!info) return undefined;
+  const { success, data: info } = infoSchema.safeParse(await readCachedJson(join(dir, files.info)));
+  if (!success) return undefined;
   await using undo = new AsyncDisposableStack();
   try {
     const memory = undo.use(await open(join(dir, files.memory), 'r+'));
