@@ -1,8 +1,10 @@
 // SPDX-License-Identifier: MIT
 // Forks of a frozen guest do all that booted guests do, and are no twins.
+import { execFileSync } from 'node:child_process';
 import { mkdir, mkdtemp, open, readdir, readFile, rm, stat, symlink, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { setTimeout } from 'node:timers/promises';
 import test from 'ava';
 import { paths } from '../paths.ts';
 import type { Results } from '../results/schema.ts';
@@ -127,6 +129,33 @@ test.serial('a template that does not restore is made anew, and no test fails fo
   await run();
   t.is((await stat(state)).size, before.size);
 });
+
+test.serial('the guest that is to be frozen is killed: another one is, and the tests run', async (t) => {
+  await using cache = await cacheWithOwnTemplates();
+  const killing = (async () => {
+    for (let tries = 0; tries < 1200; tries++) {
+      const line = processes().find((text) => text.includes(cache.templates) && text.includes('share=on'));
+      if (line) return process.kill(Number.parseInt(line, 10), 'SIGKILL');
+      await setTimeout(50);
+    }
+    return false;
+  })();
+  await kilnTest(
+    ['boot'],
+    ({ results, stdout }) => {
+      t.is(results.exit_code, 0, stdout);
+      t.deepEqual([...new Set(results.tests.map(({ guest }) => guest!.origin))], ['fork']);
+    },
+    { env: { XDG_CACHE_HOME: cache.home } },
+  );
+  t.true(await killing);
+});
+
+/** `pid args` of every QEMU. */
+function processes(): string[] {
+  const all = execFileSync('ps', ['-eo', 'pid=,args='], { encoding: 'utf8' }).split('\n');
+  return all.filter((line) => /^ *\d+ qemu-system/.test(line));
+}
 
 test.serial('a guest whose clock runs wrong is not frozen', async (t) => {
   await kilnTest(['wrong_clock', ...besideDefaults(fixture('wrong_clock'))], ({ results, stdout }) => {
