@@ -8,9 +8,10 @@ import type { Context } from '../util/context.ts';
 import { exec } from '../util/exec.ts';
 import { aside, exists, readCachedJson, writeAtomic } from '../util/files.ts';
 import { contentKey } from '../util/hash.ts';
+import { hostTsc } from './tsc.ts';
 
-/** `cpu`: QEMU's CPU model for it. */
-export type Accelerator = { name: 'kvm' | 'tcg'; cpu: string; reason: string };
+/** `cpu`: QEMU's CPU model for it. `cmdline`: what the kernel has to be told of it. */
+export type Accelerator = { name: 'kvm' | 'tcg'; cpu: string; cmdline: string; reason: string };
 export type AcceleratorWish = 'auto' | 'kvm' | 'tcg';
 
 export const qemu = 'qemu-system-x86_64';
@@ -26,14 +27,14 @@ export async function chooseAccelerator(
   imagesDir: string,
   context: Context,
 ): Promise<Accelerator> {
-  if (wish === 'tcg') return tcg('asked for with --accel tcg', context);
+  if (wish === 'tcg') return tcg('asked for with --accel tcg', imagesDir, context);
   const trouble = await kvmTrouble(imagesDir, context);
-  if (trouble === null) return { name: 'kvm', cpu: 'host', reason: 'KVM ran a guest here' };
+  if (trouble === null) return { name: 'kvm', cpu: 'host', cmdline: '', reason: 'KVM ran a guest here' };
   if (wish === 'kvm')
     throw new KilnError('infrastructure', `--accel kvm: ${trouble}`, {
       hint: 'use --accel tcg, or --accel auto to have the best that works',
     });
-  return tcg(trouble, context);
+  return tcg(trouble, imagesDir, context);
 }
 
 /**
@@ -41,9 +42,11 @@ export async function chooseAccelerator(
  * operation: now and then the slab allocator, which uses it, was left with a trap flag set, and the kernel died at
  * boot. guest-tests/boot/processor.c shows it; without the CPU flag the kernel does not use the instruction.
  */
-async function tcg(reason: string, context: Context): Promise<Accelerator> {
+async function tcg(reason: string, imagesDir: string, context: Context): Promise<Accelerator> {
   const major = Number(/version (\d+)\./.exec(await qemuVersion(context.signal))?.[1] ?? 0);
-  return { name: 'tcg', cpu: major < 8 ? 'max,-cx16' : 'max', reason };
+  const tsc = await hostTsc(imagesDir, context);
+  const cmdline = tsc === null ? '' : `tsc_early_khz=${tsc}`;
+  return { name: 'tcg', cpu: major < 8 ? 'max,-cx16' : 'max', cmdline, reason };
 }
 
 /** Why KVM can't be used, or null. The costly half of the answer is remembered until the host reboots. */

@@ -2,7 +2,7 @@
 import test from 'ava';
 import { guestArgv, interactiveArgv, type Machine, machineFor, portNames } from './machine.ts';
 
-const accelerator = { name: 'tcg', cpu: 'max', reason: '' } as const;
+const accelerator = { name: 'tcg', cpu: 'max', cmdline: 'tsc_early_khz=1000', reason: '' } as const;
 const parts = { accelerator, kernel: '/k/vmlinux', initrd: '/i/initrd' } as const;
 const machine = machineFor({}, parts);
 
@@ -17,6 +17,7 @@ test('a suite that asks for nothing gets the defaults', (t) => {
   });
   t.regex(machine.cmdline, /\bconsole=ttyS0\b/);
   t.regex(machine.cmdline, /\bpanic=-1\b/);
+  t.regex(machine.cmdline, / tsc_early_khz=1000$/);
 });
 
 test('a suite gets what it asks for; its words come last on the command line', (t) => {

@@ -37,7 +37,7 @@ export function machineFor(
     cpus: settings.cpus ?? defaults.cpus,
     kernel,
     initrd,
-    cmdline: [baseCmdline, append, settings.cmdline].filter(Boolean).join(' '),
+    cmdline: [baseCmdline, accelerator.cmdline, append, settings.cmdline].filter(Boolean).join(' '),
   };
 }
 
