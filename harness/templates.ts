@@ -7,6 +7,7 @@ import { BootLost, makeTemplate, openTemplate, type Template } from './channel/t
 import { asKilnError } from './errors.ts';
 import { qemuVersion } from './guest/accelerator.ts';
 import { guestArgv, type Machine } from './guest/machine.ts';
+import { findSplats } from './results/splat.ts';
 import type { Context } from './util/context.ts';
 import { aside, makeDirectory } from './util/files.ts';
 import { contentKey } from './util/hash.ts';
@@ -102,6 +103,9 @@ export class Templates implements AsyncDisposable {
     await mkdir(join(dir, '..'), { recursive: true });
     await makeDirectory(dir, (made) => makeTemplate(machine, made, this.#bootTimeout, this.#context.signal));
     const template = (await this.#open(dir)) ?? null;
+    // Good for this run, in which it fails the tests. The next one is to see whether it was chance.
+    if (template && findSplats(template.logs.records).length > 0)
+      await rm(dir, { recursive: true, force: true });
     await evict(join(dir, '..'), budget, dir);
     return template;
   }

@@ -45,11 +45,21 @@ export class BootLost extends KilnError {
   readonly argv: string[];
 
   constructor(loss: Loss, logs: BootLogs, argv: string[]) {
-    super('infrastructure', `the guest to be frozen was lost while it booted (${loss.why})`);
+    super('infrastructure', `the guest to be frozen was lost while it booted: ${describeLoss(loss)}`);
     this.loss = loss;
     this.logs = logs;
     this.argv = argv;
   }
+}
+
+function describeLoss(loss: Loss): string {
+  if (loss.why !== 'exited') return loss.detail;
+  const { signal, code, stderr } = loss.exit;
+  // Its memory is a file: this is how a write to it learns of a full disk.
+  if (signal === 'SIGBUS') return 'the disk that holds the cache is full';
+  return signal
+    ? `QEMU was killed by ${signal}`
+    : `QEMU ended with ${code}: ${stderr.trim().split('\n').at(-1)}`;
 }
 
 /** Milliseconds in which the last words of a stopped guest arrive. */

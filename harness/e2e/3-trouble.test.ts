@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: MIT
 // A series that does not apply or build, a config that can't be had, words that make no sense: each has its exit
 // code and says what to do.
-import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { mkdir, mkdtemp, readdir, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import test from 'ava';
+import { cacheDirectory } from '../util/context.ts';
 import { besideDefaults, kiln, kilnTest } from './kiln.ts';
 
 const scratch = await mkdtemp(join(tmpdir(), 'kiln-trouble-'));
@@ -69,6 +70,28 @@ test.serial('warnings at W=1 in what the series touches are shown with their pat
     t.regex(warnings[0]!.text, /no previous prototype/);
     t.regex(stdout, /init\/version\.c:2: no previous prototype/);
   });
+});
+
+test.serial('a kernel that complains at boot fails every test, and nobody forks from it again', async (t) => {
+  const added = [
+    '+#include <linux/bug.h>',
+    '+#include <linux/init.h>',
+    '+static int __init kiln_complain(void) { return WARN_ON(1); }',
+    '+late_initcall(kiln_complain);',
+  ];
+  const body = versionPatch('linux/init/version.c', added.join('\n')).replace('+1,4', '+1,7');
+  const series = await seriesOf('complaining', body);
+  const templates = () => readdir(join(cacheDirectory(), 'templates')).catch(() => []);
+  const before = await templates();
+  await kilnTest(['boot', '--series', 'srvfs', '--series', series], ({ exitCode, results }) => {
+    t.is(exitCode, 1);
+    for (const { verdict, detail, splats, guest } of results.tests) {
+      t.is(verdict, 'fail');
+      t.regex(detail, /WARNING in kiln_complain/);
+      t.deepEqual([splats.length, splats[0]!.phase, guest!.origin], [1, 'boot', 'fork']);
+    }
+  });
+  t.deepEqual((await templates()).sort(), before.sort());
 });
 
 test.serial('a config symbol that the kernel does not take is named with its dependency', async (t) => {

@@ -8,6 +8,9 @@ export type QmpEvent = { event: string; data?: Record<string, unknown> };
 
 type Waiting = { resolve: (value: unknown) => void; reject: (error: Error) => void };
 
+/** Milliseconds. A busy host may let QEMU wait for its turn. */
+const answerDeadline = 20_000;
+
 /** QEMU's monitor: commands with deadlines, and every event since the start in `events`. */
 export class Qmp {
   readonly events: QmpEvent[] = [];
@@ -27,12 +30,16 @@ export class Qmp {
     lines.on('error', () => {}); // the socket's; 'close' follows
     socket.on('error', () => {});
     socket.on('close', () => this.#giveUp());
-    this.#ready = greeting.promise.then(() => this.#send('qmp_capabilities', {}, 5000));
+    this.#ready = greeting.promise.then(() => this.#send('qmp_capabilities', {}, answerDeadline));
     this.#ready.catch(() => {});
   }
 
   /** Run a command. @param timeout milliseconds until the answer must be there */
-  async execute(command: string, args: Record<string, unknown> = {}, timeout = 5000): Promise<unknown> {
+  async execute(
+    command: string,
+    args: Record<string, unknown> = {},
+    timeout = answerDeadline,
+  ): Promise<unknown> {
     const late = deadline(timeout, `QEMU's monitor did not come up within ${timeout} ms`);
     await Promise.race([this.#ready, late.promise]).finally(late.cancel);
     return this.#send(command, args, timeout);
