@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: MIT
 // Where tests get their guests from: forked or booted, so many at once, the next ones started ahead.
-import type { KmsgRecord } from './channel/kmsg.ts';
-import { type Listener, type Loss, Session } from './channel/session.ts';
+import { HeldBack, type Listener, type Loss, Session } from './channel/session.ts';
 import { type BootLogs, BootLost, startFork, type Template } from './channel/template.ts';
 import { type Guest, startGuest } from './guest/guest.ts';
 import type { Machine } from './guest/machine.ts';
@@ -190,16 +189,3 @@ export function retell({ console, kmsg, records }: BootLogs, to: Listener): void
 
 /** QEMU, waiting for its state; and since when somebody waits for it, as performance.now() tells. */
 type Started = { guest: Guest; since: number };
-
-/** Keeps what a guest says until it is known whose it is. */
-class HeldBack implements Listener {
-  #calls: ((to: Listener) => void)[] = [];
-  output = (chunk: Buffer) => void this.#calls.push((to) => to.output(chunk));
-  console = (chunk: Buffer) => void this.#calls.push((to) => to.console(chunk));
-  kernelLog = (chunk: Buffer, records: KmsgRecord[]) =>
-    void this.#calls.push((to) => to.kernelLog(chunk, records));
-
-  release(to: Listener): void {
-    for (const call of this.#calls) call(to);
-  }
-}

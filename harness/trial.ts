@@ -2,7 +2,7 @@
 // One test in a guest: run, fetch, judge. And tests that share a guest, one after another.
 import { mkdir, writeFile } from 'node:fs/promises';
 import { join, relative } from 'node:path';
-import type { Loss, Session } from './channel/session.ts';
+import { HeldBack, type Loss, type Session } from './channel/session.ts';
 import { asKilnError } from './errors.ts';
 import { guestArgv, type Machine } from './guest/machine.ts';
 import { type GuestOrigin, type Guests, type Lodging, retell } from './guests.ts';
@@ -53,7 +53,7 @@ export async function runTrials(
 ): Promise<void> {
   const { machine, origin } = requests[0]!;
   using _turn = await guests.turn(machine, origin);
-  let lodging: Lodging | null = null;
+  let kept: Kept | null = null;
   try {
     for (const [index, request] of requests.entries()) {
       context.signal.throwIfAborted();
@@ -65,11 +65,11 @@ export async function runTrials(
       watcher.begins(request);
       try {
         const isLast = index === requests.length - 1;
-        ({ result, lodging } = await runTrial(request, lodging, isLast, guests));
+        ({ result, kept } = await runTrial(request, kept, isLast, guests));
       } catch (thrown) {
         context.signal.throwIfAborted();
-        lodging?.[Symbol.dispose]();
-        lodging = null;
+        kept?.lodging[Symbol.dispose]();
+        kept = null;
         const { message, hint } = asKilnError(thrown);
         result = notRun(request, 'error', [message, hint].filter(Boolean).join('; '));
       }
@@ -77,26 +77,30 @@ export async function runTrials(
       watcher.ended(request, result);
     }
   } finally {
-    lodging?.[Symbol.dispose]();
+    kept?.lodging[Symbol.dispose]();
   }
 }
+
+/** A guest between two tests, and what it says meanwhile. */
+type Kept = { lodging: Lodging; between: HeldBack };
 
 /** The guest is given back if it can run another test. */
 async function runTrial(
   request: TrialRequest,
-  before: Lodging | null,
+  before: Kept | null,
   isLast: boolean,
   guests: Guests,
-): Promise<{ result: TestResult; lodging: Lodging | null }> {
+): Promise<{ result: TestResult; kept: Kept | null }> {
   const { guestDir, machine, runDir } = request;
   await mkdir(guestDir, { recursive: true });
   const script = writeFile(join(guestDir, 'qemu.sh'), bootScript(machine), { mode: 0o755 });
   const collector = new Collector(guestDir);
-  let lodging: Lodging | null = before;
+  let lodging = before?.lodging ?? null;
   try {
     // Each test's logs begin with the boot, also in a guest that others have had before.
-    if (before?.logs) retell(before.logs, collector);
-    before?.session?.tell(collector);
+    if (before?.lodging.logs) retell(before.lodging.logs, collector);
+    before?.between.release(collector);
+    before?.lodging.session?.tell(collector);
     lodging ??= await guests.lodge(machine, request.origin, collector);
     const { origin, argv, bootMs, startMs } = lodging;
     const started = performance.now();
@@ -111,8 +115,9 @@ async function runTrial(
       lodging.guest.kill();
       await lodging.guest.exited;
     }
-    lodging.session?.tell(nobody);
-    const splats = collector.splats(seen.run, lost);
+    const between = new HeldBack();
+    lodging.session?.tell(between);
+    const splats = collector.splats(seen.run, lost ? 'lost' : powerOff ? 'powered off' : 'dropped');
     const judgement = judge({ ...seen, ktap: collector.ktap(), splats, limit: request.limit });
     const result = {
       suite: request.suite,
@@ -126,9 +131,9 @@ async function runTrial(
       artifacts: seen.artifacts.map((file) => relative(runDir, join(guestDir, 'artifacts', file))),
       reproduce: isBad(judgement.verdict) ? request.reproduce : null,
     };
-    if (!lost && !isLast) return { result, lodging };
+    if (!lost && !isLast) return { result, kept: { lodging, between } };
     lodging[Symbol.dispose]();
-    return { result, lodging: null };
+    return { result, kept: null };
   } catch (error) {
     lodging?.[Symbol.dispose]();
     throw error;
@@ -136,8 +141,6 @@ async function runTrial(
     await Promise.all([script, collector.close()]);
   }
 }
-
-const nobody = { output: () => {}, kernelLog: () => {}, console: () => {} };
 
 type Seen = Omit<Evidence, 'ktap' | 'splats' | 'limit'> & { artifacts: string[] };
 

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
 import { randomBytes } from 'node:crypto';
+import { KilnError } from '../errors.ts';
 import type { Guest, GuestExit } from '../guest/guest.ts';
 import { extractFromGuest } from './artifacts.ts';
 import { KmsgParser, type KmsgRecord } from './kmsg.ts';
@@ -8,6 +9,7 @@ import {
   type GuestMessageOf,
   type HostMessage,
   MessageReader,
+  maxLine,
   protocolVersion,
 } from './messages.ts';
 
@@ -17,6 +19,19 @@ export type Listener = {
   kernelLog: (chunk: Buffer, records: KmsgRecord[]) => void;
   console: (chunk: Buffer) => void;
 };
+
+/** Keeps what a guest says until it is known whose it is. */
+export class HeldBack implements Listener {
+  #calls: ((to: Listener) => void)[] = [];
+  output = (chunk: Buffer) => void this.#calls.push((to) => to.output(chunk));
+  console = (chunk: Buffer) => void this.#calls.push((to) => to.console(chunk));
+  kernelLog = (chunk: Buffer, records: KmsgRecord[]) =>
+    void this.#calls.push((to) => to.kernelLog(chunk, records));
+
+  release(to: Listener): void {
+    for (const call of this.#calls) call(to);
+  }
+}
 
 /** Why a wait ended without the message waited for. */
 export type Loss =
@@ -229,8 +244,14 @@ export class Session {
   }
 
   #send(message: HostMessage): void {
+    const line = `${JSON.stringify({ seq: this.#seq + 1, ...message })}\n`;
+    if (Buffer.byteLength(line) > maxLine)
+      throw new KilnError(
+        'bad-input',
+        'the name or the arguments of a test are too long to be told to a guest',
+      );
     this.#seq++;
-    this.#guest.ports.control.write(`${JSON.stringify({ seq: this.#seq, ...message })}\n`);
+    this.#guest.ports.control.write(line);
   }
 
   #hear(chunk: Buffer): void {

@@ -2,13 +2,12 @@
 import { once } from 'node:events';
 import type { FileHandle } from 'node:fs/promises';
 import { createServer, type Server, type Socket } from 'node:net';
-import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { Readable, Writable } from 'node:stream';
 import { setTimeout } from 'node:timers/promises';
 import { KilnError } from '../errors.ts';
 import { type Child, type ChildResult, spawn } from '../util/exec.ts';
-import { scratchDirectory } from '../util/scratch.ts';
+import { socketDirectory } from '../util/scratch.ts';
 import { guestArgv, type Machine, type Origin, type PortName, portNames } from './machine.ts';
 import { Qmp, type QmpEvent } from './qmp.ts';
 
@@ -44,8 +43,7 @@ export async function startGuest(
   inherited: FileHandle[] = [],
 ): Promise<Guest> {
   await using undo = new AsyncDisposableStack();
-  // Private and short: a Unix socket's path has at most 107 bytes.
-  const sockets = undo.use(await scratchDirectory(tmpdir().length > 70 ? '/tmp' : tmpdir())).path;
+  const sockets = undo.use(await socketDirectory()).path;
   const listening: Listening[] = [];
   undo.defer(() => {
     for (const { server } of listening) server.close();

@@ -4,11 +4,10 @@
 import { once } from 'node:events';
 import { createWriteStream } from 'node:fs';
 import { createServer } from 'node:net';
-import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { pipeline } from 'node:stream/promises';
 import { KilnError } from '../errors.ts';
-import { scratchDirectory } from '../util/scratch.ts';
+import { socketDirectory } from '../util/scratch.ts';
 import type { Guest } from './guest.ts';
 import { forkDescriptors } from './machine.ts';
 import type { Qmp, QmpEvent } from './qmp.ts';
@@ -30,7 +29,7 @@ export async function freeze(guest: Guest, path: string, still: () => Promise<vo
   await still();
   await qmp.execute('migrate-set-capabilities', capabilities);
   await using undo = new AsyncDisposableStack();
-  const scratch = undo.use(await scratchDirectory(tmpdir()));
+  const scratch = undo.use(await socketDirectory());
   // QEMU 7.2 writes its state to no file, and its sandbox lets it start no program: it connects to a socket of ours.
   const address = join(scratch.path, 'state');
   const server = createServer();

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: MIT
-import { mkdir, rm } from 'node:fs/promises';
-import { dirname, join } from 'node:path';
+import { mkdir, realpath, rm } from 'node:fs/promises';
+import { basename, dirname, join } from 'node:path';
 import type { Tree } from '../tree/tree.ts';
 import type { Context } from '../util/context.ts';
-import { exists } from '../util/files.ts';
+import { exists, readIfThere, writeAtomic } from '../util/files.ts';
 import { git } from '../util/git.ts';
 import { contentKey } from '../util/hash.ts';
 import { lock } from '../util/lock.ts';
@@ -35,16 +35,31 @@ export async function openWorkspace(tree: Tree, buildName: string, context: Cont
   }
 }
 
+/**
+ * Have repository and worktree point at each other: in a cache that was moved they have the old place, and of two
+ * copies of one cache each could have the other's. Returns false if the repository knows of no worktree.
+ */
+async function link(gitDir: string, source: string): Promise<boolean> {
+  const [repository, worktree] = await Promise.all([realpath(gitDir), realpath(source)]);
+  const admin = join(repository, 'worktrees', basename(source));
+  if (!(await exists(admin))) return false;
+  await writeIfOther(join(worktree, '.git'), `gitdir: ${admin}\n`);
+  await writeIfOther(join(admin, 'gitdir'), `${join(worktree, '.git')}\n`);
+  return true;
+}
+
+async function writeIfOther(path: string, text: string): Promise<void> {
+  if ((await readIfThere(path)) !== text) await writeAtomic(path, text);
+}
+
 async function checkout(tree: Tree, source: string, context: Context): Promise<void> {
   const { signal } = context;
-  if (!(await exists(join(source, 'Makefile')))) {
+  if (!(await exists(join(source, 'Makefile'))) || !(await link(tree.gitDir, source))) {
     await rm(source, { recursive: true, force: true });
     await git(tree.gitDir, ['worktree', 'prune'], { signal });
     await git(tree.gitDir, ['worktree', 'add', '--quiet', '--detach', source, tree.commit], { signal });
     return;
   }
-  // A cache that was moved has the old place in the worktree's links.
-  await git(tree.gitDir, ['worktree', 'repair', source], { signal });
   // We hold the lock, so a lock file of git's is what a killed run left.
   const gitLock = await git(source, ['rev-parse', '--path-format=absolute', '--git-path', 'index.lock'], {
     signal,

@@ -64,13 +64,15 @@ export class Collector {
    * The kernel's complaints, each with the phase it came in. The log's own channel is the authority; what only
    * the console had time to say (a panic's last lines, the shutdown) is added from there.
    */
-  splats(run: TestRun | null, lost: boolean): SplatResult[] {
+  splats(run: TestRun | null, end: 'lost' | 'powered off' | 'dropped'): SplatResult[] {
+    const lost = end === 'lost';
     const begin = run?.begin?.kmsg ?? Number.POSITIVE_INFINITY;
-    const end = run?.end?.kmsg ?? Number.POSITIVE_INFINITY;
+    const over = run?.end?.kmsg ?? Number.POSITIVE_INFINITY;
     const phase = ({ seq }: Splat): SplatResult['phase'] =>
-      (seq ?? 0) < begin ? 'boot' : (seq ?? 0) < end ? 'test' : 'shutdown';
+      (seq ?? 0) < begin ? 'boot' : (seq ?? 0) < over ? 'test' : 'shutdown';
     const fromLog = findSplats(this.#records).map((splat) => describe(splat, phase(splat)));
-    const rest = lost ? this.#consoleText() : this.#sinceFarewell();
+    // Of a guest that was not asked to power off, a farewell would be the test's own.
+    const rest = lost ? this.#consoleText() : end === 'dropped' ? Buffer.alloc(0) : this.#sinceFarewell();
     const late = lost ? (run?.begin ? 'test' : 'boot') : 'shutdown';
     const fromConsole = findSplats(parseConsole(rest)).map((splat) => describe(splat, late));
     return merge(fromLog, fromConsole).slice(0, maxSplats);

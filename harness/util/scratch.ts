@@ -2,6 +2,7 @@
 // Directories for the length of one call. Their names tell whose they are, so that what a killed run left is swept.
 import { rmSync } from 'node:fs';
 import { mkdir, mkdtemp, readdir, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 
 const mine = new Set<string>();
@@ -21,6 +22,11 @@ export async function scratchDirectory(parent: string): Promise<AsyncDisposable 
       mine.delete(path);
     },
   };
+}
+
+/** A private one whose path is short: a Unix socket's path has at most 107 bytes. */
+export async function socketDirectory(): ReturnType<typeof scratchDirectory> {
+  return scratchDirectory(tmpdir().length > 70 ? '/tmp' : tmpdir());
 }
 
 /** Remove what processes that are gone have left in `parent`: scratch directories, and what was made aside. What can't be removed is somebody else's. */
