@@ -6,62 +6,65 @@ import { join } from 'node:path';
 import test from 'ava';
 import { readResults } from '../results/schema.ts';
 import { spawn } from '../util/exec.ts';
-import { canaries, canaryVerdicts } from './canaries.ts';
+import { canaries, canaryDirs, canaryVerdicts } from './canaries.ts';
 import { besideDefaults, find, kiln, kilnTest, verdicts } from './kiln.ts';
 
 test('each misbehaviour has its verdict', async (t) => {
-  await kilnTest(['canaries', ...besideDefaults(canaries)], async ({ exitCode, results, dir, stdout }) => {
-    t.deepEqual(verdicts(results), canaryVerdicts);
-    t.is(exitCode, 1);
+  await kilnTest(
+    [...canaries, ...besideDefaults(...canaryDirs)],
+    async ({ exitCode, results, dir, stdout }) => {
+      t.deepEqual(verdicts(results), canaryVerdicts);
+      t.is(exitCode, 1);
 
-    const of = (name: string) => find(results, `canaries/${name}`);
-    t.regex(of('panic').detail, /the kernel died during the test: .*sysrq/i);
-    t.is(of('panic').splats.length, 1);
-    t.regex(of('power_off').detail, /powered off/);
-    t.regex(of('reboot').detail, /rebooted/);
-    t.regex(of('segfault').detail, /signal 11/);
-    t.deepEqual(
-      of('out_of_memory').splats.map(({ kind }) => kind),
-      ['oom'],
-    );
-    t.is(of('out_of_memory').cases[0]!.verdict, 'pass');
-    t.regex(of('bad_exit').detail, /exit code 1 though no case failed/);
-    t.deepEqual(
-      of('fail').cases.map(({ verdict }) => verdict),
-      ['pass', 'fail'],
-    );
-    t.regex(of('fail').cases[1]!.detail, /expected 1, got 2/);
-    t.regex(of('outlived').problems.join(), /1 processes outlived/);
-    t.is(of('outlived').cases.length, 1);
-    t.deepEqual(of('forged_log').splats, []);
+      const of = (name: string) => find(results, `canaries/${name}`);
+      t.regex(of('panic').detail, /the kernel died during the test: .*sysrq/i);
+      t.is(of('panic').splats.length, 1);
+      t.regex(of('power_off').detail, /powered off/);
+      t.regex(of('reboot').detail, /rebooted/);
+      t.regex(of('segfault').detail, /signal 11/);
+      t.deepEqual(
+        of('out_of_memory').splats.map(({ kind }) => kind),
+        ['oom'],
+      );
+      t.is(of('out_of_memory').cases[0]!.verdict, 'pass');
+      t.regex(of('bad_exit').detail, /exit code 1 though no case failed/);
+      t.deepEqual(
+        of('fail').cases.map(({ verdict }) => verdict),
+        ['pass', 'fail'],
+      );
+      t.regex(of('fail').cases[1]!.detail, /expected 1, got 2/);
+      t.regex(of('outlived').problems.join(), /1 processes outlived/);
+      t.is(of('outlived').cases.length, 1);
+      t.deepEqual(of('forged_log').splats, []);
 
-    // A flood is heard to its end, and the log of it is bounded.
-    t.is(of('flood').cases[0]!.name, 'the last word');
-    const log = join(dir, of('flood').guest!.output);
-    t.true((await stat(log)).size < 10_000_000);
-    t.regex(await readFile(log, 'utf8'), /\[kiln: \d+ bytes left out here\]/);
+      // A flood is heard to its end, and the log of it is bounded.
+      t.is(of('flood').cases[0]!.name, 'the last word');
+      const log = join(dir, of('flood').guest!.output);
+      t.true((await stat(log)).size < 10_000_000);
+      t.regex(await readFile(log, 'utf8'), /\[kiln: \d+ bytes left out here\]/);
 
-    // Files come out, links do not.
-    t.deepEqual(
-      of('artifacts').artifacts.map((path) => path.split('/').slice(-2).join('/')),
-      ['deep/kept.txt'],
-    );
-    t.is(await readFile(join(dir, of('artifacts').artifacts[0]!), 'utf8'), 'kept\n');
-    await t.throwsAsync(lstat(join(dir, of('artifacts').artifacts[0]!, '..', '..', 'link')));
+      // Files come out, links do not.
+      t.deepEqual(
+        of('artifacts').artifacts.map((path) => path.split('/').slice(-2).join('/')),
+        ['deep/kept.txt'],
+      );
+      t.is(await readFile(join(dir, of('artifacts').artifacts[0]!), 'utf8'), 'kept\n');
+      await t.throwsAsync(lstat(join(dir, of('artifacts').artifacts[0]!, '..', '..', 'link')));
 
-    // Nothing that a guest printed reaches a terminal raw.
-    t.notRegex(stdout, /\u001b/);
-    t.notRegex(await readFile(join(dir, 'junit.xml'), 'utf8'), /\u001b/);
+      // Nothing that a guest printed reaches a terminal raw.
+      t.notRegex(stdout, /\u001b/);
+      t.notRegex(await readFile(join(dir, 'junit.xml'), 'utf8'), /\u001b/);
 
-    for (const one of results.tests)
-      t.is(one.reproduce !== null, ['fail', 'crash', 'timeout'].includes(one.verdict), one.test);
-  });
+      for (const one of results.tests)
+        t.is(one.reproduce !== null, ['fail', 'crash', 'timeout'].includes(one.verdict), one.test);
+    },
+  );
 });
 
 test('the reproduce line of a failure works when pasted', async (t) => {
   const cwd = await mkdtemp(join(tmpdir(), 'kiln-reproduce-'));
   t.teardown(() => rm(cwd, { recursive: true, force: true }));
-  await kiln(['test', 'canaries/fail', ...besideDefaults(canaries)], { cwd });
+  await kiln(['test', 'canaries/fail', ...besideDefaults(...canaryDirs)], { cwd });
   const text = await readFile(join(cwd, 'runs', 'latest', 'results.json'), 'utf8');
   const { reproduce } = readResults(text).tests[0]!;
   const again = await spawn('sh', ['-c', reproduce!], { stdin: 'ignore' });

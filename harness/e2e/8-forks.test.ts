@@ -9,6 +9,7 @@ import test from 'ava';
 import { paths } from '../paths.ts';
 import type { Results } from '../results/schema.ts';
 import { cacheDirectory } from '../util/context.ts';
+import { canaryDirs } from './canaries.ts';
 import { besideDefaults, find, kilnTest, verdicts } from './kiln.ts';
 
 const fixture = (name: string) => join(paths.root, 'harness', 'fixtures', name);
@@ -24,7 +25,7 @@ function essence({ tests }: Results) {
 }
 
 test.serial('verdicts are the same with forks and with boots, over all suites and canaries', async (t) => {
-  const args = besideDefaults(fixture('canaries'));
+  const args = besideDefaults(...canaryDirs);
   const forked = await kilnTest(args, ({ results }) => results);
   const booted = await kilnTest([...args, '--isolate', 'boot'], ({ results }) => results);
   t.deepEqual(essence(forked), essence(booted));

@@ -3,13 +3,16 @@
 import { join } from 'node:path';
 import { paths } from '../paths.ts';
 
-export const canaries = join(paths.root, 'harness', 'fixtures', 'canaries');
+/** Their suites; `limits` has those that wait for their limit. */
+export const canaries = ['canaries', 'limits'];
+export const canaryDirs = canaries.map((name) => join(paths.root, 'harness', 'fixtures', name));
 
 export const canaryVerdicts = {
   'canaries/artifacts': 'pass',
   'canaries/bad_exit': 'fail',
   'canaries/fail': 'fail',
   'canaries/flood': 'pass',
+  'canaries/forged_farewell': 'pass',
   'canaries/forged_log': 'pass',
   'canaries/forked_buffer': 'pass',
   'canaries/garbage': 'pass',
@@ -24,8 +27,8 @@ export const canaryVerdicts = {
   'canaries/power_off': 'crash',
   'canaries/reboot': 'crash',
   'canaries/segfault': 'fail',
-  'canaries/silent': 'timeout',
   'canaries/skip': 'skip',
   'canaries/wrong_plan': 'fail',
   'canaries/xfail': 'xfail',
+  'limits/silent': 'timeout',
 } as const;

@@ -47,9 +47,9 @@ export async function kilnTest<T>(
   }
 }
 
-/** Options for a suite of the test's own beside the default ones, whose config it then shares: no new kernel. */
-export function besideDefaults(suite: string): string[] {
-  return [...readdirSync(paths.guestTests).map((name) => join(paths.guestTests, name)), suite].flatMap(
+/** Options for suites of the test's own beside the default ones, whose config they then share: no new kernel. */
+export function besideDefaults(...suites: string[]): string[] {
+  return [...readdirSync(paths.guestTests).map((name) => join(paths.guestTests, name)), ...suites].flatMap(
     (dir) => ['--tests', dir],
   );
 }
