@@ -110,7 +110,7 @@ export async function makeTemplate(
 }
 
 /**
- * A guest that booted on a busy machine may have taken the wrong measure of its clock (seen: 7 times too slow), and
+ * A guest that booted on a busy machine may have taken the wrong measure of its clock (see guest/tsc.ts), and
  * so would all its forks: hung tasks, stalls, tests out of time. Throws an infrastructure error.
  */
 async function checkClock(session: Session, signal: AbortSignal): Promise<void> {

@@ -41,7 +41,7 @@ export async function freeze(guest: Guest, path: string, still: () => Promise<vo
     const [socket] = await connected;
     await pipeline(socket, createWriteStream(path));
   });
-  await qmp.execute('quit');
+  guest.kill();
   await guest.exited;
 }
 

@@ -89,6 +89,7 @@ void test_prepare(void)
 	if (prepared)
 		return;
 	cgroup_remove();
+	close_one(&test.cgroup);
 	test.cgroup = cgroup_make();
 	test.artifacts = system_fresh_artifacts();
 	prepared = true;
