@@ -26,7 +26,7 @@ type Found = {
 } & ({ guest: Guest; session: Session; loss: null } | { guest: null; session: null; loss: Loss });
 
 /** Milliseconds of host time. Generous: a loaded machine without KVM is slow, and a guest that lives says so. */
-const deadlines = { boot: 120_000, setup: 20_000 };
+export const deadlines = { boot: 120_000, setup: 20_000 };
 /** MiB that QEMU takes beside the guest's memory. */
 const overhead = 96;
 

@@ -88,11 +88,7 @@ function request(
   runDir: string,
 ): TrialRequest {
   const { suite } = planned;
-  const machine = machineFor(suite.settings, {
-    accelerator: built.accelerator,
-    kernel: join(built.kernel.dir, 'vmlinux'),
-    initrd: built.image.path,
-  });
+  const machine = machineFor(suite.settings, built);
   return {
     job: plan.id,
     suite: suite.name,

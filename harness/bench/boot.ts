@@ -3,9 +3,10 @@
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { Session } from '../channel/session.ts';
+import { nobody, Session } from '../channel/session.ts';
 import { startGuest } from '../guest/guest.ts';
 import { type Machine, machineFor } from '../guest/machine.ts';
+import { deadlines } from '../guests.ts';
 import type { Built } from '../job.ts';
 import { paths } from '../paths.ts';
 import { exec, spawn } from '../util/exec.ts';
@@ -18,9 +19,7 @@ export type BootBench = { bare_ms: Figure; agent_ms: Figure; ratio: number };
 export async function benchBoot(built: Built, n: number, signal: AbortSignal): Promise<BootBench> {
   const scratch = await mkdtemp(join(tmpdir(), 'kiln-bench-'));
   try {
-    const kernel = join(built.kernel.dir, 'vmlinux');
-    const { accelerator } = built;
-    const agent = machineFor({}, { accelerator, kernel, initrd: built.image.path });
+    const agent = machineFor({}, built);
     const bare = { ...agent, initrd: await nothingImage(built, scratch, signal) };
     const samples = { bare: [] as number[], agent: [] as number[] };
     for (let round = 0; round < n; round++) {
@@ -71,8 +70,7 @@ async function timeBare(machine: Machine, signal: AbortSignal): Promise<number> 
 async function timeAgent(machine: Machine, signal: AbortSignal): Promise<number> {
   const started = performance.now();
   await using guest = await startGuest(machine, signal);
-  const quiet = { output: () => {}, kernelLog: () => {}, console: () => {} };
-  const hello = await new Session(guest, quiet).hello(120_000);
+  const hello = await new Session(guest, nobody).hello(deadlines.boot);
   if (hello.loss) throw new Error(`the guest did not boot: ${hello.loss.why}`);
   return performance.now() - started;
 }

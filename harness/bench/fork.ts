@@ -3,12 +3,12 @@
 import { mkdtemp, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { Session } from '../channel/session.ts';
+import { nobody, Session } from '../channel/session.ts';
 import { startFork, type Template } from '../channel/template.ts';
 import { type Guest, startGuest } from '../guest/guest.ts';
 import { type Machine, machineFor } from '../guest/machine.ts';
 import { thaw } from '../guest/snapshot.ts';
-import { type GuestOrigin, Guests } from '../guests.ts';
+import { deadlines, type GuestOrigin, Guests } from '../guests.ts';
 import type { Built } from '../job.ts';
 import type { TestResult } from '../results/schema.ts';
 import { Templates } from '../templates.ts';
@@ -57,9 +57,8 @@ export type HundredBench = {
 export type MemoryBench = { one_booted: number; eight_forks: number; ratio: number };
 
 export async function benchFork(built: Built, n: number, jobs: number, context: Context): Promise<ForkBench> {
-  const parts = partsOf(built);
-  const machine = machineFor({}, parts);
-  await using templates = new Templates(120_000, context);
+  const machine = machineFor({}, built);
+  await using templates = new Templates(deadlines.boot, context);
   const template = await needTemplate(templates, machine);
   const samples = { boot: [] as number[], cold: [] as number[], fork: [] as number[] };
   const stages = { start: [] as number[], state: [] as number[], answer: [] as number[] };
@@ -87,7 +86,7 @@ export async function benchFork(built: Built, n: number, jobs: number, context: 
       answer: figure(stages.answer),
     },
     hundred: await benchHundred(machine, jobs, context),
-    memory: await benchMemory(templates, machineFor({ memory: smallMemory }, parts), context),
+    memory: await benchMemory(templates, machineFor({ memory: smallMemory }, built), context),
   };
 }
 
@@ -106,8 +105,8 @@ export async function benchRestore(
   jobs: number,
   context: Context,
 ): Promise<RestoreBench> {
-  const machine = machineFor({}, partsOf(built));
-  await using templates = new Templates(120_000, context);
+  const machine = machineFor({}, built);
+  await using templates = new Templates(deadlines.boot, context);
   const template = await needTemplate(templates, machine);
   const samples: number[] = [];
   const reasons: string[] = [];
@@ -127,22 +126,16 @@ export async function benchRestore(
   return { forks: n, failures: reasons.length, reasons: reasons.slice(0, 10), cold_fork_ms };
 }
 
-function partsOf({ accelerator, kernel, image }: Built) {
-  return { accelerator, kernel: join(kernel.dir, 'vmlinux'), initrd: image.path };
-}
-
 async function needTemplate(templates: Templates, machine: Machine): Promise<Template> {
   const template = await templates.get(machine);
   if (!template) throw new Error('the machine can not be frozen');
   return template;
 }
 
-const quiet = { output: () => {}, kernelLog: () => {}, console: () => {} };
-
 async function timeBoot(machine: Machine, signal: AbortSignal): Promise<number> {
   const started = performance.now();
   await using guest = await startGuest(machine, signal);
-  await hear(new Session(guest, quiet), true);
+  await hear(new Session(guest, nobody), true);
   return performance.now() - started;
 }
 
@@ -155,7 +148,7 @@ async function timeFork(
   const started = performance.now();
   await using guest = await startFork(template, machine, signal);
   const waiting = performance.now() - started;
-  const session = new Session(guest, quiet, template.marks);
+  const session = new Session(guest, nobody, template.marks);
   await thaw(guest);
   const running = performance.now() - started;
   await hear(session, false);
@@ -165,15 +158,21 @@ async function timeFork(
 async function timeAhead(template: Template, machine: Machine, signal: AbortSignal): Promise<number> {
   await using guest = await startFork(template, machine, signal);
   const started = performance.now();
-  const session = new Session(guest, quiet, template.marks);
+  await wake(guest, template);
+  return performance.now() - started;
+}
+
+async function wake(guest: Guest, template: Template): Promise<void> {
+  const session = new Session(guest, nobody, template.marks);
   await thaw(guest);
   await hear(session, false);
-  return performance.now() - started;
 }
 
 /** Up to the answer to `setup`. */
 async function hear(session: Session, boots: boolean): Promise<void> {
-  const loss = (boots ? (await session.hello(120_000)).loss : null) ?? (await session.setup(20_000)).loss;
+  const loss =
+    (boots ? (await session.hello(deadlines.boot)).loss : null) ??
+    (await session.setup(deadlines.setup)).loss;
   if (loss) throw new Error(`the guest did not answer: ${loss.why}`);
 }
 
@@ -230,14 +229,12 @@ async function benchMemory(templates: Templates, machine: Machine, context: Cont
   const template = await needTemplate(templates, machine);
   await using running = new AsyncDisposableStack();
   const booted = running.use(await startGuest(machine, context.signal));
-  await hear(new Session(booted, quiet), true);
+  await hear(new Session(booted, nobody), true);
   const one_booted = await residentMib(booted);
   const forks: Guest[] = [];
   for (let index = 0; index < 8; index++) {
     const fork = running.use(await startFork(template, machine, context.signal));
-    const session = new Session(fork, quiet, template.marks);
-    await thaw(fork);
-    await hear(session, false);
+    await wake(fork, template);
     forks.push(fork);
   }
   const each = await Promise.all(forks.map(residentMib));

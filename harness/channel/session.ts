@@ -20,6 +20,9 @@ export type Listener = {
   console: (chunk: Buffer) => void;
 };
 
+/** For whom nothing that a guest prints is of interest. */
+export const nobody: Listener = { output: () => {}, kernelLog: () => {}, console: () => {} };
+
 /** Keeps what a guest says until it is known whose it is. */
 export class HeldBack implements Listener {
   #calls: ((to: Listener) => void)[] = [];

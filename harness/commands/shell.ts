@@ -1,5 +1,4 @@
 // SPDX-License-Identifier: MIT
-import { join } from 'node:path';
 import { type Console, typeCommands } from '../console.ts';
 import { KilnError } from '../errors.ts';
 import { interactiveArgv, machineFor } from '../guest/machine.ts';
@@ -34,15 +33,7 @@ type Ended = { code: number | null; signal: string | null };
 async function bootShell(built: Built, signal: AbortSignal): Promise<Ended> {
   const { rows, columns } = process.stdout;
   const size = process.stdout.isTTY ? ` kiln.winsize=${rows}x${columns}` : '';
-  const machine = machineFor(
-    {},
-    {
-      accelerator: built.accelerator,
-      kernel: join(built.kernel.dir, 'vmlinux'),
-      initrd: built.image.path,
-      append: `loglevel=4 kiln.mode=shell${size}`,
-    },
-  );
+  const machine = machineFor({}, built, `loglevel=4 kiln.mode=shell${size}`);
   const [qemu, ...args] = interactiveArgv(machine);
   process.stderr.write('kiln: starting the guest; `exit` or Ctrl-D powers it off\n');
   // On a terminal raw mode is QEMU's to set: the guest gets Ctrl-C, as a serial terminal does.

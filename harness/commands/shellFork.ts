@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: MIT
 // `kiln shell --fork`: the machine's template is thawed, and the agent that waits in it is asked for a shell.
-import { join } from 'node:path';
-import type { Session } from '../channel/session.ts';
+import { nobody, type Session } from '../channel/session.ts';
 import { typeCommands, typeKeys } from '../console.ts';
 import { KilnError } from '../errors.ts';
 import type { GuestExit } from '../guest/guest.ts';
@@ -18,29 +17,17 @@ const evidence = 4096;
 
 /** A guest that can't be forked is booted, and stderr says why. */
 export async function forkShell(built: Built, signal: AbortSignal): Promise<GuestExit> {
-  const machine = machineFor(
-    {},
-    {
-      accelerator: built.accelerator,
-      kernel: join(built.kernel.dir, 'vmlinux'),
-      initrd: built.image.path,
-      append: 'loglevel=4',
-    },
-  );
+  const machine = machineFor({}, built, 'loglevel=4');
   const context = contextOf(signal);
   await using guests = new Guests(1, machine.memory, context);
   const seen: Buffer[] = [];
-  const listener = {
-    output: () => {},
-    kernelLog: () => {},
-    console: (chunk: Buffer) => void seen.push(chunk),
-  };
+  const listener = { ...nobody, console: (chunk: Buffer) => void seen.push(chunk) };
   const lodge = async () => {
     await using _cache = await useCache(context.cache, signal);
     return guests.lodge(machine, 'fork', listener);
   };
   using lodging = await lodge();
-  lodging.session?.tell({ ...listener, console: () => {} });
+  lodging.session?.tell(nobody);
   if (lodging.guest) return await use(lodging);
   throw new KilnError('infrastructure', `the guest was lost while it booted (${lodging.loss.why})`, {
     details: { output: Buffer.concat(seen).subarray(-evidence).toString() },

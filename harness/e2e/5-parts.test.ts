@@ -6,7 +6,7 @@ import { join } from 'node:path';
 import { buffer } from 'node:stream/consumers';
 import test, { type ExecutionContext } from 'ava';
 import { create } from 'tar';
-import { Session } from '../channel/session.ts';
+import { nobody, Session } from '../channel/session.ts';
 import { chooseAccelerator } from '../guest/accelerator.ts';
 import { startGuest } from '../guest/guest.ts';
 import { machineFor } from '../guest/machine.ts';
@@ -58,10 +58,10 @@ test.serial('files go into a guest and come out as they were', async (t) => {
   const archive = await buffer(create({ cwd: join(dir, 'in'), portable: true }, ['deep', 'empty']));
 
   const accelerator = await chooseAccelerator('auto', paths.images, context(cacheDirectory()));
-  const initrd = join(cacheDirectory(), 'images', job.keys.image!, 'initramfs.cpio');
-  const machine = machineFor({}, { accelerator, kernel: join(kernel.dir, 'vmlinux'), initrd });
+  const path = join(cacheDirectory(), 'images', job.keys.image!, 'initramfs.cpio');
+  const machine = machineFor({}, { accelerator, kernel, image: { path } });
   await using guest = await startGuest(machine, signal);
-  const session = new Session(guest, { output: () => {}, kernelLog: () => {}, console: () => {} });
+  const session = new Session(guest, nobody);
   t.falsy((await session.hello(120_000)).loss);
   t.is(await session.send(archive, '/tmp/there', 60_000), null);
   const { files, problem } = await session.fetch('/tmp/there', join(dir, 'out'), 1_000_000, 60_000);

@@ -3,12 +3,13 @@ import test from 'ava';
 import { guestArgv, interactiveArgv, type Machine, machineFor, portNames } from './machine.ts';
 
 const accelerator = { name: 'tcg', cpu: 'max', cmdline: 'tsc_early_khz=1000', reason: '' } as const;
-const parts = { accelerator, kernel: '/k/vmlinux', initrd: '/i/initrd' } as const;
+const parts = { accelerator, kernel: { dir: '/k' }, image: { path: '/i/initrd' } } as const;
 const machine = machineFor({}, parts);
 
 test('a suite that asks for nothing gets the defaults', (t) => {
   t.deepEqual(machine, {
-    ...parts,
+    kernel: '/k/vmlinux',
+    initrd: '/i/initrd',
     accelerator: 'tcg',
     cpu: 'max',
     memory: 512,
@@ -21,7 +22,7 @@ test('a suite that asks for nothing gets the defaults', (t) => {
 });
 
 test('a suite gets what it asks for; its words come last on the command line', (t) => {
-  const asked = machineFor({ memory: 2048, cpus: 1, cmdline: 'quiet a=b' }, { ...parts, append: 'kexec=1' });
+  const asked = machineFor({ memory: 2048, cpus: 1, cmdline: 'quiet a=b' }, parts, 'kexec=1');
   t.deepEqual([asked.memory, asked.cpus], [2048, 1]);
   t.is(asked.cmdline, `${machine.cmdline} kexec=1 quiet a=b`);
 });

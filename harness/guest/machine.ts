@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: MIT
 // Pure: what a guest is, as QEMU's command line.
 import { join } from 'node:path';
+import type { Image } from '../image/image.ts';
+import type { Kernel } from '../kernel/kernel.ts';
 import type { Settings } from '../suite/settings.ts';
 import { type Accelerator, qemu } from './accelerator.ts';
 
@@ -24,19 +26,23 @@ export type Machine = {
 /** Defaults of a guest; measured to hold a KASAN + lockdep kernel with room for tests. */
 const defaults = { memory: 512, cpus: 2 };
 
-/** The machine a suite asks for. */
-export function machineFor(
-  settings: Settings,
-  parts: { accelerator: Accelerator; kernel: string; initrd: string; append?: string },
-): Machine {
-  const { accelerator, kernel, initrd, append } = parts;
+/** What a machine boots, and what runs it. */
+export type Parts = {
+  accelerator: Accelerator;
+  kernel: Pick<Kernel, 'dir'>;
+  image: Pick<Image, 'path'>;
+};
+
+/** The machine a suite asks for. `append`: words for the kernel's command line, before the suite's own. */
+export function machineFor(settings: Settings, parts: Parts, append = ''): Machine {
+  const { accelerator, kernel, image } = parts;
   return {
     accelerator: accelerator.name,
     cpu: accelerator.cpu,
     memory: settings.memory ?? defaults.memory,
     cpus: settings.cpus ?? defaults.cpus,
-    kernel,
-    initrd,
+    kernel: join(kernel.dir, 'vmlinux'),
+    initrd: image.path,
     cmdline: [baseCmdline, accelerator.cmdline, append, settings.cmdline].filter(Boolean).join(' '),
   };
 }
