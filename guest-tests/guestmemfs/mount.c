@@ -73,6 +73,21 @@ TEST_F(mount, files_stay_when_the_last_mount_goes)
 	EXPECT_TRUE(is_filled(at, 2 * BLOCK, 7));
 }
 
+/* How often the kernel has the beginning of the metadata mapped. */
+static int metadata_mappings(void)
+{
+	FILE *file = fopen("/proc/vmallocinfo", "r");
+	char line[512], phys[64];
+	int found = 0;
+
+	snprintf(phys, sizeof(phys), "phys=0x%016lx ", RANGE_BASE);
+	while (file && fgets(line, sizeof(line), file))
+		found += strstr(line, phys) != NULL;
+	if (file)
+		fclose(file);
+	return found;
+}
+
 TEST_F(mount, can_be_done_and_undone_many_times)
 {
 	int i, log = watch_kernel_log();
@@ -83,6 +98,7 @@ TEST_F(mount, can_be_done_and_undone_many_times)
 		ASSERT_EQ(0, mount_gm(NULL));
 		ASSERT_EQ(BLOCK, size_of(FILE_A));
 	}
+	EXPECT_EQ(1, metadata_mappings());
 	EXPECT_FALSE(log_says(log, "WARNING"));
 }
 
