@@ -307,7 +307,7 @@ TEST_F(files, reuse_an_inode_number_with_nothing_left)
 	}
 }
 
-TEST_F(files, are_limited_in_number)
+TEST_F_TIMEOUT(files, are_limited_in_number, SLOW)
 {
 	char name[32];
 	int i, made = 0;

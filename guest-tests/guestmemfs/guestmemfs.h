@@ -60,6 +60,9 @@
  */
 #define PATIENCE_MS	10000
 
+/* Seconds for a case that does much, on a kernel that checks much. */
+#define SLOW		200
+
 #define EVENTUALLY(condition) ({					\
 	int _left = PATIENCE_MS / 5;					\
 	bool _ok;							\

@@ -307,7 +307,7 @@ TEST_F(mapping, of_other_processes_loses_what_is_cut_off)
 	EXPECT_EQ(0, status);
 }
 
-TEST_F(mapping, holds_the_blocks_of_an_unlinked_file)
+TEST_F_TIMEOUT(mapping, holds_the_blocks_of_an_unlinked_file, SLOW)
 {
 	long before = free_blocks();
 
@@ -457,7 +457,7 @@ TEST_F(mapping, is_not_counted_as_resident_memory)
 	EXPECT_EQ(0, smaps(self->at, "Rss"));
 }
 
-TEST_F(mapping, can_be_large)
+TEST_F_TIMEOUT(mapping, can_be_large, SLOW)
 {
 	long all = free_blocks();
 	int fd = make_sized(FILE_B, all * BLOCK);

@@ -88,7 +88,7 @@ static int metadata_mappings(void)
 	return found;
 }
 
-TEST_F(mount, can_be_done_and_undone_many_times)
+TEST_F_TIMEOUT(mount, can_be_done_and_undone_many_times, SLOW)
 {
 	int i, log = watch_kernel_log();
 

@@ -107,7 +107,7 @@ static int create_rename_unlink(int worker, unsigned int *seed)
 	}
 }
 
-TEST_F(races, of_names_leave_the_books_balanced)
+TEST_F_TIMEOUT(races, of_names_leave_the_books_balanced, SLOW)
 {
 	EXPECT_EQ(0, race(create_rename_unlink));
 	EXPECT_EQ(0, check_books());
@@ -137,7 +137,7 @@ static int touch_and_truncate(int worker, unsigned int *seed)
 	return 0;
 }
 
-TEST_F(races, of_faults_with_truncation_are_harmless)
+TEST_F_TIMEOUT(races, of_faults_with_truncation_are_harmless, SLOW)
 {
 	EXPECT_EQ(0, race(touch_and_truncate));
 	EXPECT_EQ(0, check_books());
@@ -178,7 +178,7 @@ static int own_data_only(int worker, unsigned int *seed)
 	return 0;
 }
 
-TEST_F(races, for_blocks_never_show_foreign_data)
+TEST_F_TIMEOUT(races, for_blocks_never_show_foreign_data, SLOW)
 {
 	EXPECT_EQ(0, race(own_data_only));
 	EXPECT_EQ(0, check_books());
@@ -199,7 +199,7 @@ static int take_all(int worker, unsigned int *seed)
 	return err;
 }
 
-TEST_F(races, for_the_last_block_lose_none)
+TEST_F_TIMEOUT(races, for_the_last_block_lose_none, SLOW)
 {
 	EXPECT_EQ(0, race(take_all));
 	EXPECT_EQ(0, check_books());
@@ -224,7 +224,7 @@ static int take_all_inodes(int worker, unsigned int *seed)
 	return 0;
 }
 
-TEST_F(races, for_the_last_inode_lose_none)
+TEST_F_TIMEOUT(races, for_the_last_inode_lose_none, SLOW)
 {
 	EXPECT_EQ(0, race(take_all_inodes));
 	EXPECT_EQ(0, check_books());
@@ -252,7 +252,7 @@ static int list_it(int worker, unsigned int *seed)
 	return kept == 10 ? 0 : 1000 + kept;
 }
 
-TEST_F(races, with_listing_lose_and_double_nothing)
+TEST_F_TIMEOUT(races, with_listing_lose_and_double_nothing, SLOW)
 {
 	char name[32];
 	int i;
@@ -280,7 +280,7 @@ static int forget(int worker, unsigned int *seed)
 	return 0;
 }
 
-TEST_F(races, with_reclaim_of_inodes_are_harmless)
+TEST_F_TIMEOUT(races, with_reclaim_of_inodes_are_harmless, SLOW)
 {
 	EXPECT_EQ(0, race(forget));
 	EXPECT_EQ(0, check_books());
@@ -319,7 +319,7 @@ static int rearrange(int worker, unsigned int *seed)
 	return 0;
 }
 
-TEST_F(races, of_mappings_with_truncation_are_harmless)
+TEST_F_TIMEOUT(races, of_mappings_with_truncation_are_harmless, SLOW)
 {
 	EXPECT_EQ(0, race(rearrange));
 	EXPECT_EQ(0, check_books());
@@ -340,7 +340,7 @@ static int mount_and_work(int worker, unsigned int *seed)
 	return err == -EBUSY ? 0 : err;
 }
 
-TEST_F(races, with_umount_are_harmless)
+TEST_F_TIMEOUT(races, with_umount_are_harmless, SLOW)
 {
 	int i;
 

@@ -88,7 +88,7 @@ TEST_F(rename, leaves_a_replaced_file_to_its_users)
 	EXPECT_TRUE(EVENTUALLY(free_blocks() == blocks));
 }
 
-TEST_F(rename, always_shows_one_of_both_files)
+TEST_F_TIMEOUT(rename, always_shows_one_of_both_files, SLOW)
 {
 	unsigned long misses = 0, looks = 0;
 	pid_t child;
@@ -192,7 +192,7 @@ TEST_F(rename, refuses_a_name_that_is_too_long)
 	EXPECT_EQ(0, rename(name, FILE_A));
 }
 
-TEST_F(rename, works_when_no_inode_is_left)
+TEST_F_TIMEOUT(rename, works_when_no_inode_is_left, SLOW)
 {
 	char name[32];
 	int i;

@@ -149,7 +149,7 @@ TEST_F(size, what_was_cut_off_does_not_come_back)
 	EXPECT_TRUE(is_zero(at + BLOCK, 3 * BLOCK));
 }
 
-TEST_F(size, a_block_does_not_show_what_its_last_owner_wrote)
+TEST_F_TIMEOUT(size, a_block_does_not_show_what_its_last_owner_wrote, SLOW)
 {
 	size_t all = free_blocks() * BLOCK;
 	int fd = make_sized(FILE_A, all);
@@ -184,7 +184,7 @@ TEST_F(size, blocks_are_not_shared)
 	EXPECT_TRUE(file_is_filled(FILE_B, 20 * BLOCK, 0xb));
 }
 
-TEST_F(size, scattered_blocks_make_a_file)
+TEST_F_TIMEOUT(size, scattered_blocks_make_a_file, SLOW)
 {
 	long all = free_blocks(), i;
 	char name[32];
@@ -210,7 +210,7 @@ TEST_F(size, scattered_blocks_make_a_file)
 	EXPECT_EQ(0, first_word(GM "/3", 0));
 }
 
-TEST_F(size, the_largest_file_takes_everything)
+TEST_F_TIMEOUT(size, the_largest_file_takes_everything, SLOW)
 {
 	long all = free_blocks();
 	int fd = make_sized(FILE_A, 0);
@@ -231,7 +231,7 @@ TEST_F(size, the_largest_file_takes_everything)
 	EXPECT_EQ(0, free_blocks());
 }
 
-TEST_F(size, without_space_nothing_changes)
+TEST_F_TIMEOUT(size, without_space_nothing_changes, SLOW)
 {
 	long all = free_blocks();
 	int a = make_sized(FILE_A, 2 * BLOCK);
@@ -301,7 +301,7 @@ TEST_F(size, a_change_shows_in_the_time_of_modification)
 }
 
 /* Zeroing takes a while; who is killed meanwhile leaves everything as it was. */
-TEST_F(size, growing_can_be_killed)
+TEST_F_TIMEOUT(size, growing_can_be_killed, SLOW)
 {
 	long all = free_blocks(), left = all;
 	int fd = make_sized(FILE_A, 0), i, status, killed = 0;
@@ -324,13 +324,13 @@ TEST_F(size, growing_can_be_killed)
 	EXPECT_LT(0, killed);
 }
 
-TEST_F(size, unlink_gives_the_blocks_back)
+TEST_F_TIMEOUT(size, unlink_gives_the_blocks_back, SLOW)
 {
 	long all = free_blocks();
 	int i;
 
-	for (i = 0; i < 10; i++) {
-		ASSERT_EQ(0, close(make_sized(FILE_A, all / 2 * BLOCK)));
+	for (i = 0; i < 5; i++) {
+		ASSERT_EQ(0, close(make_sized(FILE_A, all / 3 * BLOCK)));
 		ASSERT_EQ(0, unlink(FILE_A));
 		ASSERT_EQ(all, free_blocks());
 	}
