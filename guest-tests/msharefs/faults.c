@@ -1,0 +1,220 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Allocations fail, wherever a region needs one.
+ */
+#include "msharefs.h"
+
+#define DEBUGFS	"/sys/kernel/debug"
+#define SIZE	MiB
+
+FIXTURE(faults) {
+	int fd;
+};
+
+FIXTURE_VARIANT(faults) {
+	const char *what;
+};
+
+FIXTURE_VARIANT_ADD(faults, failslab) { .what = "failslab" };
+FIXTURE_VARIANT_ADD(faults, fail_page_alloc) { .what = "fail_page_alloc" };
+
+static int set(const char *what, const char *knob, const char *value)
+{
+	char path[128];
+
+	snprintf(path, sizeof(path), DEBUGFS "/%s/%s", what, knob);
+	return write_to(path, value);
+}
+
+static int fail_nth(int nth)
+{
+	char text[16];
+
+	snprintf(text, sizeof(text), "%d", nth);
+	return write_to("/proc/thread-self/fail-nth", text);
+}
+
+/* True if an allocation has failed since then, and no other will. */
+static bool has_failed(void)
+{
+	char text[16] = "";
+	int fd = try_open("/proc/thread-self/fail-nth", O_RDWR);
+	int left;
+
+	if (fd < 0 || read(fd, text, sizeof(text) - 1) < 0)
+		return false;
+	left = atoi(text);
+	if (write(fd, "0", 1) != 1)
+		left = 0;
+	close(fd);
+	return left == 0;
+}
+
+FIXTURE_SETUP(faults)
+{
+	mshare_enter(_metadata);
+	if (set(variant->what, "ignore-gfp-wait", "0") ||
+	    set(variant->what, "verbose", "0"))
+		SKIP(return, "no fault injection");
+	set(variant->what, "min-order", "0");
+	set(variant->what, "cache-filter", "0");
+	self->fd = make_region(REGION, 1);
+	ASSERT_LE(0, self->fd);
+}
+
+FIXTURE_TEARDOWN(faults)
+{
+	fail_nth(0);
+	close(self->fd);
+	mshare_leave();
+}
+
+#define MOST	400
+
+/*
+ * Do something again and again, with the first allocation failing, then the
+ * second, and so on until all succeed: it must end with what is expected then,
+ * and before that with that or an error that is allowed.
+ */
+#define EACH_FAILS(action, good, bad, undo) do {			\
+	int _nth, _failures = 0;					\
+	for (_nth = 1; _nth < MOST; _nth++) {				\
+		long _result;						\
+		bool _failed;						\
+		ASSERT_EQ(0, fail_nth(_nth));				\
+		_result = (action);					\
+		_failed = has_failed();					\
+		if (_result != (good)) {				\
+			ASSERT_TRUE(_failed);				\
+			ASSERT_EQ(bad, _result);			\
+			_failures++;					\
+		} else {						\
+			undo;						\
+		}							\
+		if (!_failed)						\
+			break;						\
+	}								\
+	EXPECT_GT(MOST, _nth);						\
+	TH_LOG("%s: %d allocations, %d errors", variant->what, _nth - 1,\
+	       _failures);						\
+} while (0)
+
+TEST_F(faults, creating_a_region)
+{
+	int fd = -1;
+
+	EACH_FAILS(({
+		fd = new_region(MNT "/other");
+		fd < 0 ? fd : 0;
+	}), 0, -ENOMEM, ({
+		close(fd);
+		unlink(MNT "/other");
+	}));
+	unlink(MNT "/other");
+}
+
+TEST_F(faults, mounting)
+{
+	ASSERT_EQ(0, mkdir("/tmp/other", 0755));
+	EACH_FAILS(mount_mshare("/tmp/other", NULL), 0, -ENOMEM,
+		   umount("/tmp/other"));
+}
+
+TEST_F(faults, creating_an_object)
+{
+	EACH_FAILS(map_anon(self->fd, 0, SIZE), 0, -ENOMEM,
+		   unmap_object(self->fd, 0, UNIT));
+	EXPECT_EQ(0, map_anon(self->fd, 0, SIZE));
+	EXPECT_EQ(0, CHILD(fill_pages(attach(self->fd), SIZE, 1)));
+}
+
+TEST_F(faults, splitting_an_object)
+{
+	EACH_FAILS(({
+		map_anon(self->fd, 0, 3 * PAGE) ? 0 :
+			unmap_object(self->fd, PAGE, PAGE);
+	}), 0, -ENOMEM, unmap_object(self->fd, 0, UNIT));
+}
+
+TEST_F(faults, protecting)
+{
+	ASSERT_EQ(0, map_anon(self->fd, 0, 3 * PAGE));
+	EACH_FAILS(protect_object(self->fd, PAGE, PAGE, PROT_READ), 0, -ENOMEM,
+		   protect_object(self->fd, 0, 3 * PAGE, RW));
+}
+
+TEST_F(faults, attaching)
+{
+	char *addr = NULL;
+
+	EACH_FAILS(({
+		addr = attach(self->fd);
+		addr ? 0 : -errno;
+	}), 0, -ENOMEM, detach(addr));
+	EXPECT_EQ(0, fdinfo(self->fd, "mshare-attached"));
+}
+
+/*
+ * A fault that finds no memory is repeated by the kernel, so nothing is seen of
+ * it; at most a process is told that it can't have the page.
+ */
+TEST_F(faults, the_first_fault)
+{
+	int nth;
+
+	for (nth = 1; nth < 40; nth++) {
+		volatile char *addr;
+		bool failed;
+
+		ASSERT_EQ(0, map_anon(self->fd, 0, PAGE));
+		addr = attach(self->fd);
+		ASSERT_NE(NULL, addr);
+		/* Not by peek(): its system calls have allocations too. */
+		ASSERT_EQ(0, fail_nth(nth));
+		*addr = 1;
+		failed = has_failed();
+		EXPECT_EQ(1, *addr);
+		ASSERT_EQ(0, detach((void *)addr));
+		ASSERT_EQ(0, unmap_object(self->fd, 0, UNIT));
+		if (!failed)
+			break;
+		/* So that tables above the pages are made each time. */
+		close(self->fd);
+		ASSERT_EQ(0, unlink(REGION));
+		self->fd = make_region(REGION, 1);
+		ASSERT_LE(0, self->fd);
+	}
+	EXPECT_LT(1, nth);
+	EXPECT_GT(40, nth);
+}
+
+TEST_F(faults, a_fault_by_a_system_call)
+{
+	int nth, pipes[2];
+
+	ASSERT_EQ(0, pipe(pipes));
+	ASSERT_EQ(1, write(pipes[1], "x", 1));
+	for (nth = 1; nth < 40; nth++) {
+		char *addr = attach(self->fd);
+		bool failed;
+		long result;
+
+		ASSERT_NE(NULL, addr);
+		ASSERT_EQ(0, map_anon(self->fd, 0, PAGE));
+		ASSERT_EQ(0, fail_nth(nth));
+		result = or_errno(write(pipes[1], addr, 1));
+		failed = has_failed();
+		if (result != 1)
+			EXPECT_TRUE(result == -EFAULT || result == -ENOMEM);
+		ASSERT_EQ(0, detach(addr));
+		close(self->fd);
+		ASSERT_EQ(0, unlink(REGION));
+		self->fd = make_region(REGION, 1);
+		ASSERT_LE(0, self->fd);
+		if (!failed)
+			break;
+	}
+	EXPECT_GT(40, nth);
+}
+
+TEST_HARNESS_MAIN

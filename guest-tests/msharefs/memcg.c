@@ -1,0 +1,205 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Pages and tables of a region are at the cost of the memory cgroup in which
+ * it was created.
+ */
+#include "msharefs.h"
+
+#define CGROUP	"/sys/fs/cgroup"
+#define OWNER	CGROUP "/mshare_owner"
+#define OTHER	CGROUP "/mshare_other"
+
+#define SIZE	(16 * MiB)
+
+FIXTURE(memcg) {
+	int fd;
+};
+
+static int enter(const char *group)
+{
+	char path[128];
+
+	snprintf(path, sizeof(path), "%s/cgroup.procs", group);
+	return write_to(path, "0");
+}
+
+static long usage(const char *group)
+{
+	char path[128], text[32] = "";
+	int fd;
+
+	snprintf(path, sizeof(path), "%s/memory.current", group);
+	fd = try_open(path, O_RDONLY);
+	if (fd < 0 || read(fd, text, sizeof(text) - 1) < 1)
+		return -1;
+	close(fd);
+	return atol(text);
+}
+
+static long stat_of(const char *group, const char *key)
+{
+	char path[128];
+
+	snprintf(path, sizeof(path), "%s/memory.stat", group);
+	return number_in(path, key);
+}
+
+static long event(const char *group, const char *key)
+{
+	char path[128];
+
+	snprintf(path, sizeof(path), "%s/memory.events", group);
+	return number_in(path, key);
+}
+
+/* Create the region in the group, by a process that then exits. */
+FIXTURE_SETUP(memcg)
+{
+	mshare_enter(_metadata);
+	if (write_to(CGROUP "/cgroup.subtree_control", "+memory"))
+		SKIP(return, "no memory cgroups");
+	rmdir(OWNER);
+	rmdir(OTHER);
+	ASSERT_EQ(0, mkdir(OWNER, 0755));
+	ASSERT_EQ(0, mkdir(OTHER, 0755));
+	ASSERT_EQ(0, CHILD(enter(OWNER) || make_region(REGION, 1) < 0));
+	self->fd = try_open(REGION, O_RDWR);
+	ASSERT_LE(0, self->fd);
+	ASSERT_EQ(0, map_anon(self->fd, 0, SIZE));
+}
+
+FIXTURE_TEARDOWN(memcg)
+{
+	close(self->fd);
+	unlink(REGION);
+	EVENTUALLY(!rmdir(OWNER) || errno == ENOENT);
+	EVENTUALLY(!rmdir(OTHER) || errno == ENOENT);
+	mshare_leave();
+}
+
+TEST_F(memcg, the_creators_group_pays_for_pages)
+{
+	long other;
+
+	EXPECT_EQ(0, CHILD(enter(OTHER) ||
+			   fill_pages(attach(self->fd), SIZE, 1)));
+	EXPECT_LE((long)SIZE, usage(OWNER));
+	EXPECT_LE((long)SIZE, stat_of(OWNER, "shmem"));
+	other = usage(OTHER);
+	EXPECT_GT((long)SIZE / 4, other) {
+		TH_LOG("%ld bytes are charged to the other group", other);
+	}
+	EXPECT_EQ(0, stat_of(OTHER, "shmem"));
+	/* It gets them back. */
+	ASSERT_EQ(0, unmap_object(self->fd, 0, UNIT));
+	EXPECT_TRUE(EVENTUALLY(stat_of(OWNER, "shmem") == 0));
+}
+
+TEST_F(memcg, the_creators_group_pays_for_page_tables)
+{
+	char *addr;
+
+	ASSERT_EQ(0, map_object(self->fd, 1UL << 30, 256 * MiB, RW,
+				ANON | MAP_NORESERVE, -1, 0));
+	EXPECT_EQ(0, CHILD(({
+		long i;
+
+		enter(OTHER);
+		addr = attach(self->fd) + (1UL << 30);
+		for (i = 0; i < 128; i++)
+			addr[i * HUGE] = 1;
+		0;
+	})));
+	EXPECT_LE(128 * (long)PAGE, stat_of(OWNER, "pagetables"));
+	EXPECT_GT(64 * (long)PAGE, stat_of(OTHER, "pagetables"));
+}
+
+TEST_F(memcg, the_limit_of_the_creators_group_is_kept_to)
+{
+	ASSERT_EQ(0, write_to(OWNER "/memory.max", "8388608"));
+	/* A process of another group is not killed and does not hang. */
+	EXPECT_EQ(SIGBUS, CHILD(enter(OTHER) ? 98 :
+				-fill_pages(attach(self->fd), SIZE, 1)));
+	EXPECT_GE(8388608, usage(OWNER));
+	EXPECT_EQ(0, event(OTHER, "oom_kill"));
+	/* With the limit gone it goes on. */
+	ASSERT_EQ(0, write_to(OWNER "/memory.max", "max"));
+	EXPECT_EQ(0, CHILD(enter(OTHER) ||
+			   fill_pages(attach(self->fd), SIZE, 1)));
+}
+
+TEST_F(memcg, a_system_call_at_the_limit_gets_an_error)
+{
+	int zero = try_open("/dev/zero", O_RDONLY);
+
+	ASSERT_LE(0, zero);
+	ASSERT_EQ(0, write_to(OWNER "/memory.max", "8388608"));
+	EXPECT_EQ(0, CHILD(({
+		ssize_t size;
+
+		enter(OTHER);
+		size = read(zero, attach(self->fd), SIZE);
+		!(size > 0 && size < (ssize_t)SIZE);
+	})));
+}
+
+TEST_F(memcg, a_process_of_the_creators_group_is_killed_at_the_limit)
+{
+	ASSERT_EQ(0, write_to(OWNER "/memory.max", "8388608"));
+	EXPECT_EQ(256 + SIGKILL,
+		  CHILD(enter(OWNER) ? 98 :
+			-fill_pages(attach(self->fd), SIZE, 1)));
+	EXPECT_LE(1, event(OWNER, "oom_kill"));
+}
+
+TEST_F(memcg, the_limit_of_another_group_is_not_touched)
+{
+	ASSERT_EQ(0, write_to(OTHER "/memory.max", "8388608"));
+	EXPECT_EQ(0, CHILD(enter(OTHER) ||
+			   fill_pages(attach(self->fd), SIZE, 1)));
+	EXPECT_EQ(0, event(OTHER, "oom_kill"));
+}
+
+static long cgroups(void)
+{
+	return number_in("/sys/fs/cgroup/cgroup.stat",
+			 "nr_dying_descendants");
+}
+
+TEST_F(memcg, the_creators_group_may_be_removed)
+{
+	long dying = cgroups();
+	char *addr;
+
+	addr = attach(self->fd);
+	ASSERT_NE(NULL, addr);
+	ASSERT_EQ(0, fill_pages(addr, SIZE / 2, 1));
+	ASSERT_TRUE(EVENTUALLY(!rmdir(OWNER)));
+	/* Its parent pays from now on. */
+	EXPECT_EQ(0, check_pages(addr, SIZE / 2, 1));
+	EXPECT_EQ(0, fill_pages(addr + SIZE / 2, SIZE / 2, 1));
+	EXPECT_EQ(0, CHILD(enter(OTHER) ||
+			   fill_pages(addr, SIZE, 2)));
+	EXPECT_EQ(0, map_anon(self->fd, SIZE, SIZE));
+	EXPECT_EQ(0, fill_pages(addr + SIZE, SIZE, 1));
+	/* The region does not keep the group: with its pages gone, it goes. */
+	EXPECT_EQ(0, unmap_object(self->fd, 0, UNIT));
+	EXPECT_TRUE(EVENTUALLY(cgroups() <= dying));
+	EXPECT_EQ(0, map_anon(self->fd, 0, PAGE));
+	EXPECT_EQ(0, poke(addr, 1));
+	EXPECT_EQ(0, detach(addr));
+}
+
+TEST_F(memcg, reclaim_in_the_creators_group_is_seen_by_all)
+{
+	char *addr = attach(self->fd);
+
+	ASSERT_NE(NULL, addr);
+	ASSERT_EQ(0, fill_pages(addr, SIZE, 7));
+	/* Without swap space nothing goes, and nothing breaks. */
+	write_to(OWNER "/memory.reclaim", "16777216");
+	EXPECT_EQ(0, check_pages(addr, SIZE, 7));
+	EXPECT_EQ(0, detach(addr));
+}
+
+TEST_HARNESS_MAIN

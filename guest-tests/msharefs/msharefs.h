@@ -1,0 +1,502 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * What the msharefs test programs share.
+ *
+ * Every case runs in a mount namespace of its own, with a private tmpfs on
+ * /tmp and one msharefs instance at MNT.  Whatever a case leaves behind, even
+ * when it is killed, disappears with that namespace.
+ *
+ * Functions return a value, or -errno.
+ */
+#ifndef MSHAREFS_TEST_H
+#define MSHAREFS_TEST_H
+
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/msharefs.h>
+#include <sched.h>
+#include <setjmp.h>
+#include <signal.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <sys/mman.h>
+#include <sys/mount.h>
+#include <sys/prctl.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <sys/uio.h>
+#include <sys/vfs.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "../kselftest_harness.h"
+
+/*
+ * The harness jumps over its own variable when an ASSERT fails.  At worst a
+ * teardown is left out, and then the namespace takes care of the rest.
+ */
+#pragma GCC diagnostic ignored "-Wclobbered"
+
+#ifndef MSHARE_MAGIC
+#define MSHARE_MAGIC 0x4d534852
+#endif
+#ifndef MAP_HUGE_2MB
+#define MAP_HUGE_2MB (21 << 26)
+#endif
+
+#define MNT	"/tmp/mshare"
+#define REGION	MNT "/region"
+#define USER	1000
+
+/* The size of regions is a multiple of this. */
+#define UNIT	(1UL << 39)
+#define PAGE	4096UL
+#define MiB	(1UL << 20)
+#define HUGE	(2 * MiB)
+
+#define RW	(PROT_READ | PROT_WRITE)
+#define FIXED	(MAP_SHARED | MAP_FIXED)
+#define ANON	(FIXED | MAP_ANONYMOUS)
+
+/*
+ * The kernel may drop a reference after the call that caused it returned.
+ * Twenty seconds is far more than that takes under emulation.
+ */
+#define PATIENCE_MS	20000
+
+#define EVENTUALLY(condition) ({					\
+	int _left = PATIENCE_MS / 5;					\
+	bool _ok;							\
+	while (!(_ok = (condition)) && _left-- > 0)			\
+		usleep(5000);						\
+	_ok;								\
+})
+
+/* A fixture that offers nothing but an empty instance at MNT. */
+#define MSHARE_FIXTURE(name)						\
+	FIXTURE(name) { };						\
+	FIXTURE_SETUP(name) { mshare_enter(_metadata); }		\
+	FIXTURE_TEARDOWN(name) { mshare_leave(); }
+
+static inline long or_errno(long result)
+{
+	return result < 0 ? -errno : result;
+}
+
+static inline int mount_mshare(const char *dir, const char *options)
+{
+	return or_errno(mount("none", dir, "msharefs", 0, options));
+}
+
+static inline void mshare_enter(struct __test_metadata *_metadata)
+{
+	int err;
+
+	umask(022);
+	ASSERT_EQ(0, unshare(CLONE_NEWNS)) {
+		TH_LOG("these tests need root: %s", strerror(errno));
+	}
+	ASSERT_EQ(0, mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL));
+	ASSERT_EQ(0, mount("none", "/tmp", "tmpfs", 0, NULL));
+	ASSERT_EQ(0, chdir("/tmp"));
+	ASSERT_EQ(0, mkdir(MNT, 0755));
+
+	err = mount_mshare(MNT, NULL);
+	if (err == -ENODEV)
+		SKIP(return, "this kernel has no msharefs (CONFIG_MSHARE)");
+	ASSERT_EQ(0, err);
+}
+
+static inline void mshare_leave(void)
+{
+	umount2(MNT, MNT_DETACH);
+	umount2("/tmp", MNT_DETACH);
+}
+
+static inline int try_open(const char *path, int flags)
+{
+	return or_errno(open(path, flags | O_CLOEXEC, 0644));
+}
+
+/* ----- Regions and objects ----- */
+
+/* Create a region without a size. */
+static inline int new_region(const char *path)
+{
+	return try_open(path, O_RDWR | O_CREAT | O_EXCL);
+}
+
+/* Create a region of so many units and return a descriptor. */
+static inline int make_region(const char *path, unsigned long units)
+{
+	int fd = new_region(path);
+	int err;
+
+	if (fd < 0)
+		return fd;
+	err = or_errno(ftruncate(fd, units * UNIT));
+	if (err) {
+		close(fd);
+		return err;
+	}
+	return fd;
+}
+
+static inline int map_object(int fd, uint64_t at, uint64_t size, uint32_t prot,
+			     uint32_t flags, int object, uint64_t offset)
+{
+	struct mshare_create create;
+
+	/* What is in the padding must not matter. */
+	memset(&create, 0xff, sizeof(create));
+	create.region_offset = at;
+	create.size = size;
+	create.offset = offset;
+	create.prot = prot;
+	create.flags = flags;
+	create.fd = object;
+	return or_errno(ioctl(fd, MSHAREFS_CREATE_MAPPING, &create));
+}
+
+static inline int map_anon(int fd, uint64_t at, uint64_t size)
+{
+	return map_object(fd, at, size, RW, ANON, -1, 0);
+}
+
+static inline int map_file(int fd, uint64_t at, uint64_t size, int object)
+{
+	return map_object(fd, at, size, RW, FIXED, object, 0);
+}
+
+static inline int unmap_object(int fd, uint64_t at, uint64_t size)
+{
+	struct mshare_unmap unmap = { .region_offset = at, .size = size };
+
+	return or_errno(ioctl(fd, MSHAREFS_UNMAP, &unmap));
+}
+
+static inline int protect_object(int fd, uint64_t at, uint64_t size,
+				 uint32_t prot)
+{
+	struct mshare_protect protect = {
+		.region_offset = at, .size = size, .prot = prot,
+	};
+
+	return or_errno(ioctl(fd, MSHAREFS_PROTECT, &protect));
+}
+
+/* Map all of a region with so many units: NULL, with errno, if it fails. */
+static inline char *attach_units(int fd, int prot, unsigned long units)
+{
+	void *addr = mmap(NULL, units * UNIT, prot, MAP_SHARED, fd, 0);
+
+	return addr == MAP_FAILED ? NULL : addr;
+}
+
+static inline char *attach(int fd)
+{
+	return attach_units(fd, RW, 1);
+}
+
+static inline int detach(void *addr)
+{
+	return or_errno(munmap(addr, UNIT));
+}
+
+/* ----- Single accesses, with what came of them ----- */
+
+static sigjmp_buf access_failed;
+
+static void access_signal(int signal)
+{
+	siglongjmp(access_failed, signal);
+}
+
+/* Read or write a byte: the byte that was read, 0, or the negative signal. */
+static inline int access_byte(volatile char *addr, int value)
+{
+	struct sigaction action = { .sa_handler = access_signal };
+	struct sigaction segv, bus;
+	int result;
+
+	sigaction(SIGSEGV, &action, &segv);
+	sigaction(SIGBUS, &action, &bus);
+	result = -sigsetjmp(access_failed, 1);
+	if (!result) {
+		if (value < 0)
+			result = (unsigned char)*addr;
+		else
+			*addr = value;
+	}
+	sigaction(SIGSEGV, &segv, NULL);
+	sigaction(SIGBUS, &bus, NULL);
+	return result;
+}
+
+static inline int peek(const char *addr)
+{
+	return access_byte((char *)addr, -1);
+}
+
+static inline int poke(char *addr, int value)
+{
+	return access_byte(addr, value);
+}
+
+/* ----- Other processes ----- */
+
+/* Wait for a child: its exit code, or 256 and the signal. */
+static inline int reap(pid_t pid)
+{
+	int status;
+
+	if (waitpid(pid, &status, 0) != pid)
+		return -errno;
+	return WIFSIGNALED(status) ? 256 + WTERMSIG(status) :
+				     WEXITSTATUS(status);
+}
+
+/* Evaluate something in a child: its value from 0 to 255, or 256 + signal. */
+#define CHILD(expression) ({						\
+	pid_t _pid = fork();						\
+	if (!_pid) {							\
+		prctl(PR_SET_PDEATHSIG, SIGKILL);			\
+		signal(SIGALRM, SIG_DFL);				\
+		_exit(expression);					\
+	}								\
+	reap(_pid);							\
+})
+
+/* A process that does what it is told, with page tables of its own. */
+struct peer {
+	pid_t pid;
+	int channel;
+};
+
+enum peer_verb {
+	PEER_ATTACH, PEER_DETACH, PEER_PEEK, PEER_POKE, PEER_CHECK, PEER_FILL,
+	PEER_CREATE,
+};
+
+struct peer_order {
+	enum peer_verb verb;
+	int fd;
+	int value;
+	char *addr;
+	unsigned long size;
+};
+
+/* 0 if each page from addr on begins with value, else its number plus one. */
+static inline long check_pages(const char *addr, unsigned long size, int value)
+{
+	struct sigaction action = { .sa_handler = access_signal };
+	struct sigaction segv, bus;
+	volatile unsigned long i = 0;
+	long result = 0;
+
+	sigaction(SIGSEGV, &action, &segv);
+	sigaction(SIGBUS, &action, &bus);
+	if (sigsetjmp(access_failed, 1))
+		result = 1 + i / PAGE;
+	for (; !result && i < size; i += PAGE) {
+		if (*(volatile unsigned char *)(addr + i) != value)
+			result = 1 + i / PAGE;
+	}
+	sigaction(SIGSEGV, &segv, NULL);
+	sigaction(SIGBUS, &bus, NULL);
+	return result;
+}
+
+/* 0, or the negative signal that stopped it. */
+static inline long fill_pages(char *addr, unsigned long size, int value)
+{
+	struct sigaction action = { .sa_handler = access_signal };
+	struct sigaction segv, bus;
+	volatile unsigned long i = 0;
+	long result;
+
+	sigaction(SIGSEGV, &action, &segv);
+	sigaction(SIGBUS, &action, &bus);
+	result = -sigsetjmp(access_failed, 1);
+	for (; !result && i < size; i += PAGE)
+		*(volatile char *)(addr + i) = value;
+	sigaction(SIGSEGV, &segv, NULL);
+	sigaction(SIGBUS, &bus, NULL);
+	return result;
+}
+
+static inline long peer_obey(const struct peer_order *order)
+{
+	void *addr;
+
+	switch (order->verb) {
+	case PEER_ATTACH:
+		addr = mmap(order->addr, UNIT, order->value,
+			    MAP_SHARED | (order->addr ? MAP_FIXED : 0),
+			    order->fd, 0);
+		return addr == MAP_FAILED ? -errno : (long)addr;
+	case PEER_DETACH:
+		return detach(order->addr);
+	case PEER_PEEK:
+		return peek(order->addr);
+	case PEER_POKE:
+		return poke(order->addr, order->value);
+	case PEER_CHECK:
+		return check_pages(order->addr, order->size, order->value);
+	case PEER_FILL:
+		return fill_pages(order->addr, order->size, order->value);
+	case PEER_CREATE:
+		return make_region((char *)order->addr, 1);
+	}
+	return -EINVAL;
+}
+
+static inline void peer_serve(int channel)
+{
+	struct peer_order order;
+
+	while (read(channel, &order, sizeof(order)) == sizeof(order)) {
+		long result = peer_obey(&order);
+
+		if (write(channel, &result, sizeof(result)) < 0)
+			break;
+	}
+	_exit(0);
+}
+
+/* Start one.  It inherits descriptors, and a container if there is one. */
+static inline struct peer peer_start(void)
+{
+	struct peer peer = { .pid = -1 };
+	int ends[2];
+
+	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, ends))
+		return peer;
+	peer.pid = fork();
+	if (!peer.pid) {
+		prctl(PR_SET_PDEATHSIG, SIGKILL);
+		signal(SIGALRM, SIG_DFL);
+		close(ends[0]);
+		peer_serve(ends[1]);
+	}
+	close(ends[1]);
+	peer.channel = ends[0];
+	return peer;
+}
+
+static inline long peer_tell(struct peer *peer, struct peer_order order)
+{
+	long result;
+
+	if (write(peer->channel, &order, sizeof(order)) != sizeof(order) ||
+	    read(peer->channel, &result, sizeof(result)) != sizeof(result))
+		return -EPIPE;
+	return result;
+}
+
+/* Where it attached the region, or -errno. */
+static inline long peer_attach(struct peer *peer, int fd, int prot, void *at)
+{
+	return peer_tell(peer, (struct peer_order) {
+		.verb = PEER_ATTACH, .fd = fd, .value = prot, .addr = at });
+}
+
+static inline long peer_detach(struct peer *peer, long at)
+{
+	return peer_tell(peer, (struct peer_order) {
+		.verb = PEER_DETACH, .addr = (char *)at });
+}
+
+static inline int peer_peek(struct peer *peer, long addr)
+{
+	return peer_tell(peer, (struct peer_order) {
+		.verb = PEER_PEEK, .addr = (char *)addr });
+}
+
+static inline int peer_poke(struct peer *peer, long addr, int value)
+{
+	return peer_tell(peer, (struct peer_order) {
+		.verb = PEER_POKE, .addr = (char *)addr, .value = value });
+}
+
+static inline long peer_check(struct peer *peer, long addr, unsigned long size,
+			      int value)
+{
+	return peer_tell(peer, (struct peer_order) {
+		.verb = PEER_CHECK, .addr = (char *)addr, .size = size,
+		.value = value });
+}
+
+static inline long peer_fill(struct peer *peer, long addr, unsigned long size,
+			     int value)
+{
+	return peer_tell(peer, (struct peer_order) {
+		.verb = PEER_FILL, .addr = (char *)addr, .size = size,
+		.value = value });
+}
+
+/* End it: its exit code, or 256 and the signal. */
+static inline int peer_stop(struct peer *peer)
+{
+	shutdown(peer->channel, SHUT_RDWR);
+	close(peer->channel);
+	return reap(peer->pid);
+}
+
+/* ----- Numbers of the kernel ----- */
+
+/* The number that follows key at the start of a line of a file. */
+static inline long number_in(const char *path, const char *key)
+{
+	char line[512];
+	long value = -ENOENT;
+	FILE *file = fopen(path, "re");
+
+	if (!file)
+		return -errno;
+	while (fgets(line, sizeof(line), file)) {
+		if (!strncmp(line, key, strlen(key)) &&
+		    sscanf(line + strlen(key), "%*[: \t]%ld", &value) == 1)
+			break;
+	}
+	fclose(file);
+	return value;
+}
+
+static inline long fdinfo(int fd, const char *key)
+{
+	char path[64];
+
+	snprintf(path, sizeof(path), "/proc/self/fdinfo/%d", fd);
+	return number_in(path, key);
+}
+
+/* In kB. */
+static inline long meminfo(const char *key)
+{
+	return number_in("/proc/meminfo", key);
+}
+
+static inline long vmstat(const char *key)
+{
+	return number_in("/proc/vmstat", key);
+}
+
+/* Write to a file in /proc, /sys or a cgroup. */
+static inline int write_to(const char *path, const char *text)
+{
+	int fd = try_open(path, O_WRONLY);
+	int err;
+
+	if (fd < 0)
+		return fd;
+	err = write(fd, text, strlen(text)) < 0 ? -errno : 0;
+	close(fd);
+	return err;
+}
+
+#endif /* MSHAREFS_TEST_H */

@@ -1,0 +1,175 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Pages of a region are reclaimed and come back.
+ */
+#include <sys/swap.h>
+
+#include "msharefs.h"
+
+#define SIZE	(2 * MiB)
+#define PAGES	((long)(SIZE / PAGE))
+
+FIXTURE(swap) {
+	struct peer peer;
+	long there;
+	char *addr;
+	int fd;
+};
+
+/* Swap space on compressed memory. */
+static int swap_on(void)
+{
+	static const char signature[] = "SWAPSPACE2";
+	uint32_t header[PAGE / 4] = { };
+	int fd, err;
+
+	write_to("/sys/block/zram0/reset", "1");
+	if (write_to("/sys/block/zram0/disksize", "67108864"))
+		return -ENODEV;
+	fd = try_open("/dev/zram0", O_RDWR);
+	if (fd < 0)
+		return fd;
+	header[1024 / 4] = 1;				/* version */
+	header[1024 / 4 + 1] = 67108864 / PAGE - 1;	/* last page */
+	memcpy((char *)header + PAGE - 10, signature, 10);
+	err = pwrite(fd, header, PAGE, 0) == PAGE ? 0 : -EIO;
+	close(fd);
+	return err ?: or_errno(swapon("/dev/zram0", 0));
+}
+
+FIXTURE_SETUP(swap)
+{
+	mshare_enter(_metadata);
+	swapoff("/dev/zram0");
+	if (swap_on())
+		SKIP(return, "no swap space");
+	self->fd = make_region(REGION, 1);
+	ASSERT_LE(0, self->fd);
+	ASSERT_EQ(0, map_anon(self->fd, 0, SIZE));
+	self->peer = peer_start();
+	self->there = peer_attach(&self->peer, self->fd, RW, NULL);
+	ASSERT_LT(0, self->there);
+	self->addr = attach(self->fd);
+	ASSERT_NE(NULL, self->addr);
+	ASSERT_EQ(0, fill_pages(self->addr, SIZE, 7));
+	ASSERT_EQ(PAGES, fdinfo(self->fd, "mshare-resident"));
+}
+
+FIXTURE_TEARDOWN(swap)
+{
+	peer_stop(&self->peer);
+	detach(self->addr);
+	close(self->fd);
+	swapoff("/dev/zram0");
+	mshare_leave();
+}
+
+static int page_out(char *addr, unsigned long size)
+{
+	return or_errno(madvise(addr, size, MADV_PAGEOUT));
+}
+
+TEST_F(swap, pages_go_out_and_come_back_for_all)
+{
+	EXPECT_EQ(0, page_out(self->addr, UNIT));
+	EXPECT_GT(PAGES / 4, fdinfo(self->fd, "mshare-resident"));
+	EXPECT_LE(PAGES / 2, vmstat("pswpout"));
+	EXPECT_EQ(0, peer_check(&self->peer, self->there, SIZE, 7));
+	EXPECT_LE(PAGES / 2, vmstat("pswpin"));
+	EXPECT_EQ(0, check_pages(self->addr, SIZE, 7));
+	EXPECT_EQ(PAGES, fdinfo(self->fd, "mshare-resident"));
+}
+
+TEST_F(swap, only_the_advised_range_goes_out)
+{
+	EXPECT_EQ(0, page_out(self->addr + SIZE / 2, SIZE / 2));
+	EXPECT_LE(PAGES / 2, fdinfo(self->fd, "mshare-resident"));
+	EXPECT_GT(PAGES, fdinfo(self->fd, "mshare-resident"));
+	EXPECT_EQ(0, check_pages(self->addr, SIZE, 7));
+}
+
+TEST_F(swap, another_process_gives_the_advice)
+{
+	struct iovec range = { (void *)self->there, SIZE };
+	int pidfd = syscall(SYS_pidfd_open, self->peer.pid, 0);
+
+	ASSERT_LE(0, pidfd);
+	EXPECT_EQ((long)SIZE, syscall(SYS_process_madvise, pidfd, &range, 1,
+				      MADV_PAGEOUT, 0));
+	EXPECT_GT(PAGES / 4, fdinfo(self->fd, "mshare-resident"));
+	EXPECT_EQ(0, check_pages(self->addr, SIZE, 7));
+	close(pidfd);
+}
+
+TEST_F(swap, pages_are_swapped_in_for_system_calls)
+{
+	struct iovec local, remote = { (void *)self->there, SIZE };
+	char *buffer = malloc(SIZE);
+
+	ASSERT_EQ(0, page_out(self->addr, SIZE));
+	local = (struct iovec) { buffer, SIZE };
+	EXPECT_EQ((ssize_t)SIZE, process_vm_readv(self->peer.pid, &local, 1,
+						  &remote, 1, 0));
+	EXPECT_EQ(0, check_pages(buffer, SIZE, 7));
+	free(buffer);
+}
+
+TEST_F(swap, an_object_goes_while_it_is_out)
+{
+	ASSERT_EQ(0, page_out(self->addr, SIZE));
+	ASSERT_EQ(0, unmap_object(self->fd, 0, SIZE / 2));
+	EXPECT_EQ(-SIGSEGV, peer_peek(&self->peer, self->there));
+	EXPECT_EQ(0, check_pages(self->addr + SIZE / 2, SIZE / 2, 7));
+}
+
+TEST_F(swap, swapoff_brings_all_back)
+{
+	ASSERT_EQ(0, page_out(self->addr, SIZE));
+	ASSERT_EQ(0, swapoff("/dev/zram0"));
+	EXPECT_EQ(0, check_pages(self->addr, SIZE, 7));
+	EXPECT_EQ(0, peer_check(&self->peer, self->there, SIZE, 7));
+}
+
+TEST_F(swap, a_region_without_users_is_swapped_out_too)
+{
+	char *addr;
+
+	ASSERT_EQ(0, peer_detach(&self->peer, self->there));
+	addr = attach(self->fd);
+	ASSERT_NE(NULL, addr);
+	ASSERT_EQ(0, page_out(addr, SIZE));
+	ASSERT_EQ(0, detach(addr));
+	ASSERT_EQ(0, detach(self->addr));
+	EXPECT_GT(PAGES / 4, fdinfo(self->fd, "mshare-resident"));
+	self->addr = attach(self->fd);
+	ASSERT_NE(NULL, self->addr);
+	EXPECT_EQ(0, check_pages(self->addr, SIZE, 7));
+}
+
+/* Threads of several processes wait for the same pages, and some are killed. */
+TEST_F_TIMEOUT(swap, killed_while_pages_come_in, 120)
+{
+	int round, i;
+
+	for (round = 0; round < 10; round++) {
+		pid_t pids[4];
+
+		ASSERT_EQ(0, page_out(self->addr, SIZE));
+		for (i = 0; i < 4; i++) {
+			pids[i] = fork();
+			if (!pids[i])
+				_exit(!!check_pages(self->addr, SIZE, 7));
+		}
+		usleep(500 * round);
+		kill(pids[0], SIGKILL);
+		kill(pids[1], SIGKILL);
+		for (i = 0; i < 2; i++)
+			reap(pids[i]);
+		for (; i < 4; i++)
+			ASSERT_EQ(0, reap(pids[i]));
+	}
+	/* The locks of the region are free. */
+	EXPECT_EQ(0, unmap_object(self->fd, 0, UNIT));
+}
+
+TEST_HARNESS_MAIN

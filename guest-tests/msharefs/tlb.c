@@ -1,0 +1,356 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * That no CPU uses a translation for longer than it may.
+ *
+ * In each case somebody runs on a CPU of his own and reads one page all the
+ * time, so that its translation is in the TLB there and no switch of tasks
+ * takes it out.  Then the page is taken away from elsewhere.
+ */
+#include <sched.h>
+
+#include "msharefs.h"
+
+#define SIZE	(4 * MiB)
+
+/* Shared with the spinning process, outside of the region. */
+struct shared {
+	volatile int started;
+	volatile int stop;
+	volatile unsigned int last;
+	volatile int failed;	/* the signal */
+};
+
+FIXTURE(tlb) {
+	struct shared *shared;
+	char *addr;
+	pid_t pid;
+	int fd;
+};
+
+static int pin(int cpu)
+{
+	cpu_set_t set;
+
+	CPU_ZERO(&set);
+	CPU_SET(cpu, &set);
+	return or_errno(sched_setaffinity(0, sizeof(set), &set));
+}
+
+FIXTURE_SETUP(tlb)
+{
+	mshare_enter(_metadata);
+	if (sysconf(_SC_NPROCESSORS_ONLN) < 2)
+		SKIP(return, "there is one CPU only");
+	self->fd = make_region(REGION, 1);
+	ASSERT_LE(0, self->fd);
+	ASSERT_EQ(0, map_anon(self->fd, 0, SIZE));
+	self->addr = attach(self->fd);
+	ASSERT_NE(NULL, self->addr);
+	ASSERT_EQ(0, fill_pages(self->addr, SIZE, 7));
+	self->shared = mmap(NULL, PAGE, RW, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	ASSERT_NE(MAP_FAILED, self->shared);
+	ASSERT_EQ(0, pin(0));
+}
+
+FIXTURE_TEARDOWN(tlb)
+{
+	detach(self->addr);
+	close(self->fd);
+	mshare_leave();
+}
+
+static void spin(struct shared *shared, const char *addr)
+{
+	struct sigaction action = { .sa_handler = access_signal };
+
+	pin(1);
+	sigaction(SIGSEGV, &action, NULL);
+	sigaction(SIGBUS, &action, NULL);
+	shared->failed = sigsetjmp(access_failed, 1);
+	if (!shared->failed) {
+		while (!shared->stop) {
+			shared->last = *(volatile unsigned char *)addr;
+			shared->started = 1;
+		}
+	}
+	_exit(0);
+}
+
+/* Let a process with its own container read a page from now on. */
+#define SPIN(page)							\
+	do {								\
+		self->pid = fork();					\
+		if (!self->pid) {					\
+			prctl(PR_SET_PDEATHSIG, SIGKILL);		\
+			spin(self->shared, self->addr + (page) * PAGE);	\
+		}							\
+		ASSERT_TRUE(EVENTUALLY(self->shared->started));		\
+	} while (0)
+
+/* It must have got the signal, and may never have seen another value. */
+#define EXPECT_STOPPED(signal)						\
+	do {								\
+		EXPECT_TRUE(EVENTUALLY(self->shared->failed));		\
+		self->shared->stop = 1;					\
+		EXPECT_EQ(0, reap(self->pid));				\
+		EXPECT_EQ(signal, self->shared->failed);		\
+		EXPECT_EQ(7, self->shared->last);			\
+	} while (0)
+
+TEST_F(tlb, an_unmapped_object_is_gone_for_all)
+{
+	SPIN(3);
+	ASSERT_EQ(0, unmap_object(self->fd, 0, SIZE));
+	EXPECT_STOPPED(SIGSEGV);
+}
+
+TEST_F(tlb, a_page_that_is_unmapped_is_not_seen_with_other_contents)
+{
+	int round;
+	char *other;
+
+	SPIN(3);
+	ASSERT_EQ(0, unmap_object(self->fd, 3 * PAGE, PAGE));
+	/* Whoever gets the freed page writes to it at once. */
+	for (round = 0; round < 4; round++) {
+		other = mmap(NULL, SIZE, RW, MAP_PRIVATE | MAP_ANONYMOUS, -1,
+			     0);
+		ASSERT_NE(MAP_FAILED, other);
+		memset(other, 0xee, SIZE);
+	}
+	EXPECT_STOPPED(SIGSEGV);
+}
+
+TEST_F(tlb, a_replaced_object_is_seen_by_all)
+{
+	SPIN(3);
+	ASSERT_EQ(0, map_anon(self->fd, 0, SIZE));
+	EXPECT_TRUE(EVENTUALLY(self->shared->last == 0));
+	self->shared->stop = 1;
+	EXPECT_EQ(0, reap(self->pid));
+	EXPECT_EQ(0, self->shared->failed);
+}
+
+TEST_F(tlb, an_object_without_access_is_closed_for_all)
+{
+	SPIN(3);
+	ASSERT_EQ(0, protect_object(self->fd, 3 * PAGE, PAGE, PROT_NONE));
+	EXPECT_STOPPED(SIGSEGV);
+}
+
+TEST_F(tlb, a_truncated_file_is_gone_for_all)
+{
+	int object = memfd_create("object", MFD_CLOEXEC);
+
+	ASSERT_LE(0, object);
+	ASSERT_EQ(0, ftruncate(object, SIZE));
+	ASSERT_EQ(0, map_file(self->fd, 0, SIZE, object));
+	ASSERT_EQ(0, fill_pages(self->addr, SIZE, 7));
+	SPIN(3);
+	ASSERT_EQ(0, ftruncate(object, 0));
+	EXPECT_STOPPED(SIGBUS);
+}
+
+TEST_F(tlb, a_hole_in_a_file_is_seen_by_all)
+{
+	int object = memfd_create("object", MFD_CLOEXEC);
+
+	ASSERT_LE(0, object);
+	ASSERT_EQ(0, ftruncate(object, SIZE));
+	ASSERT_EQ(0, map_file(self->fd, 0, SIZE, object));
+	ASSERT_EQ(0, fill_pages(self->addr, SIZE, 7));
+	SPIN(3);
+	ASSERT_EQ(0, fallocate(object, FALLOC_FL_PUNCH_HOLE |
+			       FALLOC_FL_KEEP_SIZE, 3 * PAGE, PAGE));
+	EXPECT_TRUE(EVENTUALLY(self->shared->last == 0));
+	self->shared->stop = 1;
+	EXPECT_EQ(0, reap(self->pid));
+	EXPECT_EQ(0, self->shared->failed);
+}
+
+TEST_F(tlb, a_split_huge_page_is_gone_where_it_is_unmapped)
+{
+	const char *knob = "/sys/kernel/mm/transparent_hugepage/shmem_enabled";
+
+	if (write_to(knob, "force"))
+		SKIP(return, "no transparent huge pages");
+	ASSERT_EQ(0, map_anon(self->fd, 0, SIZE));
+	ASSERT_EQ(0, fill_pages(self->addr, SIZE, 7));
+	SPIN(3);
+	ASSERT_EQ(0, unmap_object(self->fd, 0, HUGE / 2));
+	EXPECT_EQ(0, write_to(knob, "never"));
+	EXPECT_STOPPED(SIGSEGV);
+}
+
+TEST_F_TIMEOUT(tlb, a_table_that_is_freed_is_not_walked_any_more, 120)
+{
+	struct shared *shared = self->shared;
+	int round;
+
+	/* Each round frees all tables below the link and makes new ones. */
+	for (round = 0; round < 20; round++) {
+		memset(shared, 0, sizeof(*shared));
+		SPIN(3);
+		ASSERT_EQ(0, unmap_object(self->fd, 0, SIZE));
+		EXPECT_TRUE(EVENTUALLY(shared->failed));
+		shared->stop = 1;
+		ASSERT_EQ(0, reap(self->pid));
+		ASSERT_EQ(SIGSEGV, shared->failed);
+		ASSERT_EQ(7, shared->last);
+		ASSERT_EQ(0, map_anon(self->fd, 0, SIZE));
+		ASSERT_EQ(0, fill_pages(self->addr, SIZE, 7));
+	}
+}
+
+TEST_F(tlb, a_page_that_moves_is_followed)
+{
+	void *pages[4];
+	int object, status[4], to[4], i, round;
+	char *other;
+
+	object = memfd_create("object", MFD_CLOEXEC);
+	ASSERT_LE(0, object);
+	ASSERT_EQ(0, ftruncate(object, SIZE));
+	other = mmap(NULL, SIZE, RW, MAP_SHARED, object, 0);
+	ASSERT_NE(MAP_FAILED, other);
+	ASSERT_EQ(0, map_file(self->fd, 0, SIZE, object));
+	ASSERT_EQ(0, fill_pages(other, SIZE, 7));
+	SPIN(3);
+	for (round = 0; round < 10; round++) {
+		for (i = 0; i < 4; i++) {
+			pages[i] = other + i * PAGE;
+			to[i] = round % 2;
+		}
+		/* MPOL_MF_MOVE_ALL: it is mapped here and in the region. */
+		if (syscall(SYS_move_pages, 0, 4, pages, to, status, 4) < 0) {
+			kill(self->pid, SIGKILL);
+			reap(self->pid);
+			SKIP(return, "no NUMA: %s", strerror(errno));
+		}
+		/* A page may be in use just then, and is moved the next time. */
+		EXPECT_TRUE(EVENTUALLY(
+			!syscall(SYS_move_pages, 0, 4, pages, to, status, 4) &&
+			status[3] == round % 2));
+		/* What is written to the new page is read from it. */
+		ASSERT_EQ(0, poke(other + 3 * PAGE, 100 + round));
+		EXPECT_TRUE(EVENTUALLY((int)self->shared->last == 100 + round));
+	}
+	self->shared->stop = 1;
+	EXPECT_EQ(0, reap(self->pid));
+	EXPECT_EQ(0, self->shared->failed);
+}
+
+/* ----- The container goes ----- */
+
+TEST_F(tlb, all_of_a_detached_region_is_gone)
+{
+	char *addr = attach(self->fd);
+	int i;
+
+	ASSERT_NE(NULL, addr);
+	/* Far more pages than are flushed one by one, and some far away. */
+	ASSERT_EQ(0, map_anon(self->fd, 1UL << 30, PAGE));
+	ASSERT_EQ(0, map_anon(self->fd, UNIT - PAGE, PAGE));
+	for (i = 0; i < 64; i++)
+		ASSERT_EQ(7, *(volatile char *)(addr + 16 * i * PAGE));
+	*(volatile char *)(addr + (1UL << 30)) = 7;
+	*(volatile char *)(addr + UNIT - PAGE) = 7;
+	ASSERT_EQ(0, munmap(addr, UNIT));
+	/* One access each, and nothing else that could flush. */
+	for (i = 0; i < 64; i++)
+		EXPECT_EQ(-SIGSEGV, peek(addr + 16 * i * PAGE));
+	EXPECT_EQ(-SIGSEGV, peek(addr + (1UL << 30)));
+	EXPECT_EQ(-SIGSEGV, peek(addr + UNIT - PAGE));
+}
+
+/* A thread of this process, with the same page tables. */
+static int spinning_thread(void *argument)
+{
+	FIXTURE_DATA(tlb) *self = argument;
+	volatile char *page = self->addr + 33 * PAGE;
+
+	pin(1);
+	self->shared->started = 1;
+	while (!self->shared->stop)
+		self->shared->last = *page;
+	return 0;
+}
+
+TEST_F(tlb, a_detached_region_is_gone_for_other_threads)
+{
+	/* In a child, since a thread that gets SIGSEGV ends all of them. */
+	EXPECT_EQ(256 + SIGSEGV, CHILD(({
+		char *stack = malloc(MiB);
+
+		clone(spinning_thread, stack + MiB, CLONE_VM | CLONE_THREAD |
+		      CLONE_SIGHAND | CLONE_FS | CLONE_FILES, self);
+		while (!self->shared->started)
+			usleep(1000);
+		usleep(10000);
+		munmap(self->addr, UNIT);
+		/* By now it must have been killed. */
+		usleep(5000000);
+		0;
+	})));
+	EXPECT_EQ(7, self->shared->last);
+}
+
+TEST_F(tlb, what_replaces_a_region_is_seen_at_once)
+{
+	char *addr = attach(self->fd);
+	int i;
+
+	ASSERT_NE(NULL, addr);
+	for (i = 0; i < 64; i++)
+		ASSERT_EQ(7, *(volatile char *)(addr + 16 * i * PAGE));
+	ASSERT_EQ(addr, mmap(addr, UNIT, RW, MAP_PRIVATE | MAP_ANONYMOUS |
+			     MAP_FIXED | MAP_NORESERVE, -1, 0));
+	for (i = 0; i < 64; i++)
+		EXPECT_EQ(0, *(volatile char *)(addr + 16 * i * PAGE));
+	*(volatile char *)addr = 1;
+	EXPECT_EQ(7, peek(self->addr));
+	munmap(addr, UNIT);
+}
+
+TEST_F(tlb, what_replaces_another_region_is_seen_at_once)
+{
+	int other = make_region(MNT "/other", 1);
+	char *addr = attach(self->fd);
+	int i, round;
+
+	ASSERT_LE(0, other);
+	ASSERT_NE(NULL, addr);
+	ASSERT_EQ(0, map_anon(other, 0, SIZE));
+	for (round = 0; round < 20; round++) {
+		for (i = 0; i < 64; i++)
+			ASSERT_EQ(round % 2 ? 0 : 7, *(volatile char *)
+				  (addr + 16 * i * PAGE));
+		ASSERT_EQ(addr, mmap(addr, UNIT, RW, FIXED,
+				     round % 2 ? self->fd : other, 0));
+	}
+	munmap(addr, UNIT);
+}
+
+/* ----- What it costs ----- */
+
+TEST_F(tlb, nobody_is_disturbed_while_nobody_is_attached)
+{
+	long before, after;
+
+	if (vmstat("nr_tlb_remote_flush") < 0)
+		SKIP(return, "TLB flushes are not counted");
+	/* With this process attached, there are flushes. */
+	before = vmstat("nr_tlb_remote_flush");
+	ASSERT_EQ(0, unmap_object(self->fd, 0, MiB));
+	after = vmstat("nr_tlb_remote_flush");
+	EXPECT_LT(before, after);
+
+	ASSERT_EQ(0, detach(self->addr));
+	before = vmstat("nr_tlb_remote_flush");
+	ASSERT_EQ(0, unmap_object(self->fd, MiB, MiB));
+	after = vmstat("nr_tlb_remote_flush");
+	/* Others may flush for themselves; the region does not. */
+	EXPECT_GT(before + 3, after);
+}
+
+TEST_HARNESS_MAIN
