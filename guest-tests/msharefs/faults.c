@@ -11,13 +11,6 @@ FIXTURE(faults) {
 	int fd;
 };
 
-FIXTURE_VARIANT(faults) {
-	const char *what;
-};
-
-FIXTURE_VARIANT_ADD(faults, failslab) { .what = "failslab" };
-FIXTURE_VARIANT_ADD(faults, fail_page_alloc) { .what = "fail_page_alloc" };
-
 static int set(const char *what, const char *knob, const char *value)
 {
 	char path[128];
@@ -53,11 +46,13 @@ static bool has_failed(void)
 FIXTURE_SETUP(faults)
 {
 	mshare_enter(_metadata);
-	if (set(variant->what, "ignore-gfp-wait", "0") ||
-	    set(variant->what, "verbose", "0"))
+	/* Of slabs and of pages, those included that may sleep. */
+	if (set("failslab", "ignore-gfp-wait", "0") ||
+	    set("failslab", "verbose", "0") ||
+	    set("fail_page_alloc", "ignore-gfp-wait", "0") ||
+	    set("fail_page_alloc", "min-order", "0") ||
+	    set("fail_page_alloc", "verbose", "0"))
 		SKIP(return, "no fault injection");
-	set(variant->what, "min-order", "0");
-	set(variant->what, "cache-filter", "0");
 	self->fd = make_region(REGION, 1);
 	ASSERT_LE(0, self->fd);
 }
@@ -71,12 +66,18 @@ FIXTURE_TEARDOWN(faults)
 
 #define MOST	400
 
+/* A file that can't be made is said to have no space, as for mmap(2). */
+static bool is_no_memory(long error)
+{
+	return error == -ENOMEM || error == -ENOSPC;
+}
+
 /*
  * Do something again and again, with the first allocation failing, then the
  * second, and so on until all succeed: it must end with what is expected then,
- * and before that with that or an error that is allowed.
+ * and before that with that or an error that says so.
  */
-#define EACH_FAILS(action, good, bad, undo) do {			\
+#define EACH_FAILS(action, good, undo) do {			\
 	int _nth, _failures = 0;					\
 	for (_nth = 1; _nth < MOST; _nth++) {				\
 		long _result;						\
@@ -86,7 +87,7 @@ FIXTURE_TEARDOWN(faults)
 		_failed = has_failed();					\
 		if (_result != (good)) {				\
 			ASSERT_TRUE(_failed);				\
-			ASSERT_EQ(bad, _result);			\
+			ASSERT_TRUE(is_no_memory(_result));		\
 			_failures++;					\
 		} else {						\
 			undo;						\
@@ -95,8 +96,7 @@ FIXTURE_TEARDOWN(faults)
 			break;						\
 	}								\
 	EXPECT_GT(MOST, _nth);						\
-	TH_LOG("%s: %d allocations, %d errors", variant->what, _nth - 1,\
-	       _failures);						\
+	EXPECT_LT(0, _failures);					\
 } while (0)
 
 TEST_F(faults, creating_a_region)
@@ -106,7 +106,7 @@ TEST_F(faults, creating_a_region)
 	EACH_FAILS(({
 		fd = new_region(MNT "/other");
 		fd < 0 ? fd : 0;
-	}), 0, -ENOMEM, ({
+	}), 0, ({
 		close(fd);
 		unlink(MNT "/other");
 	}));
@@ -116,13 +116,13 @@ TEST_F(faults, creating_a_region)
 TEST_F(faults, mounting)
 {
 	ASSERT_EQ(0, mkdir("/tmp/other", 0755));
-	EACH_FAILS(mount_mshare("/tmp/other", NULL), 0, -ENOMEM,
+	EACH_FAILS(mount_mshare("/tmp/other", NULL), 0,
 		   umount("/tmp/other"));
 }
 
 TEST_F(faults, creating_an_object)
 {
-	EACH_FAILS(map_anon(self->fd, 0, SIZE), 0, -ENOMEM,
+	EACH_FAILS(map_anon(self->fd, 0, SIZE), 0,
 		   unmap_object(self->fd, 0, UNIT));
 	EXPECT_EQ(0, map_anon(self->fd, 0, SIZE));
 	EXPECT_EQ(0, CHILD(fill_pages(attach(self->fd), SIZE, 1)));
@@ -133,13 +133,13 @@ TEST_F(faults, splitting_an_object)
 	EACH_FAILS(({
 		map_anon(self->fd, 0, 3 * PAGE) ? 0 :
 			unmap_object(self->fd, PAGE, PAGE);
-	}), 0, -ENOMEM, unmap_object(self->fd, 0, UNIT));
+	}), 0, unmap_object(self->fd, 0, UNIT));
 }
 
 TEST_F(faults, protecting)
 {
 	ASSERT_EQ(0, map_anon(self->fd, 0, 3 * PAGE));
-	EACH_FAILS(protect_object(self->fd, PAGE, PAGE, PROT_READ), 0, -ENOMEM,
+	EACH_FAILS(protect_object(self->fd, PAGE, PAGE, PROT_READ), 0,
 		   protect_object(self->fd, 0, 3 * PAGE, RW));
 }
 
@@ -150,7 +150,7 @@ TEST_F(faults, attaching)
 	EACH_FAILS(({
 		addr = attach(self->fd);
 		addr ? 0 : -errno;
-	}), 0, -ENOMEM, detach(addr));
+	}), 0, detach(addr));
 	EXPECT_EQ(0, fdinfo(self->fd, "mshare-attached"));
 }
 
