@@ -365,8 +365,8 @@ TEST_F(operations, move_pages_finds_none)
 
 	if (syscall(SYS_move_pages, 0, 2, pages, NULL, status, 0))
 		SKIP(return, "no NUMA");
-	EXPECT_EQ(-EFAULT, status[0]);
-	EXPECT_EQ(-EFAULT, status[1]);
+	EXPECT_EQ(-ENOENT, status[0]);
+	EXPECT_EQ(-ENOENT, status[1]);
 	syscall(SYS_move_pages, 0, 2, pages, to, status, 2);
 	EXPECT_EQ(-EFAULT, status[0]);
 	INTACT();
