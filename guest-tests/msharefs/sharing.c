@@ -195,4 +195,50 @@ TEST_F(sharing, a_page_has_one_mapping_for_all)
 	EXPECT_EQ(0, peer_stop(&peer));
 }
 
+/* The 64-bit number at an index of a file in /proc. */
+static long long entry(const char *path, unsigned long index)
+{
+	int fd = try_open(path, O_RDONLY);
+	uint64_t value = 0;
+
+	if (fd < 0)
+		return fd;
+	if (pread(fd, &value, 8, index * 8) != 8)
+		value = -1;
+	close(fd);
+	return value;
+}
+
+TEST_F(sharing, the_kernel_counts_one_mapping_of_a_page_in_use_by_many)
+{
+	int object = memfd_create("object", MFD_CLOEXEC);
+	int fd = make_region(REGION, 1);
+	struct peer peers[4];
+	long long frame;
+	char *addr;
+	int i;
+
+	ASSERT_LE(0, object);
+	ASSERT_LE(0, fd);
+	ASSERT_EQ(0, ftruncate(object, PAGE));
+	ASSERT_EQ(0, map_file(fd, 0, PAGE, object));
+	for (i = 0; i < 4; i++) {
+		peers[i] = peer_start();
+		ASSERT_EQ(0, peer_poke(&peers[i], peer_attach(&peers[i], fd, RW,
+							      NULL), i));
+	}
+	/* Its number is shown for an ordinary mapping only, which counts too. */
+	addr = mmap(NULL, PAGE, RW, MAP_SHARED, object, 0);
+	ASSERT_NE(MAP_FAILED, addr);
+	ASSERT_EQ(3, peek(addr));
+	frame = entry("/proc/self/pagemap", (unsigned long)addr / PAGE);
+	ASSERT_LT(0, frame & 0x7fffffffffffff);
+	frame &= 0x7fffffffffffff;
+	EXPECT_EQ(2, entry("/proc/kpagecount", frame));
+	ASSERT_EQ(0, munmap(addr, PAGE));
+	EXPECT_EQ(1, entry("/proc/kpagecount", frame));
+	for (i = 0; i < 4; i++)
+		EXPECT_EQ(0, peer_stop(&peers[i]));
+}
+
 TEST_HARNESS_MAIN
