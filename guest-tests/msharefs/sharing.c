@@ -160,8 +160,8 @@ TEST_F(sharing, a_crowd_has_the_page_tables_of_one)
 				 peer_fill(&peers[i], there, 64 * MiB, 1));
 		tables[i + 1] = meminfo("PageTables");
 	}
-	/* 32 tables of PTEs, and those above. */
-	EXPECT_LE(32 * 4, tables[1] - tables[0]);
+	/* 32 tables of PTEs and those above; others may have freed some. */
+	EXPECT_LE(25 * 4, tables[1] - tables[0]);
 	/* Ordinary sharing would take 128 kB for each; here at most a P4D. */
 	EXPECT_GE((CROWD - 1) * 12, tables[CROWD] - tables[1]) {
 		TH_LOG("%ld kB for one, %ld kB for %d", tables[1] - tables[0],
