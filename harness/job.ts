@@ -172,7 +172,7 @@ async function stageImage(
   const request = { kernel, suites, toolchain, imagesDir: paths.images, ...extras };
   const { image, cached } = await prepareImage(request, context);
   job.keys.image = image.key;
-  const count = suites.reduce((sum, { tests }) => sum + tests.length, 0);
+  const count = suites.reduce((sum, { programs }) => sum + programs.length, 0);
   return { value: image, cached, text: `agent and ${count} test programs` };
 }
 

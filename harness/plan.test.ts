@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 import test from 'ava';
 import { KilnError } from './errors.ts';
-import { type Ask, defaultBase, jobOptions, leaveOut, plan } from './plan.ts';
+import { type Ask, defaultBase, jobOptions, leaveOut, type PlannedSuite, plan } from './plan.ts';
 import type { Suite } from './suite/suite.ts';
 
 const suites = [suite('boot', 'environment'), suite('srvfs', 'flags', 'mounts', 'races')];
@@ -31,6 +31,14 @@ test('tests are chosen by name, each once, in the order asked', (t) => {
   t.is(of('srvfs/races'), 'srvfs: races');
   t.is(of('srvfs/races', 'srvfs/flags', 'srvfs/races'), 'srvfs: races flags');
   t.is(of('srvfs/races', 'srvfs'), 'srvfs: races flags mounts');
+});
+
+test('a program is chosen with its sections, and each section by its own name', (t) => {
+  const matrix = [suite('vm', 'paging', 'paging@five', 'paging@one-cpu', 'swap')];
+  const of = (...select: string[]) => chosen(plan(ask({ select }), [], matrix).suites)[0];
+  t.is(of('vm/paging'), 'vm: paging paging@five paging@one-cpu');
+  t.is(of('vm/paging@five', 'vm/swap', 'vm/paging'), 'vm: paging@five swap paging paging@one-cpu');
+  t.throws(() => of('vm/paging@six'), { message: /no test "paging@six" in vm/ });
 });
 
 test('what is not there is a mistake on the command line, answered with what there is', (t) => {
@@ -133,10 +141,13 @@ function ask(given: Partial<Ask> = {}): Ask {
 }
 
 function suite(name: string, ...tests: string[]): Suite {
-  const sources = tests.map((test_) => ({ name: test_, source: `/${name}/${test_}.c` }));
-  return { name, dir: `/${name}`, tests: sources, helpers: [], config: '', settings: {} };
+  const programs = tests
+    .filter((each) => !each.includes('@'))
+    .map((each) => ({ name: each, source: `/${name}/${each}.c` }));
+  const all = tests.map((each) => ({ name: each, program: each.replace(/@.*/, ''), settings: {} }));
+  return { name, dir: `/${name}`, programs, tests: all, helpers: [], config: '' };
 }
 
-function chosen(planned: { suite: Suite; tests: string[] }[]): string[] {
-  return planned.map(({ suite: { name }, tests }) => `${name}: ${tests.join(' ')}`);
+function chosen(planned: PlannedSuite[]): string[] {
+  return planned.map(({ suite: { name }, tests }) => `${name}: ${tests.map((one) => one.name).join(' ')}`);
 }

@@ -4,12 +4,12 @@ import { basename, resolve } from 'node:path';
 import { KilnError } from './errors.ts';
 import type { AcceleratorWish } from './guest/accelerator.ts';
 import type { Isolation } from './suite/settings.ts';
-import type { Suite } from './suite/suite.ts';
+import type { Suite, Test } from './suite/suite.ts';
 import { quote } from './util/quote.ts';
 
 /** What the user asked for, defaults filled in. */
 export type Ask = {
-  /** `suite` or `suite/test`; empty means all. */
+  /** `suite`, `suite/test` or `suite/test@section`; empty means all. */
   select: string[];
   /** Sources of series; null means all of patches/. */
   series: string[] | null;
@@ -32,8 +32,8 @@ export const defaultBase = 'debian:linux-source-6.12';
 /** A suite as it is to be run. */
 export type PlannedSuite = {
   suite: Suite;
-  /** Names of the tests to run, in order; none if the suite was not chosen. */
-  tests: string[];
+  /** The tests to run, in order; none if the suite was not chosen. */
+  tests: Test[];
   /** The user named it: if its config can't be had, that is an error and it is not left out. */
   required: boolean;
 };
@@ -76,22 +76,32 @@ function refuseNamesakes(suites: Suite[]): void {
  *  runs on the same kernel. */
 function chooseTests(ask: Ask, suites: Suite[]): PlannedSuite[] {
   const all = ask.select.length === 0;
-  const chosen = new Map(suites.map(({ name, tests }) => [name, all ? tests.map((test) => test.name) : []]));
+  const chosen = new Map(suites.map(({ name, tests }) => [name, all ? tests : []]));
   for (const selector of ask.select) {
     const [suiteName, testName, more] = selector.split('/') as [string, string?, string?];
     if (more !== undefined)
       throw unknown(`"${selector}" is neither a suite nor suite/test`, [...chosen.keys()]);
-    const names = suites.find(({ name }) => name === suiteName)?.tests.map(({ name }) => name);
-    if (!names) throw unknown(`no suite "${suiteName}"`, [...chosen.keys()]);
-    if (testName !== undefined && !names.includes(testName))
-      throw unknown(`no test "${testName}" in ${suiteName}`, names);
+    const suite = suites.find(({ name }) => name === suiteName);
+    if (!suite) throw unknown(`no suite "${suiteName}"`, [...chosen.keys()]);
     const already = chosen.get(suiteName) ?? [];
-    chosen.set(suiteName, [...new Set([...already, ...(testName === undefined ? names : [testName])])]);
+    chosen.set(suiteName, [...new Set([...already, ...namedTests(suite, testName)])]);
   }
   return suites.map((suite) => {
     const tests = chosen.get(suite.name) ?? [];
     return { suite, tests, required: ask.tests.length > 0 || (!all && tests.length > 0) };
   });
+}
+
+/** `test` is a program with all its sections, `test@section` one of them. */
+function namedTests({ name: suite, tests }: Suite, test: string | undefined): Test[] {
+  if (test === undefined) return tests;
+  const named = tests.filter(({ name, program }) => name === test || program === test);
+  if (named.length === 0)
+    throw unknown(
+      `no test "${test}" in ${suite}`,
+      tests.map(({ name }) => name),
+    );
+  return named;
 }
 
 function unknown(problem: string, known: string[]): KilnError {

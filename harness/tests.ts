@@ -10,6 +10,7 @@ import { jobOptions, type Plan, type PlannedSuite } from './plan.ts';
 import { isBad } from './results/judge.ts';
 import type { TestResult } from './results/schema.ts';
 import type { Isolation } from './suite/settings.ts';
+import type { Test } from './suite/suite.ts';
 import { notRun, runTrials, type TrialRequest, type Watcher } from './trial.ts';
 import type { Context } from './util/context.ts';
 import { allEnded } from './util/ended.ts';
@@ -70,36 +71,41 @@ export function memoryBudget(): number {
 }
 
 /** What there is to run of a suite. */
-export function unitsOf(plan: Plan, built: Built, planned: PlannedSuite, runDir: string): Unit[] {
-  const isolation = plan.ask.isolate ?? planned.suite.settings.isolation ?? 'test';
-  const requests = planned.tests.map((test) => request(plan, built, planned, test, isolation, runDir));
-  if (requests.length === 0) return [];
-  return isolation === 'suite'
-    ? [{ isolation, requests }]
-    : requests.map((one) => ({ isolation, requests: [one] }));
+export function unitsOf(plan: Plan, built: Built, { suite, tests }: PlannedSuite, runDir: string): Unit[] {
+  const all = tests.map((test) => {
+    const isolation = plan.ask.isolate ?? test.settings.isolation ?? 'test';
+    return { isolation, request: requestFor(plan, built, suite.name, test, isolation, runDir) };
+  });
+  // Tests share a guest only if it is the one that each of them asks for.
+  const groups = Map.groupBy(all, ({ isolation, request: { test, machine } }) =>
+    isolation === 'suite' ? JSON.stringify(machine) : test,
+  );
+  return [...groups.values()].map((group) => ({
+    isolation: group[0]!.isolation,
+    requests: group.map(({ request }) => request),
+  }));
 }
 
-function request(
+function requestFor(
   plan: Plan,
   built: Built,
-  planned: PlannedSuite,
-  test: string,
+  suite: string,
+  { name, program, settings }: Test,
   isolation: Isolation,
   runDir: string,
 ): TrialRequest {
-  const { suite } = planned;
-  const machine = machineFor(suite.settings, built);
   return {
     job: plan.id,
-    suite: suite.name,
-    test,
+    suite,
+    test: name,
+    program,
     args: [],
-    machine,
+    machine: machineFor(settings, built),
     origin: isolation === 'boot' ? 'boot' : 'fork',
-    limit: plan.ask.timeout ?? suite.settings.timeout ?? defaultLimit,
+    limit: plan.ask.timeout ?? settings.timeout ?? defaultLimit,
     runDir,
-    guestDir: join(runDir, 'guests', plan.id, suite.name, test),
-    reproduce: `cd ${quote(process.cwd())} && ${quote(self)} test ${suite.name}/${test}${jobOptions(plan.ask)}`,
+    guestDir: join(runDir, 'guests', plan.id, suite, name),
+    reproduce: `cd ${quote(process.cwd())} && ${quote(self)} test ${suite}/${name}${jobOptions(plan.ask)}`,
   };
 }
 

@@ -15,7 +15,9 @@ import { quote } from './util/quote.ts';
 export type TrialRequest = {
   job: string;
   suite: string;
+  /** Its name in the results; its file in the image is `program`. */
   test: string;
+  program: string;
   /** Of the program, without argv[0]. */
   args: string[];
   machine: Machine;
@@ -152,9 +154,9 @@ function lossOf({ bootLoss, run }: Seen): Loss | null {
 
 async function converse(session: Session, request: TrialRequest, powerOff: boolean): Promise<Seen> {
   const seen: Seen = { ...nothingSeen, problems: [] };
-  const { suite, test, args, limit, guestDir } = request;
+  const { suite, args, limit, guestDir } = request;
   const program = {
-    path: `/tests/${suite}/${test}`,
+    path: `/tests/${suite}/${request.program}`,
     args,
     cwd: `/tests/${suite}`,
     limitMs: limit * 1000,

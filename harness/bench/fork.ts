@@ -17,7 +17,7 @@ import type { Context } from '../util/context.ts';
 import { type Figure, figure, ratio } from './statistics.ts';
 
 /** The suite and test of harness/fixtures/trivial, which the image must hold. */
-const trivial = { suite: 'trivial', test: 'trivial' };
+const trivial = { suite: 'trivial', test: 'trivial', program: 'trivial' };
 /** MiB of the guests that are compared for their memory. */
 const smallMemory = 256;
 

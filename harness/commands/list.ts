@@ -23,13 +23,9 @@ export async function listCommand(options: { json?: boolean; tests?: string[] })
 
 type SeriesList = { name: string; patches: string[] }[];
 
-/** `{suites: [{name, tests, settings}], series: [{name, patches}], configs: [name]}` */
+/** `{suites: [{name, tests: [{name, program, settings}]}], series: [{name, patches}], configs: [name]}` */
 function asJson(suites: Suite[], series: SeriesList, configs: string[]): string {
-  const described = suites.map(({ name, tests, settings }) => ({
-    name,
-    tests: tests.map((test) => test.name),
-    settings,
-  }));
+  const described = suites.map(({ name, tests }) => ({ name, tests }));
   return `${JSON.stringify({ suites: described, series, configs }, null, 2)}\n`;
 }
 

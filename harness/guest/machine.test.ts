@@ -27,6 +27,10 @@ test('a suite gets what it asks for; its words come last on the command line', (
   t.is(asked.cmdline, `${machine.cmdline} kexec=1 quiet a=b`);
 });
 
+test('the kernel file that is booted can be chosen', (t) => {
+  t.is(machineFor({ kernel: 'bzImage' }, parts).kernel, '/k/bzImage');
+});
+
 test('the guest is what was asked for', (t) => {
   const argv = guestArgv({ ...machine, memory: 768, cpus: 3 }, '/run/x');
   t.is(argv[0], 'qemu-system-x86_64');

@@ -33,7 +33,7 @@ export type Parts = {
   image: Pick<Image, 'path'>;
 };
 
-/** The machine a suite asks for. `append`: words for the kernel's command line, before the suite's own. */
+/** The machine a test asks for. `append`: words for the kernel's command line, before the test's own. */
 export function machineFor(settings: Settings, parts: Parts, append = ''): Machine {
   const { accelerator, kernel, image } = parts;
   return {
@@ -41,7 +41,7 @@ export function machineFor(settings: Settings, parts: Parts, append = ''): Machi
     cpu: accelerator.cpu,
     memory: settings.memory ?? defaults.memory,
     cpus: settings.cpus ?? defaults.cpus,
-    kernel: join(kernel.dir, 'vmlinux'),
+    kernel: join(kernel.dir, settings.kernel ?? 'vmlinux'),
     initrd: image.path,
     cmdline: [baseCmdline, accelerator.cmdline, append, settings.cmdline].filter(Boolean).join(' '),
   };

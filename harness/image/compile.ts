@@ -61,7 +61,7 @@ export async function compileSuites(
     await copyFiles(suite.dir, dir);
     await mkdir(join(outputDir, suite.name), { recursive: true });
     const helpers = suite.helpers.map((file) => basename(file));
-    for (const test of suite.tests)
+    for (const test of suite.programs)
       programs.push({
         name: `${suite.name}/${test.name}`,
         dir,

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 import test from 'ava';
 import { KilnError } from '../errors.ts';
-import { parseSettings } from './settings.ts';
+import { parseSettings, parseSettingsFile } from './settings.ts';
 
 test('an empty file asks for nothing', (t) => {
   t.deepEqual(parseSettings('', 'settings'), {});
@@ -45,7 +45,8 @@ for (const [line, problem] of [
   ['memory=1T', /not a size/],
   ['memory=', /not a size/],
   ['isolation=guest', /isolation=guest is none of test, case, suite, boot/],
-  ['Timeout=5', /unknown key "Timeout" \(known: timeout, memory, cpus, cmdline, isolation\)/],
+  ['Timeout=5', /unknown key "Timeout" \(known: timeout, memory, cpus, cmdline, isolation, kernel\)/],
+  ['kernel=zImage', /kernel=zImage is none of vmlinux, bzImage/],
   [`cmdline=${'é'.repeat(513)}`, /longer than 1,024 bytes/],
 ] as const) {
   test(`refused, with its place: ${line.slice(0, 30)}`, (t) => {
@@ -64,4 +65,28 @@ test('what shares a guest', (t) => {
 
 test('a command line of exactly 1,024 bytes is taken', (t) => {
   t.is(parseSettings(`cmdline=${'x'.repeat(1024)}`, 'settings').cmdline?.length, 1024);
+});
+
+test('sections have only their own keys, in their order', (t) => {
+  const text = 'cpus=1\n[four]\ncpus=4\n# five levels\n [ five ]\n';
+  t.throws(() => parseSettingsFile(text, 'a.settings'), {
+    message: /^a.settings:5: "\[ five \]" is not \[name\]/,
+  });
+  t.deepEqual(
+    parseSettingsFile('cpus=1\n[four]\ncpus=4\n[five]\nkernel=bzImage\nmemory=1G\n', 'a.settings'),
+    {
+      settings: { cpus: 1 },
+      sections: [
+        { name: 'four', settings: { cpus: 4 } },
+        { name: 'five', settings: { kernel: 'bzImage', memory: 1024 } },
+      ],
+    },
+  );
+});
+
+test('a section stands once, and not in the settings of a suite', (t) => {
+  const twice = t.throws(() => parseSettingsFile('[a]\n[b]\n[a]\n', 'x.settings'), { instanceOf: KilnError });
+  t.is(twice.message, 'x.settings:3: there is a [a] already');
+  const suite = t.throws(() => parseSettings('cpus=1\n[a]\n', 'settings'), { instanceOf: KilnError });
+  t.regex(suite.message, /\[a\]: sections are for a test's own settings/);
 });

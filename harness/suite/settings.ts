@@ -19,35 +19,72 @@ export type Settings = {
   /** Appended to the guest's kernel command line as it stands. */
   cmdline?: string;
   isolation?: Isolation;
+  kernel?: KernelFile;
 };
+
+/**
+ * What QEMU is given to boot: `vmlinux` starts at its PVH entry; `bzImage` decompresses itself first, and switches
+ * to five levels of page tables where the CPU has them.
+ */
+export type KernelFile = (typeof kernelFiles)[number];
+const kernelFiles = ['vmlinux', 'bzImage'] as const;
+
+/** A `settings` file in parts: what stands before the first `[section]`, and the sections, in their order. */
+export type SettingsFile = { settings: Settings; sections: { name: string; settings: Settings }[] };
 
 /** Seconds. */
 const day = 86_400;
 
+const readers: { [K in keyof Settings]-?: (where: string, value: string) => Settings[K] } = {
+  timeout: (where, value) => number(where, 'timeout', value, 0, day) || day,
+  memory: mebibytes,
+  cpus: (where, value) => number(where, 'cpus', value, 1, 255),
+  cmdline,
+  isolation: (where, value) => oneOf(isolations, where, 'isolation', value),
+  kernel: (where, value) => oneOf(kernelFiles, where, 'kernel', value),
+};
+
 /** Parse `key=value` lines as kselftest's runner reads them; `#` begins a comment line. `file` is for messages. */
 export function parseSettings(text: string, file: string): Settings {
-  const settings: Settings = {};
-  for (const [index, raw] of text.split('\n').entries()) {
-    const line = raw.trim();
-    if (line === '' || line.startsWith('#')) continue;
-    const equals = line.indexOf('=');
-    const where = `${file}:${index + 1}`;
-    if (equals < 1) throw bad(where, `"${line}" is not key=value`);
-    const key = line.slice(0, equals).trim();
-    const value = line.slice(equals + 1).trim();
-    if (key === 'timeout') settings.timeout = number(where, key, value, 0, day) || day;
-    else if (key === 'memory') settings.memory = mebibytes(where, value);
-    else if (key === 'cpus') settings.cpus = number(where, key, value, 1, 255);
-    else if (key === 'cmdline') settings.cmdline = cmdline(where, value);
-    else if (key === 'isolation') settings.isolation = isolation(where, value);
-    else throw bad(where, `unknown key "${key}" (known: timeout, memory, cpus, cmdline, isolation)`);
-  }
-  return settings;
+  const { settings, sections } = parseSettingsFile(text, file);
+  if (sections.length === 0) return settings;
+  throw bad(file, `[${sections[0]!.name}]: sections are for a test's own settings (<test>.settings)`);
 }
 
-function isolation(where: string, value: string): Isolation {
-  const known = isolations.find((name) => name === value);
-  if (!known) throw bad(where, `isolation=${value} is none of ${isolations.join(', ')}`);
+/** The same, with `[section]` headers. A section holds only its own keys. */
+export function parseSettingsFile(text: string, file: string): SettingsFile {
+  const settings: Settings = {};
+  const sections: SettingsFile['sections'] = [];
+  for (const [index, raw] of text.split('\n').entries()) {
+    const line = raw.trim();
+    const where = `${file}:${index + 1}`;
+    if (line === '' || line.startsWith('#')) continue;
+    if (line.startsWith('[')) sections.push({ name: sectionName(where, line, sections), settings: {} });
+    else Object.assign(sections.at(-1)?.settings ?? settings, parseLine(where, line));
+  }
+  return { settings, sections };
+}
+
+function parseLine(where: string, line: string): Settings {
+  const equals = line.indexOf('=');
+  if (equals < 1) throw bad(where, `"${line}" is not key=value`);
+  const key = line.slice(0, equals).trim();
+  const value = line.slice(equals + 1).trim();
+  if (!Object.hasOwn(readers, key))
+    throw bad(where, `unknown key "${key}" (known: ${Object.keys(readers).join(', ')})`);
+  return { [key]: readers[key as keyof Settings](where, value) };
+}
+
+function sectionName(where: string, line: string, before: SettingsFile['sections']): string {
+  const name = /^\[([A-Za-z0-9._+-]{1,64})\]$/.exec(line)?.[1];
+  if (!name) throw bad(where, `"${line}" is not [name], made of letters, digits and . _ + -`);
+  if (before.some((section) => section.name === name)) throw bad(where, `there is a [${name}] already`);
+  return name;
+}
+
+function oneOf<T extends string>(all: readonly T[], where: string, key: string, value: string): T {
+  const known = all.find((name) => name === value);
+  if (!known) throw bad(where, `${key}=${value} is none of ${all.join(', ')}`);
   return known;
 }
 

@@ -21,20 +21,23 @@ test('a suite has its tests, helpers, config and settings', async (t) => {
   t.deepEqual(suite, {
     name: 'fs',
     dir: join(dir, 'fs'),
-    tests: [
+    programs: [
       { name: 'harness', source: join(dir, 'fs/harness.c') },
       { name: 'plain', source: join(dir, 'fs/plain.c') },
     ],
+    tests: [
+      { name: 'harness', program: 'harness', settings: { timeout: 7 } },
+      { name: 'plain', program: 'plain', settings: { timeout: 7 } },
+    ],
     helpers: [join(dir, 'fs/common.c')],
     config: 'CONFIG_TMPFS=y\n',
-    settings: { timeout: 7 },
   });
 });
 
 test('config and settings may be absent', async (t) => {
   const dir = await files(t, { 'fs/a.c': main });
-  const { config, settings } = await readSuite(join(dir, 'fs'));
-  t.deepEqual([config, settings], ['', {}]);
+  const { config, tests } = await readSuite(join(dir, 'fs'));
+  t.deepEqual([config, tests[0]?.settings], ['', {}]);
 });
 
 test('suites are found in name order; hidden, empty and plain things are not suites', async (t) => {
@@ -79,6 +82,27 @@ test('what is no suite is refused', async (t) => {
   await refused('a b', /the name of a suite or test is made of/);
   await refused('file.c', /no directory of tests at/);
   await refused('absent', /no directory of tests at/);
+});
+
+test('a program may have settings of its own, and sections of them that are tests too', async (t) => {
+  const dir = await files(t, {
+    'fs/a.c': main,
+    'fs/b.c': main,
+    'fs/settings': 'timeout=7\ncpus=1\n',
+    'fs/b.settings': 'cpus=2\n[more]\nmemory=1G\n[most]\ncpus=8\n',
+  });
+  t.deepEqual((await readSuite(join(dir, 'fs'))).tests, [
+    { name: 'a', program: 'a', settings: { timeout: 7, cpus: 1 } },
+    { name: 'b', program: 'b', settings: { timeout: 7, cpus: 2 } },
+    { name: 'b@more', program: 'b', settings: { timeout: 7, cpus: 2, memory: 1024 } },
+    { name: 'b@most', program: 'b', settings: { timeout: 7, cpus: 8 } },
+  ]);
+});
+
+test('settings of a test that is not there are refused', async (t) => {
+  const dir = await files(t, { 'fs/a.c': main, 'fs/aa.settings': 'cpus=2\n' });
+  const error = await t.throwsAsync(readSuite(join(dir, 'fs')), { instanceOf: KilnError });
+  t.is(error.message, `${join(dir, 'fs/aa.settings')}: there is no test of that name in the suite`);
 });
 
 test("an error in a suite's settings names the file", async (t) => {

@@ -3,22 +3,31 @@ import { readdir, readFile, stat } from 'node:fs/promises';
 import { basename, join, resolve } from 'node:path';
 import { KilnError } from '../errors.ts';
 import { readIfThere, regularFiles } from '../util/files.ts';
-import { parseSettings, type Settings } from './settings.ts';
+import { parseSettings, parseSettingsFile, type Settings } from './settings.ts';
 
 /** A test program: one C file with a main function. */
-export type Test = { name: string; source: string };
+export type Program = { name: string; source: string };
+
+/** A program in a guest: with its own settings, or with those of one section of them. */
+export type Test = {
+  /** The program's, or `program@section`. */
+  name: string;
+  program: string;
+  settings: Settings;
+};
 
 /** A directory of guest tests, laid out like tools/testing/selftests/<area>. */
 export type Suite = {
   name: string;
   /** Absolute. */
   dir: string;
+  programs: Program[];
+  /** Each program, followed by its sections. */
   tests: Test[];
   /** C files without a main function: linked into every test of the suite. */
   helpers: string[];
   /** The text of its `config` file; empty if it has none. */
   config: string;
-  settings: Settings;
 };
 
 /** All suites below a directory like guest-tests/, by name. A suite is a directory with at least one test. */
@@ -43,25 +52,46 @@ export async function readSuite(path: string): Promise<Suite> {
     });
   const name = basename(dir);
   requireTame(name, dir);
-  const tests: Test[] = [];
+  const programs: Program[] = [];
   const helpers: string[] = [];
   for (const file of await cFiles(dir)) {
     const source = join(dir, file);
     requireTame(file.slice(0, -2), source);
-    if (hasMain(await readFile(source, 'utf8'))) tests.push({ name: file.slice(0, -2), source });
+    if (hasMain(await readFile(source, 'utf8'))) programs.push({ name: file.slice(0, -2), source });
     else helpers.push(source);
   }
-  if (tests.length === 0)
+  if (programs.length === 0)
     throw new KilnError('bad-input', `${dir}: no *.c file with a main function or TEST_HARNESS_MAIN in it`);
-  const settingsFile = join(dir, 'settings');
   return {
     name,
     dir,
-    tests,
+    programs,
+    tests: await readTests(dir, programs),
     helpers,
     config: (await readIfThere(join(dir, 'config'))) ?? '',
-    settings: parseSettings((await readIfThere(settingsFile)) ?? '', settingsFile),
   };
+}
+
+/** `settings` holds for all tests of a suite, `<test>.settings` for one program, its sections for one guest each. */
+async function readTests(dir: string, programs: Program[]): Promise<Test[]> {
+  const files = (await regularFiles(dir)).filter((name) => !name.includes('/'));
+  for (const file of files.filter((name) => name.endsWith('.settings')))
+    if (!programs.some(({ name }) => `${name}.settings` === file))
+      throw new KilnError('bad-input', `${join(dir, file)}: there is no test of that name in the suite`);
+  const read = async (file: string) => (await readIfThere(join(dir, file))) ?? '';
+  const common = parseSettings(await read('settings'), join(dir, 'settings'));
+  const tests = programs.map(async ({ name }): Promise<Test[]> => {
+    const file = `${name}.settings`;
+    const { settings, sections } = parseSettingsFile(await read(file), join(dir, file));
+    const own = { ...common, ...settings };
+    const inSection = (section: (typeof sections)[number]) => ({
+      name: `${name}@${section.name}`,
+      program: name,
+      settings: { ...own, ...section.settings },
+    });
+    return [{ name, program: name, settings: own }, ...sections.map(inSection)];
+  });
+  return (await Promise.all(tests)).flat();
 }
 
 /** Names go into compilers' arguments, the image's list and paths. */
