@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import type { Guests } from './guests.ts';
 import { readCaseList } from './results/caseList.ts';
 import { logFiles } from './results/evidence.ts';
-import { isBad } from './results/judge.ts';
+import { isBad, worst } from './results/judge.ts';
 import type { CaseResult, TestResult } from './results/schema.ts';
 import { notRun, runTrials, type TrialRequest, type Watcher } from './trial.ts';
 import type { Context } from './util/context.ts';
@@ -66,15 +66,12 @@ async function runOne(
   return result;
 }
 
-/** Worst first: what is certain outweighs what could not be found out. */
-const ranks: TestResult['verdict'][] = ['crash', 'timeout', 'fail', 'error', 'pass', 'xfail', 'skip'];
-
 /** One test's result out of its cases'; the guest shown is that of the worst. */
 function merge(request: TrialRequest, names: string[], results: TestResult[]): TestResult {
-  const worst = results.toSorted((a, b) => ranks.indexOf(a.verdict) - ranks.indexOf(b.verdict))[0]!;
+  const decisive = worst(results);
   const bad = results.filter(({ verdict }) => isBad(verdict));
   const detail =
-    bad.length === 0 ? worst.detail : `${bad.length} of ${results.length} cases: ${worst.detail}`;
+    bad.length === 0 ? decisive.detail : `${bad.length} of ${results.length} cases: ${decisive.detail}`;
   const problems = results.flatMap((result, index) =>
     result.problems.map((text) => `${names[index]}: ${text}`),
   );
@@ -82,16 +79,16 @@ function merge(request: TrialRequest, names: string[], results: TestResult[]): T
     suite: request.suite,
     test: request.test,
     job: request.job,
-    verdict: worst.verdict,
+    verdict: decisive.verdict,
     detail,
     cases: results.flatMap((result, index) => casesOf(result, names[index]!)),
     splats: results.flatMap(({ splats }) => splats),
     problems,
     duration_ms: results.reduce((sum, { duration_ms }) => sum + duration_ms, 0),
-    boot_ms: worst.boot_ms,
-    guest: worst.guest,
+    boot_ms: decisive.boot_ms,
+    guest: decisive.guest,
     artifacts: results.flatMap(({ artifacts }) => artifacts),
-    reproduce: worst.reproduce,
+    reproduce: decisive.reproduce,
   };
 }
 

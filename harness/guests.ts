@@ -19,6 +19,8 @@ type Found = {
   argv: string[];
   /** CLOCK_BOOTTIME at the agent's hello (a fork's: its template's), milliseconds; null if it never came. */
   bootMs: number | null;
+  /** `uname -r`, if known. */
+  release: string | null;
   /** Host time from QEMU's start to the agent's answer, milliseconds; less if QEMU was started ahead. */
   startMs: number;
   /** What a fork's template said while it booted. */
@@ -29,6 +31,15 @@ type Found = {
 export const deadlines = { boot: 120_000, setup: 20_000 };
 /** MiB that QEMU takes beside the guest's memory. */
 const overhead = 96;
+
+const nowhere = {
+  origin: 'boot' as const,
+  bootMs: null,
+  release: null,
+  startMs: 0,
+  guest: null,
+  session: null,
+};
 
 /** The guests of one run. */
 export class Guests implements AsyncDisposable {
@@ -87,7 +98,7 @@ export class Guests implements AsyncDisposable {
       if (!(error instanceof BootLost)) throw error;
       const { logs, loss, argv } = error;
       retell(logs, collector);
-      return { origin: 'boot', argv, bootMs: null, startMs: 0, logs, guest: null, session: null, loss };
+      return { ...nowhere, argv, logs, loss };
     }
   }
 
@@ -99,7 +110,8 @@ export class Guests implements AsyncDisposable {
     const loss = hello.loss ?? (await session.setup(deadlines.setup)).loss ?? null;
     const bootMs = hello.message?.boot_ms ?? null;
     const startMs = performance.now() - started;
-    const rest = { origin: 'boot' as const, argv: guest.argv, bootMs, startMs, logs: null };
+    const release = hello.message?.release ?? null;
+    const rest = { origin: 'boot' as const, argv: guest.argv, bootMs, release, startMs, logs: null };
     if (!loss) return { ...rest, guest, session, loss };
     // All that it said is evidence.
     guest.kill();
@@ -143,6 +155,7 @@ export class Guests implements AsyncDisposable {
         origin: 'fork',
         argv: guest.argv,
         bootMs,
+        release: template.release,
         startMs: performance.now() - since,
         logs,
         guest,

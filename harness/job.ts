@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { asKilnError, type KilnError } from './errors.ts';
 import type { Emit } from './events.ts';
 import { type Accelerator, chooseAccelerator } from './guest/accelerator.ts';
-import { type Image, prepareImage } from './image/image.ts';
+import { type Image, type ImageRequest, prepareImage } from './image/image.ts';
 import { describe } from './kernel/compile.ts';
 import {
   type Fragment,
@@ -18,7 +18,7 @@ import { buildKernel, findKernel, type Kernel, kernelKey } from './kernel/kernel
 import { findToolchain, type Toolchain } from './kernel/toolchain.ts';
 import { Line, type StageResult } from './line.ts';
 import { paths } from './paths.ts';
-import { leaveOut, type Plan, type PlannedSuite } from './plan.ts';
+import { countGenerations, leaveOut, type Plan, type PlannedSuite } from './plan.ts';
 import type { JobResult, TestResult } from './results/schema.ts';
 import { readSeries } from './series/series.ts';
 import { runTests } from './tests.ts';
@@ -36,7 +36,11 @@ export type Built = {
   image: Image;
   accelerator: Accelerator;
   run: PlannedSuite[];
+  next: Next;
 };
+
+/** For tests that go from kernel to kernel: bzImages, in turn; and an initramfs each, by `suite/program`. */
+export type Next = { kernels: string[]; images: Map<string, string> };
 
 /**
  * Run a job through all stages. What stops it is in the outcome; nothing is thrown.
@@ -69,8 +73,10 @@ export async function build(line: Line, extras: { busybox?: string } = {}): Prom
   const tree = await line.stage('series', (context) => stageSeries(plan, base, job, context));
   const configured = await line.stage('config', (context) => stageConfig(plan, tree, job, context));
   const kernel = await line.stage('kernel', (context) => stageKernel(plan, tree, configured, job, context));
-  const image = await line.stage('image', (context) => stageImage(configured, kernel, extras, job, context));
-  return { base, tree, kernel, image, accelerator: configured.accelerator, run: configured.run };
+  const { image, next } = await line.stage('image', (context) =>
+    stageImage(plan, configured, kernel, extras, job, context),
+  );
+  return { base, tree, kernel, image, next, accelerator: configured.accelerator, run: configured.run };
 }
 
 async function stageBase(plan: Plan, job: JobResult, context: Context): Promise<StageResult<Base>> {
@@ -162,18 +168,41 @@ async function stageKernel(
 }
 
 async function stageImage(
+  plan: Plan,
   { run, toolchain }: Configured,
   kernel: Kernel,
   extras: { busybox?: string },
   job: JobResult,
   context: Context,
-): Promise<StageResult<Image>> {
+): Promise<StageResult<{ image: Image; next: Next }>> {
   const suites = run.map(({ suite }) => suite);
   const request = { kernel, suites, toolchain, imagesDir: paths.images, ...extras };
   const { image, cached } = await prepareImage(request, context);
   job.keys.image = image.key;
   const count = suites.reduce((sum, { programs }) => sum + programs.length, 0);
-  return { value: image, cached, text: `agent and ${count} test programs` };
+  const images = await prepareNextImages(plan, run, request, context);
+  const next = {
+    kernels: plan.ask.next.map((dir) => join(dir === 'same' ? kernel.dir : dir, 'bzImage')),
+    images,
+  };
+  return { value: { image, next }, cached, text: `agent and ${count} test programs` };
+}
+
+async function prepareNextImages(
+  plan: Plan,
+  run: PlannedSuite[],
+  request: ImageRequest,
+  context: Context,
+): Promise<Next['images']> {
+  const images: Next['images'] = new Map();
+  for (const { suite, tests } of run)
+    for (const program of suite.programs) {
+      const own = tests.filter((test) => test.program === program.name);
+      if (!own.some(({ settings }) => countGenerations(plan, settings) > 1)) continue;
+      const small = { ...request, suites: [{ ...suite, programs: [program] }] };
+      images.set(`${suite.name}/${program.name}`, (await prepareImage(small, context)).image.path);
+    }
+  return images;
 }
 
 async function keepKernelFiles(kernel: Kernel, dir: string): Promise<void> {

@@ -118,10 +118,12 @@ test('the options that make a job again are those that differ from the default, 
         timeout: 5,
         jobs: 9,
         isolate: 'boot',
+        next: ['same', '/k 1'],
+        generations: 20,
       }),
     ),
     " --series srvfs --series 'Ann'\\''s.mbox' --base 'git:/my src/linux#v6.12' --config kasan,lockdep" +
-      " --tests /a --tests '/b c' --accel tcg --isolate boot --timeout 5",
+      " --tests /a --tests '/b c' --accel tcg --next same --next '/k 1' --generations 20 --isolate boot --timeout 5",
   );
 });
 
@@ -136,6 +138,8 @@ function ask(given: Partial<Ask> = {}): Ask {
     timeout: null,
     jobs: 1,
     isolate: null,
+    next: ['same'],
+    generations: null,
     ...given,
   };
 }

@@ -3,7 +3,7 @@
 import { basename, resolve } from 'node:path';
 import { KilnError } from './errors.ts';
 import type { AcceleratorWish } from './guest/accelerator.ts';
-import type { Isolation } from './suite/settings.ts';
+import type { Isolation, Settings } from './suite/settings.ts';
 import type { Suite, Test } from './suite/suite.ts';
 import { quote } from './util/quote.ts';
 
@@ -21,6 +21,10 @@ export type Ask = {
   accel: AcceleratorWish;
   /** Seconds; overrides every suite's own limit. */
   timeout: number | null;
+  /** Directories of kernels, or `same`, for the generations that follow the first, in turn. */
+  next: string[];
+  /** Overrides every test's own. */
+  generations: number | null;
   /** Guests at once. */
   jobs: number;
   /** Overrides every suite's own. */
@@ -130,6 +134,11 @@ export function leaveOut(
   return { run, leftOut };
 }
 
+/** How many kernels a test goes through. --generations is for those that go anywhere. */
+export function countGenerations({ ask }: Plan, { generations = 1 }: Settings): number {
+  return generations > 1 ? (ask.generations ?? generations) : 1;
+}
+
 /** The options that make this job again, as words of a shell. */
 export function jobOptions(ask: Ask): string {
   const words = [
@@ -142,6 +151,8 @@ export function jobOptions(ask: Ask): string {
     ...(ask.config.length === 0 ? [] : ['--config', ask.config.join(',')]),
     ...ask.tests.flatMap((dir) => ['--tests', dir]),
     ...(ask.accel === 'auto' ? [] : ['--accel', ask.accel]),
+    ...(ask.next.every((kernel) => kernel === 'same') ? [] : ask.next.flatMap((dir) => ['--next', dir])),
+    ...(ask.generations === null ? [] : ['--generations', String(ask.generations)]),
     ...(ask.isolate === null ? [] : ['--isolate', ask.isolate]),
     ...(ask.timeout === null ? [] : ['--timeout', String(ask.timeout)]),
   ];

@@ -6,12 +6,12 @@ import { Guests } from './guests.ts';
 import type { Built } from './job.ts';
 import type { Line, StageResult } from './line.ts';
 import { self } from './paths.ts';
-import { jobOptions, type Plan, type PlannedSuite } from './plan.ts';
+import { countGenerations, jobOptions, type Plan, type PlannedSuite } from './plan.ts';
 import { isBad } from './results/judge.ts';
 import type { TestResult } from './results/schema.ts';
 import type { Isolation } from './suite/settings.ts';
 import type { Test } from './suite/suite.ts';
-import { notRun, runTrials, type TrialRequest, type Watcher } from './trial.ts';
+import { type NextKernel, notRun, runTrials, type TrialRequest, type Watcher } from './trial.ts';
 import type { Context } from './util/context.ts';
 import { allEnded } from './util/ended.ts';
 import { quote } from './util/quote.ts';
@@ -94,6 +94,8 @@ function requestFor(
   isolation: Isolation,
   runDir: string,
 ): TrialRequest {
+  const generations = countGenerations(plan, settings);
+  const next = (generation: number) => nextKernel(built, `${suite}/${program}`, generation);
   return {
     job: plan.id,
     suite,
@@ -103,10 +105,19 @@ function requestFor(
     machine: machineFor(settings, built),
     origin: isolation === 'boot' ? 'boot' : 'fork',
     limit: plan.ask.timeout ?? settings.timeout ?? defaultLimit,
+    ...(generations > 1 ? { kexec: { generations, next } } : {}),
     runDir,
     guestDir: join(runDir, 'guests', plan.id, suite, name),
     reproduce: `cd ${quote(process.cwd())} && ${quote(self)} test ${suite}/${name}${jobOptions(plan.ask)}`,
   };
+}
+
+/** The kernels of --next in turn. What it boots is small: the agent and the one test program. */
+function nextKernel({ next }: Built, test: string, generation: number): NextKernel {
+  const kernel = next.kernels[(generation - 1) % next.kernels.length]!;
+  const initramfs = next.images.get(test);
+  if (!initramfs) throw new Error(`no image was made for the next kernel of ${test}`);
+  return { kernel, initramfs };
 }
 
 /** A kernel that did not come up for one test is not waited for again and again. */

@@ -1,16 +1,22 @@
 // SPDX-License-Identifier: MIT
 // One test in a guest: run, fetch, judge. And tests that share a guest, one after another.
 import { mkdir, writeFile } from 'node:fs/promises';
-import { join, relative } from 'node:path';
-import { HeldBack, type Loss, type Session } from './channel/session.ts';
+import { basename, dirname, join, relative } from 'node:path';
+import { buffer } from 'node:stream/consumers';
+import { create } from 'tar';
+import { HeldBack, type Loss, nobody, type Session, type TestRun } from './channel/session.ts';
 import { asKilnError } from './errors.ts';
 import { guestArgv, type Machine } from './guest/machine.ts';
-import { type GuestOrigin, type Guests, type Lodging, retell } from './guests.ts';
+import { type GuestOrigin, type Guests, type Lodging, deadlines as ofGuests, retell } from './guests.ts';
 import { Collector, logFiles } from './results/evidence.ts';
-import { type Evidence, isBad, judge } from './results/judge.ts';
-import type { TestResult } from './results/schema.ts';
+import { mergeGenerations, type Passage } from './results/generations.ts';
+import { type Evidence, isBad, judge, nextGeneration } from './results/judge.ts';
+import type { GenerationResult, TestResult } from './results/schema.ts';
 import type { Context } from './util/context.ts';
 import { quote } from './util/quote.ts';
+
+/** Paths of a bzImage and an initramfs.cpio: their names are known in the guest. */
+export type NextKernel = { kernel: string; initramfs: string };
 
 export type TrialRequest = {
   job: string;
@@ -22,8 +28,10 @@ export type TrialRequest = {
   args: string[];
   machine: Machine;
   origin: GuestOrigin;
-  /** Seconds of guest time. */
+  /** Seconds of guest time, on each kernel. */
   limit: number;
+  /** If it goes through several kernels: how many, and what the guest boots for a generation from 1 on. */
+  kexec?: { generations: number; next: (generation: number) => NextKernel };
   /** The run's directory, and this guest's directory in it. Both absolute. */
   runDir: string;
   guestDir: string;
@@ -31,7 +39,7 @@ export type TrialRequest = {
 };
 
 /** Milliseconds of host time. */
-const deadlines = { grace: 30_000, fetch: 30_000, powerOff: 30_000 };
+const deadlines = { grace: 30_000, fetch: 30_000, send: 60_000, powerOff: 30_000, ...ofGuests };
 /** Bytes of files that a test may leave. */
 const artifactLimit = 64 * 1024 * 1024;
 
@@ -86,6 +94,16 @@ export async function runTrials(
 /** A guest between two tests, and what it says meanwhile. */
 type Kept = { lodging: Lodging; between: HeldBack };
 
+/** A test in its guest. */
+type Trial = {
+  request: TrialRequest;
+  lodging: Lodging;
+  /** The guest has run another test before. */
+  isUsed: boolean;
+  /** It is to be powered off after this one. */
+  powerOff: boolean;
+};
+
 /** The guest is given back if it can run another test. */
 async function runTrial(
   request: TrialRequest,
@@ -93,7 +111,7 @@ async function runTrial(
   isLast: boolean,
   guests: Guests,
 ): Promise<{ result: TestResult; kept: Kept | null }> {
-  const { guestDir, machine, runDir } = request;
+  const { guestDir, machine } = request;
   await mkdir(guestDir, { recursive: true });
   const script = writeFile(join(guestDir, 'qemu.sh'), bootScript(machine), { mode: 0o755 });
   const collector = new Collector(guestDir);
@@ -104,36 +122,15 @@ async function runTrial(
     before?.between.release(collector);
     before?.lodging.session?.tell(collector);
     lodging ??= await guests.lodge(machine, request.origin, collector);
-    const { origin, argv, bootMs, startMs } = lodging;
-    const started = performance.now();
     // A fork is dropped: its machine's shutdown is the same for all of them, and isolation=boot sees it.
-    const powerOff = isLast && origin === 'boot';
-    const seen = lodging.session
-      ? await converse(lodging.session, request, powerOff)
-      : { ...nothingSeen, bootLoss: lodging.loss };
-    const lost = lossOf(seen) !== null;
-    if (lodging.guest && (lost || powerOff)) {
-      // To its last word.
-      lodging.guest.kill();
-      await lodging.guest.exited;
-    }
-    const between = new HeldBack();
-    lodging.session?.tell(between);
-    const splats = collector.splats(seen.run, lost ? 'lost' : powerOff ? 'powered off' : 'dropped');
-    const judgement = judge({ ...seen, ktap: collector.ktap(), splats, limit: request.limit });
-    const result = {
-      suite: request.suite,
-      test: request.test,
-      job: request.job,
-      ...judgement,
-      splats,
-      duration_ms: seen.run?.end?.duration_ms ?? Math.round(performance.now() - started),
-      boot_ms: bootMs,
-      guest: describeGuest(request, argv, origin, before ? 0 : startMs),
-      artifacts: seen.artifacts.map((file) => relative(runDir, join(guestDir, 'artifacts', file))),
-      reproduce: isBad(judgement.verdict) ? request.reproduce : null,
-    };
-    if (!lost && !isLast) return { result, kept: { lodging, between } };
+    const powerOff = isLast && lodging.origin === 'boot';
+    const trial = { request, lodging, isUsed: before !== null, powerOff };
+    const { loss, release, bootMs } = lodging;
+    const start = { generation: 0, by: 'boot' as const, release, bootMs, blackoutMs: null, loss };
+    const passages = await passAll(trial, await pass(trial, start, guestDir, collector));
+    const result = request.kexec ? mergeGenerations(passages) : passages[0]!.result;
+    const { isOver, between } = passages.at(-1)!;
+    if (isOver && !isLast) return { result, kept: { lodging, between } };
     lodging[Symbol.dispose]();
     return { result, kept: null };
   } catch (error) {
@@ -144,7 +141,121 @@ async function runTrial(
   }
 }
 
-type Seen = Omit<Evidence, 'ktap' | 'splats' | 'limit'> & { artifacts: string[] };
+/** How a test comes to a kernel. */
+type Arrival = {
+  generation: number;
+  by: GenerationResult['by'];
+  release: string | null;
+  bootMs: number | null;
+  blackoutMs: number | null;
+  /** Why there is nobody to talk to. */
+  loss: Loss | null;
+};
+
+/**
+ * What came of a test on one kernel, and what the guest says since. `isOver`: the test is over there, and the guest
+ * waits for another.
+ */
+type TrialPassage = Passage & { run: TestRun | null; between: HeldBack; isOver: boolean };
+
+/** The test on one kernel of its guest. `dir`: for its logs. */
+async function pass(
+  trial: Trial,
+  arrival: Arrival,
+  dir: string,
+  collector: Collector,
+): Promise<TrialPassage> {
+  const { request, lodging, powerOff } = trial;
+  const { generation, by, release, bootMs, blackoutMs } = arrival;
+  const started = performance.now();
+  const seen =
+    lodging.session && !arrival.loss
+      ? await converse(lodging.session, request, generation, dir, powerOff)
+      : { ...nothingSeen, bootLoss: arrival.loss };
+  const lost = lossOf(seen) !== null;
+  const leaves = nextGeneration(seen.run) !== null;
+  const isPoweredOff = powerOff && !leaves;
+  if (lodging.guest && (lost || isPoweredOff)) {
+    // To its last word.
+    lodging.guest.kill();
+    await lodging.guest.exited;
+  }
+  const between = new HeldBack();
+  lodging.session?.tell(between);
+  const splats = collector.splats(seen.run, lost ? 'lost' : isPoweredOff ? 'powered off' : 'dropped');
+  const { limit } = request;
+  const generations = countGenerations(request);
+  const judgement = judge({ ...seen, ktap: collector.ktap(), splats, limit, generation, generations });
+  const result = {
+    suite: request.suite,
+    test: request.test,
+    job: request.job,
+    ...judgement,
+    splats,
+    duration_ms: seen.run?.end?.duration_ms ?? Math.round(performance.now() - started),
+    boot_ms: bootMs,
+    guest: describeGuest(trial, dir),
+    artifacts: seen.artifacts.map((file) => relative(request.runDir, join(dir, 'artifacts', file))),
+    reproduce: isBad(judgement.verdict) ? request.reproduce : null,
+  };
+  const isOver = !lost && !leaves;
+  return { result, release, by, blackout_ms: blackoutMs, run: seen.run, between, isOver };
+}
+
+/** What came of a test on its first kernel, and on all that it goes on to. */
+async function passAll(trial: Trial, first: TrialPassage): Promise<TrialPassage[]> {
+  const passages = [first];
+  for (let generation = 1; generation < countGenerations(trial.request); generation++)
+    if (nextGeneration(passages.at(-1)!.run) === generation)
+      passages.push(await passNext(trial, passages.at(-1)!, generation));
+  return passages;
+}
+
+async function passNext(trial: Trial, before: TrialPassage, generation: number): Promise<TrialPassage> {
+  const dir = join(trial.request.guestDir, `generation-${generation}`);
+  await mkdir(dir, { recursive: true });
+  const collector = new Collector(dir, true);
+  try {
+    return await pass(trial, await follow(trial, before, generation, collector), dir, collector);
+  } finally {
+    await collector.close();
+  }
+}
+
+/** Go with the guest to its next kernel. */
+async function follow(
+  { lodging }: Trial,
+  { run, between }: TrialPassage,
+  generation: number,
+  collector: Collector,
+): Promise<Arrival> {
+  const { guest, session } = lodging;
+  if (!guest) throw new Error('a guest that was lost goes nowhere');
+  const next = run?.next ?? null;
+  const by = next ? 'panic' : run?.end?.how === 'reboot' ? 'reboot' : 'kexec';
+  // Processes that were left behind may print to the end; that is no part of the next kernel's test.
+  const logs = { ...collector, output: nobody.output };
+  between.release(logs);
+  session.tell(logs);
+  const onReset = (reboot: string) => by === 'reboot' && guest.qmp.execute('set-action', { reboot });
+  await onReset('reset');
+  const ordered = performance.now();
+  const { message, loss } = await session.follow(next, deadlines.boot);
+  const blackoutMs = next || !message ? null : Math.round(performance.now() - ordered);
+  await onReset('shutdown');
+  session.tell(collector);
+  const setup = loss ? null : await session.setup(deadlines.setup);
+  const { release = null, boot_ms: bootMs = null } = message ?? {};
+  return { generation, by, release, bootMs, blackoutMs, loss: loss ?? setup?.loss ?? null };
+}
+
+function countGenerations({ kexec }: TrialRequest): number {
+  return kexec?.generations ?? 1;
+}
+
+type Seen = Omit<Evidence, 'ktap' | 'splats' | 'limit' | 'generation' | 'generations'> & {
+  artifacts: string[];
+};
 
 const nothingSeen: Seen = { bootLoss: null, run: null, artifacts: [], problems: [], staysOn: false };
 
@@ -152,27 +263,53 @@ function lossOf({ bootLoss, run }: Seen): Loss | null {
   return bootLoss ?? run?.loss ?? null;
 }
 
-async function converse(session: Session, request: TrialRequest, powerOff: boolean): Promise<Seen> {
+async function converse(
+  session: Session,
+  request: TrialRequest,
+  generation: number,
+  dir: string,
+  powerOff: boolean,
+): Promise<Seen> {
   const seen: Seen = { ...nothingSeen, problems: [] };
-  const { suite, args, limit, guestDir } = request;
+  const { suite, args, limit, kexec } = request;
+  const generations = countGenerations(request);
   const program = {
     path: `/tests/${suite}/${request.program}`,
     args,
     cwd: `/tests/${suite}`,
     limitMs: limit * 1000,
+    generation,
+    generations,
   };
+  if (kexec && generation + 1 < generations)
+    seen.problems.push(...(await sendKernel(session, kexec.next(generation + 1))));
   seen.run = await session.run(program, deadlines.grace);
-  if (seen.run.loss) return seen;
+  if (seen.run.loss || seen.run.next) return seen;
   if ((seen.run.end?.leftovers ?? 0) > 0)
     seen.problems.push(`${seen.run.end?.leftovers} processes outlived the test and were killed`);
   if ((seen.run.end?.artifacts ?? 0) > 0) {
-    const into = join(guestDir, 'artifacts');
-    const fetched = await session.fetch('/run/artifacts', into, artifactLimit, deadlines.fetch);
+    const fetched = await session.fetch(
+      '/run/artifacts',
+      join(dir, 'artifacts'),
+      artifactLimit,
+      deadlines.fetch,
+    );
     seen.artifacts = fetched.files;
     if (fetched.problem) seen.problems.push(fetched.problem);
   }
-  if (powerOff) seen.staysOn = !(await session.powerOff(deadlines.powerOff));
+  if (powerOff && nextGeneration(seen.run) === null)
+    seen.staysOn = !(await session.powerOff(deadlines.powerOff));
   return seen;
+}
+
+/** Put what boots next where images/runtime/kexec.c looks for it. Returns what went wrong. */
+async function sendKernel(session: Session, files: NextKernel): Promise<string[]> {
+  for (const path of [files.kernel, files.initramfs]) {
+    const archive = await buffer(create({ cwd: dirname(path), portable: true }, [basename(path)]));
+    const problem = await session.send(archive, '/run/next', deadlines.send);
+    if (problem) return [`the next kernel could not be sent: ${problem}`];
+  }
+  return [];
 }
 
 /** What boots this machine; QEMU looks for its sockets in the directory `sockets`. */
@@ -180,17 +317,13 @@ function bootScript(machine: Machine): string {
   return `#!/bin/sh\nexec ${guestArgv(machine, 'sockets').map(quote).join(' ')}\n`;
 }
 
-function describeGuest(
-  { machine, runDir, guestDir }: TrialRequest,
-  qemu: string[],
-  origin: GuestOrigin,
-  startMs: number,
-): TestResult['guest'] {
-  const path = (file: string) => relative(runDir, join(guestDir, file));
+function describeGuest({ request, lodging, isUsed }: Trial, dir: string): TestResult['guest'] {
+  const { machine, runDir } = request;
+  const path = (file: string) => relative(runDir, join(dir, file));
   return {
-    qemu,
-    origin,
-    start_ms: Math.round(startMs * 10) / 10,
+    qemu: lodging.argv,
+    origin: lodging.origin,
+    start_ms: isUsed ? 0 : Math.round(lodging.startMs * 10) / 10,
     console: path(logFiles.console),
     kmsg: path(logFiles.kmsg),
     output: path(logFiles.output),

@@ -6,6 +6,7 @@ const hello = {
   type: 'hello',
   seq: 1,
   protocol: 1,
+  generation: 0,
   release: '6.12.0 “ö”',
   machine: 'x86_64',
   cmdline: 'console=ttyS0',
@@ -34,6 +35,35 @@ test('a conversation can go on where another stood still', (t) => {
   t.throws(() => reader.read(Buffer.from(`${JSON.stringify({ type: 'ready', seq: 1, id: 1 })}\n`)), {
     message: /message 1 where 43 was due/,
   });
+});
+
+test('where it may be replaced, an agent begins anew, also in the middle of a line', (t) => {
+  const next = { ...hello, generation: 1 };
+  const torn = Buffer.from(JSON.stringify(end).slice(0, 20));
+  for (const cut of ['', torn]) {
+    const bytes = Buffer.concat([
+      lines(...talk),
+      Buffer.from(cut),
+      Buffer.from('\n'),
+      lines(next, { type: 'ready', seq: 2, id: 7 }),
+    ]);
+    const reader = new MessageReader();
+    reader.mayBeReplaced = true;
+    t.deepEqual(reader.read(bytes).slice(4), [next, { type: 'ready', seq: 2, id: 7 }] as GuestMessage[]);
+    t.is(reader.seq, 2);
+    t.throws(() => new MessageReader().read(bytes), { message: /no JSON/ });
+  }
+});
+
+test('what is torn is forgiven only if a new agent follows', (t) => {
+  const reader = new MessageReader();
+  reader.mayBeReplaced = true;
+  t.is(reader.read(Buffer.concat([lines(...talk), Buffer.from('{"ty\n')])).length, 4);
+  t.throws(() => reader.read(lines({ type: 'ready', seq: 5, id: 1 })), { message: /no JSON/ });
+  const gap = new MessageReader();
+  gap.mayBeReplaced = true;
+  gap.read(lines(...talk, { type: 'ready', seq: 9, id: 1 }));
+  t.throws(() => gap.read(lines({ type: 'ready', seq: 5, id: 1 })), { message: /message 9 where 5 was due/ });
 });
 
 test('every message of the protocol is read as it was sent', (t) => {

@@ -15,6 +15,7 @@ const fromGuest = z.discriminatedUnion('type', [
     type: z.literal('hello'),
     seq,
     protocol: natural,
+    generation: natural,
     release: z.string(),
     machine: z.string(),
     cmdline: z.string(),
@@ -29,7 +30,7 @@ const fromGuest = z.discriminatedUnion('type', [
     type: z.literal('end'),
     seq,
     id,
-    how: z.enum(['exit', 'signal', 'timeout', 'killed', 'exec']),
+    how: z.enum(['exit', 'signal', 'timeout', 'killed', 'exec', 'kexec', 'reboot']),
     status: natural,
     ktap: natural,
     kmsg: natural,
@@ -50,20 +51,36 @@ export type GuestMessageOf<T extends GuestMessage['type']> = Extract<GuestMessag
 /** What the host says, before `seq` is added. */
 export type HostMessage =
   | { type: 'setup'; id: number; time_ns: string; entropy: string }
-  | { type: 'run'; id: number; path: string; args: string[]; cwd: string; timeout_ms: number }
+  | {
+      type: 'run';
+      id: number;
+      path: string;
+      args: string[];
+      cwd: string;
+      timeout_ms: number;
+      generation: number;
+      generations: number;
+    }
   | { type: 'kill'; id: number }
   | { type: 'put'; id: number; dir: string; bytes: number }
   | { type: 'get'; id: number; dir: string; limit: number }
   | { type: 'window'; id: number; rows: number; columns: number }
   | { type: 'shell'; id: number }
   | { type: 'ping'; id: number }
+  | { type: 'leave'; id: number }
   | { type: 'poweroff' };
 
 /** Splits the control port's bytes into checked messages. Throws a sentence about what the guest did wrong. */
 export class MessageReader {
-  #rest: Buffer = Buffer.alloc(0);
+  /**
+   * The agent may be replaced by the next kernel's, which begins with a hello numbered 1. What its predecessor could
+   * not bring to an end is then forgiven, if that is all that came before the hello.
+   */
+  mayBeReplaced = false;
   /** The number of the last message. */
   seq: number;
+  #rest: Buffer = Buffer.alloc(0);
+  #torn: Error | null = null;
 
   constructor(seq = 0) {
     this.seq = seq;
@@ -74,7 +91,7 @@ export class MessageReader {
     let bytes = Buffer.concat([this.#rest, chunk]);
     for (let end = bytes.indexOf(10); end >= 0; end = bytes.indexOf(10)) {
       if (end >= maxLine) throw new Error('it sent a line that is too long on the control port');
-      messages.push(this.#parse(bytes.subarray(0, end).toString('utf8')));
+      messages.push(...this.#take(bytes.subarray(0, end).toString('utf8')));
       bytes = bytes.subarray(end + 1);
     }
     if (bytes.length >= maxLine) throw new Error('it sent a line that is too long on the control port');
@@ -82,18 +99,32 @@ export class MessageReader {
     return messages;
   }
 
-  #parse(line: string): GuestMessage {
-    let json: unknown;
+  #take(line: string): GuestMessage[] {
     try {
-      json = JSON.parse(line);
-    } catch {
-      throw new Error('it sent a line that is no JSON on the control port');
+      const message = parse(line);
+      const isReplaced = this.mayBeReplaced && message.type === 'hello' && message.seq === 1;
+      if (!isReplaced && this.#torn) throw this.#torn;
+      if (!isReplaced && message.seq !== this.seq + 1)
+        throw new Error(`it sent message ${message.seq} where ${this.seq + 1} was due`);
+      this.#torn = null;
+      this.seq = message.seq;
+      return [message];
+    } catch (error) {
+      if (!this.mayBeReplaced || this.#torn) throw this.#torn ?? error;
+      this.#torn = error as Error;
+      return [];
     }
-    const message = fromGuest.safeParse(json);
-    if (!message.success) throw new Error('it sent a message that the protocol does not know');
-    if (message.data.seq !== this.seq + 1)
-      throw new Error(`it sent message ${message.data.seq} where ${this.seq + 1} was due`);
-    this.seq++;
-    return message.data;
   }
+}
+
+function parse(line: string): GuestMessage {
+  let json: unknown;
+  try {
+    json = JSON.parse(line);
+  } catch {
+    throw new Error('it sent a line that is no JSON on the control port');
+  }
+  const message = fromGuest.safeParse(json);
+  if (!message.success) throw new Error('it sent a message that the protocol does not know');
+  return message.data;
 }

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
 import { randomBytes } from 'node:crypto';
+import { setImmediate } from 'node:timers/promises';
 import { KilnError } from '../errors.ts';
 import type { Guest, GuestExit } from '../guest/guest.ts';
 import { extractFromGuest } from './artifacts.ts';
@@ -40,7 +41,9 @@ export class HeldBack implements Listener {
 export type Loss =
   | { why: 'exited'; exit: GuestExit }
   | { why: 'broken'; detail: string }
-  | { why: 'silent'; detail: string };
+  | { why: 'silent'; detail: string }
+  /** The kernel would not leave for the next one. */
+  | { why: 'refused'; detail: string };
 
 export type Heard<T> = { message: T; loss?: never } | { message?: never; loss: Loss };
 
@@ -52,6 +55,20 @@ export type TestRun = {
   loss: Loss | null;
   /** The guest said the test ended, but its output or log did not come through whole. */
   incomplete: boolean;
+  /** The kernel died and its crash kernel came up: the next one's first word. */
+  next: GuestMessageOf<'hello'> | null;
+};
+
+/** A test program, as a guest is to run it. */
+export type Program = {
+  path: string;
+  args: string[];
+  cwd: string;
+  /** Guest time. */
+  limitMs: number;
+  /** Which kernel this is, from 0, of how many that the test goes through. */
+  generation: number;
+  generations: number;
 };
 
 /** Of a terminal, in characters. */
@@ -81,7 +98,7 @@ export class Session {
   lastHeard = performance.now();
   readonly #guest: Guest;
   readonly #reader: MessageReader;
-  readonly #kmsg = new KmsgParser();
+  #kmsg = new KmsgParser();
   readonly #begun = new Map<number, GuestMessageOf<'begin'>>();
   #early: GuestMessage[] = [];
   #waiting: Waiting[] = [];
@@ -161,21 +178,49 @@ export class Session {
    * Run a test program. The agent enforces the limit in guest time; `grace` is how much longer, in host time, it
    * may take to say so.
    */
-  async run(
-    program: { path: string; args: string[]; cwd: string; limitMs: number },
-    graceMs: number,
-  ): Promise<TestRun> {
-    const { path, args, cwd, limitMs } = program;
+  async run(program: Program, graceMs: number): Promise<TestRun> {
+    const { limitMs, ...rest } = program;
     const id = ++this.#id;
-    this.#send({ type: 'run', id, path, args, cwd, timeout_ms: limitMs });
+    this.#reader.mayBeReplaced = rest.generations > 1;
+    this.#send({ type: 'run', id, ...rest, timeout_ms: limitMs });
     const isAnswer = (message: GuestMessage) =>
-      (message.type === 'end' || message.type === 'error') && message.id === id;
-    const heard = await this.#wait<'end' | 'error'>(isAnswer, limitMs + graceMs);
-    const begin = this.#begun.get(id) ?? null;
-    if (heard.loss) return { begin, end: null, loss: heard.loss, incomplete: true };
-    if (heard.message.type === 'error')
-      return { begin, end: null, loss: { why: 'broken', detail: heard.message.message }, incomplete: true };
-    return { begin, end: heard.message, loss: null, incomplete: !(await this.#delivered(heard.message)) };
+      ((message.type === 'end' || message.type === 'error') && message.id === id) ||
+      (message.type === 'hello' && message.generation === rest.generation + 1);
+    const { message, loss } = await this.#wait<'end' | 'error' | 'hello'>(isAnswer, limitMs + graceMs);
+    const run = { begin: this.#begun.get(id) ?? null, end: null, loss: null, incomplete: true, next: null };
+    if (loss) return { ...run, loss };
+    if (message.type === 'error') return { ...run, loss: { why: 'broken', detail: message.message } };
+    if (message.type === 'hello') return { ...run, next: message };
+    return { ...run, end: message, incomplete: !(await this.#delivered(message)) };
+  }
+
+  /**
+   * Go with the guest to its next kernel, for which the test's `end` asked; or which it has reached by itself, and
+   * said `hello` there. What it says from then on is counted anew.
+   */
+  async follow(
+    hello: GuestMessageOf<'hello'> | null,
+    timeout: number,
+  ): Promise<Heard<GuestMessageOf<'hello'>>> {
+    const heard = hello ? { message: hello } : await this.#leave(timeout);
+    // The last kernel's bytes came long before: whatever is here now is read first.
+    for (let turns = 0; turns < 4; turns++) await setImmediate();
+    this.#seq = 0;
+    this.#outputBytes = 0;
+    this.#nextRecord = 0;
+    this.#kmsg = new KmsgParser();
+    return heard;
+  }
+
+  async #leave(timeout: number): Promise<Heard<GuestMessageOf<'hello'>>> {
+    const id = ++this.#id;
+    const isAnswer = (message: GuestMessage) =>
+      message.type === 'hello' || (message.type === 'error' && message.id === id);
+    this.#early = [];
+    this.#send({ type: 'leave', id });
+    const { message, loss } = await this.#wait<'hello' | 'error'>(isAnswer, timeout);
+    if (loss) return { loss };
+    return message.type === 'error' ? { loss: { why: 'refused', detail: message.message } } : { message };
   }
 
   /** Fetch the files below a directory of the guest into `into`. Returns the paths, or why it failed. */

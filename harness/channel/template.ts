@@ -23,7 +23,7 @@ const marks = z.object({
   outputBytes: count,
   nextRecord: count,
 }) satisfies z.ZodType<Marks>;
-const infoSchema = z.object({ bootMs: count, marks });
+const infoSchema = z.object({ bootMs: count, release: z.string(), marks });
 
 /** What a guest said while it booted. */
 export type BootLogs = { console: Buffer; kmsg: Buffer; records: KmsgRecord[] };
@@ -32,6 +32,8 @@ export type BootLogs = { console: Buffer; kmsg: Buffer; records: KmsgRecord[] };
 export type Template = AsyncDisposable & {
   /** CLOCK_BOOTTIME when the agent said hello, in milliseconds. */
   bootMs: number;
+  /** `uname -r` */
+  release: string;
   marks: Marks;
   logs: BootLogs;
   memory: FileHandle;
@@ -106,7 +108,10 @@ export async function makeTemplate(
   const { console, kmsg } = logs();
   await writeFile(join(dir, files.console), console);
   await writeFile(join(dir, files.kmsg), kmsg);
-  await writeFile(join(dir, files.info), JSON.stringify({ bootMs: message.boot_ms, marks: session.marks() }));
+  await writeFile(
+    join(dir, files.info),
+    JSON.stringify({ bootMs: message.boot_ms, release: message.release, marks: session.marks() }),
+  );
 }
 
 /**

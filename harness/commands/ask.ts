@@ -1,12 +1,15 @@
 // SPDX-License-Identifier: MIT
 // The words on the command line that say what a job is, shared by test, build and shell.
 import { availableParallelism } from 'node:os';
+import { join, resolve } from 'node:path';
 import { type Command, InvalidArgumentError, Option } from 'commander';
+import { KilnError } from '../errors.ts';
 import { paths } from '../paths.ts';
 import { type Ask, defaultBase, type Plan, plan } from '../plan.ts';
 import { listSeries } from '../series/series.ts';
 import { type Isolation, isolations } from '../suite/settings.ts';
 import { findSuites, readSuite, type Suite } from '../suite/suite.ts';
+import { exists } from '../util/files.ts';
 
 /** Options as commander gives them. */
 export type JobOptions = {
@@ -18,6 +21,8 @@ export type JobOptions = {
   timeout?: number;
   jobs?: number;
   isolate?: Isolation;
+  next?: string[];
+  generations?: number;
 };
 
 /** What to build: all commands that build take these. */
@@ -53,6 +58,16 @@ export function addRunOptions(command: Command): Command {
         "what has a guest of its own, instead of each suite's own setting",
       ).choices(isolations),
     )
+    .option(
+      '--generations <n>',
+      "kernels that tests with kexec go through, instead of each one's own",
+      positive,
+    )
+    .option(
+      '--next <dir>',
+      'what they kexec into: a directory that `kiln build` printed, or "same"; repeat for several, which take turns',
+      collect,
+    )
     .addOption(jobsOption());
 }
 
@@ -74,8 +89,20 @@ export async function readPlan(select: string[], options: JobOptions): Promise<P
     timeout: options.timeout ?? null,
     jobs: options.jobs ?? availableParallelism(),
     isolate: options.isolate ?? null,
+    next: await findKernels(options.next ?? ['same']),
+    generations: options.generations ?? null,
   };
   return plan(ask, await listSeries(paths.patches), await readSuites(ask.tests));
+}
+
+/** Absolute; each must hold a kernel that kexec can load. */
+async function findKernels(dirs: string[]): Promise<string[]> {
+  for (const dir of dirs)
+    if (dir !== 'same' && !(await exists(join(dir, 'bzImage'))))
+      throw new KilnError('bad-input', `--next ${dir}: there is no bzImage in it`, {
+        hint: '`kiln build` prints the directory of a kernel; "same" is the one that is tested',
+      });
+  return dirs.map((dir) => (dir === 'same' ? dir : resolve(dir)));
 }
 
 async function readSuites(tests: string[]): Promise<Suite[]> {

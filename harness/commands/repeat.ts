@@ -2,11 +2,12 @@
 import { KilnError } from '../errors.ts';
 import { runJob } from '../job.ts';
 import { self } from '../paths.ts';
-import { jobOptions, type Plan } from '../plan.ts';
+import { jobOptions, type Plan, type PlannedSuite } from '../plan.ts';
 import { type RepeatWish, runRepeats } from '../repeat.ts';
 import { createRunDirectory, writeResults } from '../results/runDirectory.ts';
 import type { Repeat } from '../results/schema.ts';
 import { Tally } from '../results/tally.ts';
+import type { Test } from '../suite/suite.ts';
 import { cacheDirectory } from '../util/context.ts';
 import { useCache } from '../util/lock.ts';
 import { quote } from '../util/quote.ts';
@@ -22,8 +23,7 @@ export async function repeatCommand(
   options: RepeatOptions,
   signal: AbortSignal,
 ): Promise<number> {
-  const plan = await readPlan([test], options);
-  const name = theOneTest(plan);
+  const { plan, name } = onlyOne(await readPlan([test], options), test);
   await using _cache = await useCache(cacheDirectory(), signal);
   const started = new Date();
   const run = await createRunDirectory(options.out);
@@ -61,13 +61,20 @@ export async function repeatCommand(
   }
 }
 
-/** `suite/test`. */
-function theOneTest({ suites }: Plan): string {
-  const names = suites.flatMap(({ suite, tests }) => tests.map((test) => `${suite.name}/${test}`));
-  if (names.length === 1) return names[0]!;
-  throw new KilnError('usage', `kiln repeat runs one test program, and these are ${names.length}`, {
-    hint: `one of: ${names.join(', ')}`,
-  });
+/** The plan with the one test that was named (a program without its sections), and its name as `suite/test`. */
+function onlyOne(plan: Plan, asked: string): { plan: Plan; name: string } {
+  const nameOf = (planned: PlannedSuite, test: Test) => `${planned.suite.name}/${test.name}`;
+  const named = plan.suites.flatMap((planned) => planned.tests.map((test) => nameOf(planned, test)));
+  const name = named.length === 1 ? named[0]! : named.find((one) => one === asked);
+  if (!name)
+    throw new KilnError('usage', `kiln repeat runs one test program, and these are ${named.length}`, {
+      hint: `one of: ${named.join(', ')}`,
+    });
+  const suites = plan.suites.map((planned) => ({
+    ...planned,
+    tests: planned.tests.filter((test) => nameOf(planned, test) === name),
+  }));
+  return { plan: { ...plan, suites }, name };
 }
 
 function wishOf(name: string, plan: Plan, { times, untilFail = false, jobs }: RepeatOptions): RepeatWish {

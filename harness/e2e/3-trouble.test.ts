@@ -6,7 +6,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import test from 'ava';
 import { cacheDirectory } from '../util/context.ts';
-import { besideDefaults, kiln, kilnTest } from './kiln.ts';
+import { allSeries, besideDefaults, kiln, kilnTest } from './kiln.ts';
 
 const scratch = await mkdtemp(join(tmpdir(), 'kiln-trouble-'));
 test.after.always(() => rm(scratch, { recursive: true, force: true }));
@@ -48,7 +48,7 @@ test.serial('a patch that does not apply is named with its file and hunk', async
 
 test.serial('a patch that does not build is named with the compiler’s error', async (t) => {
   const series = await seriesOf('broken', versionPatch('linux/init/version.c', '+int broken = ;'));
-  await kilnTest(['boot', '--series', 'srvfs', '--series', series], ({ exitCode, results }) => {
+  await kilnTest(['boot', ...allSeries(), '--series', series], ({ exitCode, results }) => {
     t.is(exitCode, 4);
     const error = results.jobs[0]!.error!;
     t.is(error.code, 'does-not-build');
@@ -62,7 +62,7 @@ test.serial('warnings at W=1 in what the series touches are shown with their pat
     'warned',
     versionPatch('linux/init/version.c', '+int kiln_no_prototype(void) { return 1; }'),
   );
-  await kilnTest(['boot', '--series', 'srvfs', '--series', series], ({ exitCode, results, stdout }) => {
+  await kilnTest(['boot', ...allSeries(), '--series', series], ({ exitCode, results, stdout }) => {
     t.is(exitCode, 0, stdout);
     const warnings = results.jobs[0]!.kernel!.warnings;
     t.is(warnings[0]!.file, 'init/version.c');
@@ -83,7 +83,7 @@ test.serial('a kernel that complains at boot fails every test, and nobody forks 
   const series = await seriesOf('complaining', body);
   const templates = () => readdir(join(cacheDirectory(), 'templates')).catch(() => []);
   const before = await templates();
-  await kilnTest(['boot', '--series', 'srvfs', '--series', series], ({ exitCode, results }) => {
+  await kilnTest(['boot', ...allSeries(), '--series', series], ({ exitCode, results }) => {
     t.is(exitCode, 1);
     for (const { verdict, detail, splats, guest } of results.tests) {
       t.is(verdict, 'fail');

@@ -54,6 +54,13 @@ export function besideDefaults(...suites: string[]): string[] {
   );
 }
 
+/** Options for all series of patches/, and so the kernel that is there already, for what comes on top of them. */
+export function allSeries(): string[] {
+  return readdirSync(paths.patches)
+    .sort()
+    .flatMap((name) => ['--series', name]);
+}
+
 /** `suite/test → verdict` of a run. */
 export function verdicts(results: Results): Record<string, string> {
   return Object.fromEntries(results.tests.map(({ suite, test, verdict }) => [`${suite}/${test}`, verdict]));

@@ -25,6 +25,7 @@ export const requirements: Requirement[] = [
   program('bc', 'for the kernel', 'bc'),
   program('perl', 'for the kernel', 'perl-base'),
   program('ccache', 'makes second builds cheap', 'ccache'),
+  program('lz4', 'compresses the kernel', 'lz4'),
   program('xz', 'unpacks the source', 'xz-utils'),
   program('tar', 'unpacks the source', 'tar'),
   program('setpriv', 'no program outlives Kiln', 'util-linux'),

@@ -53,6 +53,9 @@ export async function compileSuites(
     '-I..',
     '-isystem',
     join(kernel.dir, 'headers', 'include'),
+    // For <kiln.h>.
+    '-isystem',
+    runtimeDir,
   ];
   const runtime = (await regularFiles(runtimeDir)).filter((file) => file.endsWith('.c'));
   const programs: Program[] = [];

@@ -27,13 +27,19 @@ export type ImageRequest = {
 
 /** The key of an image that may not exist yet. */
 export async function imageKey(request: ImageRequest): Promise<string> {
-  const suites = await Promise.all(request.suites.map(async ({ name, dir }) => [name, await treeKey(dir)]));
+  const suites = await Promise.all(
+    request.suites.map(async ({ name, dir, programs }) => [
+      name,
+      ...programs.map((program) => program.name),
+      await treeKey(dir),
+    ]),
+  );
   const busybox = request.busybox === undefined ? [] : [await readFile(request.busybox)];
   const agent = await treeKey(join(request.imagesDir, 'agent'));
   const runtime = await treeKey(join(request.imagesDir, 'runtime'));
   const manifest = await readFile(join(request.imagesDir, 'manifest'));
   const parts = [request.kernel.headersKey, request.toolchain.id, agent, runtime, manifest];
-  return contentKey('image 1', ...parts, ...suites.flat(), ...busybox);
+  return contentKey('image 2', ...parts, ...suites.flat(), ...busybox);
 }
 
 /** Get the image from the cache, or compile and pack it. */

@@ -19,12 +19,17 @@ export function noteLine({ level, text }: { level: 'info' | 'warn'; text: string
   return `${level === 'warn' ? 'warning' : 'note'}: ${printable(text)}`;
 }
 
-/** One line a test: verdict, name, how many cases, guest time, and why. */
+/** One line a test: verdict, name, how many cases (on how many kernels), guest time, and why. */
 export function testLine(result: TestResult): string {
-  const { verdict, suite, test, cases, duration_ms, detail } = result;
-  const count = cases.length > 0 ? `${cases.length} case${cases.length === 1 ? '' : 's'}, ` : '';
+  const { verdict, suite, test, cases, duration_ms, detail, generations } = result;
+  const kernels = generations ? ` on ${several(generations.length, 'kernel')}` : '';
+  const count = cases.length > 0 ? `${several(cases.length, 'case')}${kernels}, ` : '';
   const why = detail === '' ? '' : `: ${printable(detail)}`;
   return `${verdict.toUpperCase().padEnd(7)} ${printable(`${suite}/${test}`)} (${count}${seconds(duration_ms)})${why}`;
+}
+
+function several(count: number, word: string): string {
+  return `${count} ${word}${count === 1 ? '' : 's'}`;
 }
 
 /** What a reader of a failed test wants next: its cases, the kernel's words, where the logs are, how to repeat it. */

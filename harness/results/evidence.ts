@@ -15,6 +15,8 @@ export const logFiles = { console: 'console.log', kmsg: 'kernel.log', output: 'o
 const maxRecords = 100_000;
 /** What the agent writes to the kernel log before it powers off (images/agent/log.c). */
 const farewell = 'kiln-agent: powering off';
+/** Of a kernel, on the console. */
+const firstWords = 'Linux version ';
 /** Splats kept of one guest: a kernel that complains for ever says nothing new after these. */
 const maxSplats = 100;
 /** Bytes of the console's end that are searched when the guest was lost. */
@@ -24,11 +26,14 @@ const maxConsole = 1024 * 1024;
 export class Collector {
   readonly #ktap = new KtapParser();
   readonly #logs: { console: BoundedLog; kmsg: BoundedLog; output: BoundedLog };
+  readonly #follows: boolean;
   #records: KmsgRecord[] = [];
   #console: Buffer[] = [];
   #consoleBytes = 0;
 
-  constructor(dir: string) {
+  /** @param follows another kernel ran in this guest before, and what it said last is on the console */
+  constructor(dir: string, follows = false) {
+    this.#follows = follows;
     this.#logs = {
       console: new BoundedLog(join(dir, logFiles.console)),
       kmsg: new BoundedLog(join(dir, logFiles.kmsg)),
@@ -75,11 +80,20 @@ export class Collector {
     const rest = lost ? this.#consoleText() : end === 'dropped' ? Buffer.alloc(0) : this.#sinceFarewell();
     const late = lost ? (run?.begin ? 'test' : 'boot') : 'shutdown';
     const fromConsole = findSplats(parseConsole(rest)).map((splat) => describe(splat, late));
-    return merge(fromLog, fromConsole).slice(0, maxSplats);
+    const before = findSplats(parseConsole(this.#beforeKernel())).map((splat) => describe(splat, 'boot'));
+    const all = merge(merge(before, fromLog), fromConsole).slice(0, maxSplats);
+    // A panic that led to the test's next kernel was the way there; what caused it still counts.
+    return run?.next ? all.filter(({ kind }) => kind !== 'panic') : all;
   }
 
   async close(): Promise<void> {
     await Promise.all(Object.values(this.#logs).map((log) => log.close()));
+  }
+
+  /** What the kernel before this one had still to say when its agent was gone. */
+  #beforeKernel(): Buffer {
+    const text = this.#consoleText();
+    return this.#follows ? text.subarray(0, Math.max(0, text.indexOf(firstWords))) : Buffer.alloc(0);
   }
 
   #consoleText(): Buffer {

@@ -79,7 +79,10 @@ test('error: the output did not come through whole, unless the limit or the star
 });
 
 test('error: the test has no end', (t) => {
-  t.is(judge(evidence({ run: { begin: null, end: null, loss: null, incomplete: true } })).verdict, 'error');
+  t.is(
+    judge(evidence({ run: { begin: null, end: null, loss: null, incomplete: true, next: null } })).verdict,
+    'error',
+  );
 });
 
 /** A kernel's complaint beside what the program says of itself. */
@@ -182,7 +185,7 @@ for (const [what, loss, splats, verdict, detail] of [
         evidence({
           ...(when === 'during boot'
             ? { bootLoss: loss, run: null }
-            : { run: { begin: null, end: null, loss, incomplete: true } }),
+            : { run: { begin: null, end: null, loss, incomplete: true, next: null } }),
           splats: splats.map((kind) => splat('title', kind)),
         }),
       );
@@ -193,7 +196,7 @@ for (const [what, loss, splats, verdict, detail] of [
 }
 
 test('the kinds of splats after which a lost guest is the death of the kernel', (t) => {
-  const run = { begin: null, end: null, loss: silent, incomplete: true };
+  const run = { begin: null, end: null, loss: silent, incomplete: true, next: null };
   const fatal = splatKindSchema.options.filter(
     (kind) => judge(evidence({ run, splats: [splat('title', kind)] })).verdict === 'crash',
   );
@@ -203,13 +206,13 @@ test('the kinds of splats after which a lost guest is the death of the kernel', 
 test('a warning that became a panic is the death of the kernel', (t) => {
   const splats = [{ ...splat('WARNING in f', 'warning'), panic: 'panic_on_warn set' }];
   const judgement = judge(
-    evidence({ run: { begin: null, end: null, loss: exited(), incomplete: true }, splats }),
+    evidence({ run: { begin: null, end: null, loss: exited(), incomplete: true, next: null }, splats }),
   );
   t.deepEqual(summary(judgement), ['crash', 'the kernel died during the test: WARNING in f']);
 });
 
 test('cases seen before a crash are kept', (t) => {
-  const run = { begin: null, end: null, loss: silent, incomplete: true };
+  const run = { begin: null, end: null, loss: silent, incomplete: true, next: null };
   t.deepEqual(
     judge(evidence({ output: 'KTAP version 1\n1..2\nok 1 a\n', run })).cases.map(({ name }) => name),
     ['a'],
@@ -225,6 +228,77 @@ test('problems of the output and of the run are both told, without escapes', (t)
   t.is(problems[1], 'a file was ');
 });
 
+/** A test that goes from kernel to kernel: where it is, what it does, what becomes of it. */
+for (const [what, place, how, status, output, verdict, detail] of [
+  ['goes on', [0, 3], 'kexec', 1, pass, 'pass', ''],
+  ['goes on by a reset', [1, 3], 'reboot', 2, pass, 'pass', ''],
+  ['ends on the last kernel', [2, 3], 'exit', 0, pass, 'pass', ''],
+  ['goes on with a failure', [0, 3], 'kexec', 1, fail, 'fail', '1 of 1 cases failed: a'],
+  [
+    'goes on before its plan is done',
+    [0, 3],
+    'kexec',
+    1,
+    'KTAP version 1\n1..2\nok 1 a\n',
+    'fail',
+    /plan|1 of 2/,
+  ],
+  ['ends too early', [1, 3], 'exit', 0, pass, 'fail', 'it ended before the last of 3 generations'],
+  ['skips at once', [0, 3], 'exit', 4, skip, 'skip', 'no KVM'],
+  [
+    'leaves one out',
+    [0, 3],
+    'kexec',
+    2,
+    pass,
+    'fail',
+    'it asked for generation 2 next, of 3 (settings: generations=)',
+  ],
+  [
+    'goes too far',
+    [2, 3],
+    'kexec',
+    3,
+    pass,
+    'fail',
+    'it asked for generation 3 next, of 3 (settings: generations=)',
+  ],
+  [
+    'was to go nowhere',
+    [0, 1],
+    'kexec',
+    1,
+    pass,
+    'fail',
+    'it asked for generation 1 next, of 1 (settings: generations=)',
+  ],
+] as const)
+  test(`${verdict}: a test that ${what}`, (t) => {
+    const [generation, generations] = place;
+    const judgement = judge(evidence({ run: ended(how, status), output, generation, generations }));
+    t.is(judgement.verdict, verdict);
+    if (typeof detail === 'string') t.is(judgement.detail, detail);
+    else t.regex(judgement.detail, detail);
+  });
+
+test('a panic that leads to the next kernel is the way there; what the log had before it counts', (t) => {
+  const next = {
+    type: 'hello',
+    seq: 1,
+    protocol: 1,
+    generation: 1,
+    release: '6.12',
+    machine: 'x86_64',
+  } as const;
+  const hello = { ...next, cmdline: '', boot_ms: 1, cpus: 1, memory_kb: 1 };
+  const run = { ...ended('exit', 0), end: null, incomplete: true, next: hello };
+  const judged = (more: Partial<Evidence> & { output?: string }) =>
+    summary(judge(evidence({ run, generation: 0, generations: 2, ...more })));
+  t.deepEqual(judged({}), ['pass', '']);
+  t.deepEqual(judged({ output: fail }), ['fail', '1 of 1 cases failed: a']);
+  t.deepEqual(judged({ splats: [splat('WARNING in f', 'warning')] }), ['fail', 'WARNING in f']);
+});
+
 function evidence(given: Partial<Evidence> & { output?: string } = {}): Evidence {
   const { output = pass, ...rest } = given;
   const parser = new KtapParser();
@@ -235,6 +309,8 @@ function evidence(given: Partial<Evidence> & { output?: string } = {}): Evidence
     ktap: parser.end(),
     splats: [],
     limit: 60,
+    generation: 0,
+    generations: 1,
     staysOn: false,
     problems: [],
     ...rest,
@@ -248,6 +324,7 @@ function ended(how: How, status: number): TestRun {
     end: { ...end, duration_ms: 5, leftovers: 0, artifacts: 0 },
     loss: null,
     incomplete: false,
+    next: null,
   };
 }
 

@@ -15,6 +15,9 @@ export type Evidence = {
   splats: SplatResult[];
   /** Seconds of guest time the test may take. */
   limit: number;
+  /** Which kernel this was, from 0, and how many the test was to go through. */
+  generation: number;
+  generations: number;
   /** The guest was asked to power off after the test, and did not. */
   staysOn: boolean;
   /** What went wrong besides: with fetched files, with the log. */
@@ -31,8 +34,22 @@ export function judge(evidence: Evidence): Judgement {
   const loss = bootLoss ?? run?.loss ?? null;
   const [verdict, detail] = loss
     ? judgeLoss(loss, evidence.splats, bootLoss ? 'during boot' : 'during the test')
-    : withSplats(judgeRun(run!, ktap, cases, evidence.limit), evidence);
+    : withSplats(withGenerations(judgeRun(run!, ktap, cases, evidence.limit), evidence), evidence);
   return { verdict, detail: printable(detail), cases, problems };
+}
+
+/** The kernel on which the test asked to go on, from 0; null if it did not. */
+export function nextGeneration(run: TestRun | null): number | null {
+  if (run?.next) return run.next.generation;
+  return run?.end?.how === 'kexec' || run?.end?.how === 'reboot' ? run.end.status : null;
+}
+
+/** Worst first: what is certain outweighs what could not be found out. */
+const ranks: Verdict[] = ['crash', 'timeout', 'fail', 'error', 'pass', 'xfail', 'skip'];
+
+/** Of parts of one test, the one that decides; the first of those that are equal. */
+export function worst<T extends { verdict: Verdict }>(results: readonly T[]): T {
+  return results.toSorted((a, b) => ranks.indexOf(a.verdict) - ranks.indexOf(b.verdict))[0]!;
 }
 
 /** Whether a verdict keeps a run from exit code 0. */
@@ -45,6 +62,7 @@ type Verdictish = [Verdict, string];
 /** The guest is gone or mute. Whose doing it was decides between a verdict and an infrastructure error. */
 function judgeLoss(loss: Loss, splats: SplatResult[], when: string): Verdictish {
   if (loss.why === 'broken') return ['error', `the channel to the guest broke ${when}: ${loss.detail}`];
+  if (loss.why === 'refused') return ['fail', `the kernel did not leave for the next one: ${loss.detail}`];
   const fatal = splats.find(({ kind }) => fatalKinds.has(kind)) ?? splats.find(({ panic }) => panic);
   if (fatal) return ['crash', `the kernel died ${when}: ${fatal.title}`];
   if (loss.why === 'silent') {
@@ -71,19 +89,36 @@ const exitSkip = 4;
 
 /** The guest lives: the program's end and its results decide. */
 function judgeRun(run: TestRun, ktap: KtapResult, cases: CaseResult[], limit: number): Verdictish {
+  if (run.next) return judgeResults(ktap, cases) ?? judgeExit(0, ktap, cases);
   const end = run.end;
   if (!end) return ['error', 'the test has no end'];
   if (end.how === 'timeout') return ['timeout', `not done within ${limit} s`];
   if (end.how === 'killed') return ['error', 'the test was told to stop'];
   if (end.how === 'exec') return ['fail', `the test could not be started (errno ${end.status})`];
   if (run.incomplete) return ['error', "the test's output did not come through whole"];
-  const failed = cases.filter(({ verdict }) => verdict === 'fail' || verdict === 'timeout');
   if (end.how === 'signal') return ['fail', `the test was killed by signal ${end.status}${lastWords(ktap)}`];
+  return judgeResults(ktap, cases) ?? judgeExit(end.how === 'exit' ? end.status : 0, ktap, cases);
+}
+
+/** null: nothing is wrong with them. */
+function judgeResults(ktap: KtapResult, cases: CaseResult[]): Verdictish | null {
+  const failed = cases.filter(({ verdict }) => verdict === 'fail' || verdict === 'timeout');
   if (ktap.bailout !== null) return ['fail', `the test bailed out: ${ktap.bailout}`];
   if (failed.length > 0) return ['fail', describeFailed(failed, cases.length)];
   const fatal = saidNothing(ktap) ? undefined : ktap.problems.find(isFatal);
-  if (fatal) return ['fail', fatal.message];
-  return judgeExit(end.status, ktap, cases);
+  return fatal ? ['fail', fatal.message] : null;
+}
+
+/** A test goes from kernel to kernel, to the last; but it may skip at any. */
+function withGenerations([verdict, detail]: Verdictish, evidence: Evidence): Verdictish {
+  const { run, generation, generations } = evidence;
+  const next = nextGeneration(run);
+  const last = generations - 1;
+  if (next !== null && (next !== generation + 1 || next > last))
+    return ['fail', `it asked for generation ${next} next, of ${generations} (settings: generations=)`];
+  if (next === null && generation < last && (verdict === 'pass' || verdict === 'xfail'))
+    return ['fail', `it ended before the last of ${generations} generations`];
+  return [verdict, detail];
 }
 
 /** No KTAP at all: a program of the old kind, whose exit code is its word. */

@@ -144,6 +144,26 @@ export const guestSchema = z.object({
   cmdline: z.string(),
 });
 
+/** What came of a test on one of the kernels that it went through. */
+export const generationSchema = z.object({
+  /** 0 is the kernel that was booted. */
+  generation: count,
+  /** `uname -r`; null if it did not come up. */
+  release: z.string().nullable(),
+  /** How it came: from the guest's start, by kexec, by a panic into the crash kernel, by a reset of the machine. */
+  by: z.enum(['boot', 'kexec', 'panic', 'reboot']),
+  verdict: verdictSchema,
+  detail: z.string(),
+  /** From the order to leave the kernel before to this one's agent's first word, host time; null if nobody ordered it. */
+  blackout_ms: milliseconds.nullable(),
+  /** CLOCK_BOOTTIME at that word, guest time; null if it never came. */
+  boot_ms: milliseconds.nullable(),
+  duration_ms: milliseconds,
+  console: z.string(),
+  kmsg: z.string(),
+  output: z.string(),
+});
+
 /** One test program run in one guest. */
 export const testSchema = z.object({
   suite: z.string(),
@@ -167,6 +187,8 @@ export const testSchema = z.object({
   artifacts: z.array(z.string()),
   /** A command line that runs this test again. */
   reproduce: z.string().nullable(),
+  /** Of a test that went through several kernels: each of them, in their order. */
+  generations: z.array(generationSchema).optional(),
 });
 
 /** One series on one base with one config: one build. */
@@ -301,6 +323,7 @@ export type CaseResult = z.infer<typeof caseSchema>;
 export type SplatResult = z.infer<typeof splatSchema>;
 export type GuestResult = z.infer<typeof guestSchema>;
 export type TestResult = z.infer<typeof testSchema>;
+export type GenerationResult = z.infer<typeof generationSchema>;
 export type JobResult = z.infer<typeof jobSchema>;
 export type Repeat = z.infer<typeof repeatSchema>;
 export type Results = z.infer<typeof resultsSchema>;

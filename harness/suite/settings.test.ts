@@ -45,7 +45,11 @@ for (const [line, problem] of [
   ['memory=1T', /not a size/],
   ['memory=', /not a size/],
   ['isolation=guest', /isolation=guest is none of test, case, suite, boot/],
-  ['Timeout=5', /unknown key "Timeout" \(known: timeout, memory, cpus, cmdline, isolation, kernel\)/],
+  [
+    'Timeout=5',
+    /unknown key "Timeout" \(known: timeout, memory, cpus, cmdline, isolation, kernel, generations\)/,
+  ],
+  ['generations=0', /generations=0 is not a whole number from 1 to 10000/],
   ['kernel=zImage', /kernel=zImage is none of vmlinux, bzImage/],
   [`cmdline=${'é'.repeat(513)}`, /longer than 1,024 bytes/],
 ] as const) {

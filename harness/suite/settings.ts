@@ -20,6 +20,8 @@ export type Settings = {
   cmdline?: string;
   isolation?: Isolation;
   kernel?: KernelFile;
+  /** Kernels that the test goes through: the one that is booted, and those that follow it by kexec. */
+  generations?: number;
 };
 
 /**
@@ -42,6 +44,7 @@ const readers: { [K in keyof Settings]-?: (where: string, value: string) => Sett
   cmdline,
   isolation: (where, value) => oneOf(isolations, where, 'isolation', value),
   kernel: (where, value) => oneOf(kernelFiles, where, 'kernel', value),
+  generations: (where, value) => number(where, 'generations', value, 1, 10_000),
 };
 
 /** Parse `key=value` lines as kselftest's runner reads them; `#` begins a comment line. `file` is for messages. */

@@ -3,11 +3,14 @@
 #define _GNU_SOURCE
 #include <errno.h>
 #include <stdlib.h>
+#include <linux/reboot.h>
 #include <string.h>
+#include <sys/reboot.h>
 
 #include "clock.h"
 #include "commands.h"
 #include "control.h"
+#include "kmsg.h"
 #include "log.h"
 #include "ports.h"
 #include "shell.h"
@@ -26,6 +29,7 @@ static void get(int64_t id, struct json_object *message);
 static void window(int64_t id, struct json_object *message);
 static void shell(int64_t id, struct json_object *message);
 static void ping(int64_t id, struct json_object *message);
+static void leave(int64_t id, struct json_object *message);
 static void say_bye(int64_t id, struct json_object *message);
 
 static const struct {
@@ -40,6 +44,7 @@ static const struct {
 	{ "window", window },
 	{ "shell", shell },
 	{ "ping", ping },
+	{ "leave", leave },
 	{ "poweroff", say_bye },
 };
 
@@ -98,6 +103,7 @@ static void setup(int64_t id, struct json_object *message)
 		send_error(id, "setup: %s", error);
 	else
 		send_ready(id);
+	kmsg_go_on();
 }
 
 static void run(int64_t id, struct json_object *message)
@@ -106,6 +112,8 @@ static void run(int64_t id, struct json_object *message)
 	const char *error;
 	int args;
 
+	json_integer(message, "generation", &order.generation);
+	json_integer(message, "generations", &order.generations);
 	order.path = json_string(message, "path");
 	order.cwd = json_string(message, "cwd");
 	args = json_strings(message, "args", &order.args);
@@ -192,6 +200,21 @@ static void ping(int64_t id, struct json_object *order)
 	json_add_integer(message, "id", id);
 	json_add_integer(message, "uptime_ms", (int64_t)uptime_ms());
 	control_send();
+}
+
+/* If it works, the next kernel's hello is the answer. */
+static void leave(int64_t id, struct json_object *message)
+{
+	const char *how = test_has_left();
+
+	(void)message;
+	if (!how) {
+		send_error(id, "leave: no test wants to");
+		return;
+	}
+	ports_flush_all(LAST_WORDS_MS);
+	reboot(strcmp(how, "kexec") == 0 ? LINUX_REBOOT_CMD_KEXEC : LINUX_REBOOT_CMD_RESTART);
+	send_error(id, "leave: %s: %s", how, strerror(errno));
 }
 
 static void say_bye(int64_t id, struct json_object *message)

@@ -127,6 +127,10 @@ void control_send(void)
 
 void send_hello(void)
 {
+	/* The kernel before may have died within a line. */
+	if (system_generation() > 0)
+		queue_put(&control_port.out, "\n", 1);
+
 	struct json_writer *hello = control_message("hello");
 	struct utsname name;
 	struct sysinfo info;
@@ -134,6 +138,7 @@ void send_hello(void)
 	uname(&name);
 	sysinfo(&info);
 	json_add_integer(hello, "protocol", PROTOCOL);
+	json_add_integer(hello, "generation", system_generation());
 	json_add_string(hello, "release", name.release);
 	json_add_string(hello, "machine", name.machine);
 	json_add_string(hello, "cmdline", system_command_line());

@@ -17,6 +17,7 @@
 /* Held open: a test may unmount /dev. */
 static int kmsg = -1;
 static uint64_t next;
+static bool held;
 
 static void note_number(const char *record);
 
@@ -31,7 +32,7 @@ bool kmsg_forward(void)
 {
 	static char record[RECORD_MAX + 1];
 
-	while (kmsg >= 0) {
+	while (kmsg >= 0 && !held) {
 		ssize_t length;
 
 		if (queue_space(&kmsg_port.out) < RECORD_MAX)
@@ -51,6 +52,16 @@ bool kmsg_forward(void)
 		queue_put(&kmsg_port.out, record, (size_t)length);
 	}
 	return true;
+}
+
+void kmsg_hold(void)
+{
+	held = true;
+}
+
+void kmsg_go_on(void)
+{
+	held = false;
 }
 
 /* A record begins "priority,number,...". */
@@ -81,5 +92,5 @@ struct pollfd kmsg_poll(void)
 {
 	bool room = queue_space(&kmsg_port.out) >= RECORD_MAX;
 
-	return (struct pollfd){ .fd = room ? kmsg : -1, .events = POLLIN };
+	return (struct pollfd){ .fd = room && !held ? kmsg : -1, .events = POLLIN };
 }

@@ -18,6 +18,10 @@ void kmsg_open(void);
 /* Moves records to their port while it takes them. True: the log holds no more. */
 bool kmsg_forward(void);
 
+/* Nothing is moved until kmsg_go_on(). */
+void kmsg_hold(void);
+void kmsg_go_on(void);
+
 /* The number of the record that would come next after those forwarded. */
 uint64_t kmsg_next(void);
 

@@ -19,6 +19,7 @@
 #include "clock.h"
 #include "commands.h"
 #include "control.h"
+#include "kiln_wish.h"
 #include "kmsg.h"
 #include "log.h"
 #include "ports.h"
@@ -30,7 +31,11 @@
 /* So many at a time: a test that forks without end must not hold the loop. */
 #define REAP_AT_ONCE 1000
 
+/* What the test asked for with a signal, see kiln_wish.h; 0: nothing. */
+static volatile sig_atomic_t wish;
+
 static void take_signals(void);
+static void hear_wish(void);
 static void take_precedence(void);
 static bool reap_children(void);
 static void sleep_until_work(bool again);
@@ -46,6 +51,9 @@ int main(void)
 		shell_run();
 
 	ports_open();
+	/* The host has to know first that this is another kernel's log. */
+	if (system_generation() > 0)
+		kmsg_hold();
 	test_prepare();
 	send_hello();
 
@@ -53,6 +61,7 @@ int main(void)
 		ports_flush();
 		bool again = reap_children();
 
+		hear_wish();
 		commands_carry_out();
 		kmsg_forward();
 		test_forward_output();
@@ -68,21 +77,39 @@ static void woken(int signal)
 	(void)signal;
 }
 
+static void wished(int signal, siginfo_t *info, void *context)
+{
+	(void)signal;
+	(void)context;
+	if (info->si_code == SI_QUEUE)
+		wish = info->si_value.sival_int;
+}
+
 /*
  * The kernel delivers no signal to PID 1 that it has no handler for, so only
- * SIGCHLD (to wake poll) needs one. It is blocked except in ppoll(): no wake-up
- * can fall between looking for work and sleeping.
+ * SIGCHLD (to wake poll) and a test's wish need one. They are blocked except in
+ * ppoll(): no wake-up can fall between looking for work and sleeping.
  */
 static void take_signals(void)
 {
 	struct sigaction on_child = { .sa_handler = woken };
-	sigset_t child;
+	struct sigaction on_wish = { .sa_sigaction = wished, .sa_flags = SA_SIGINFO };
+	sigset_t ours;
 
 	sigaction(SIGCHLD, &on_child, NULL);
-	sigemptyset(&child);
-	sigaddset(&child, SIGCHLD);
-	sigprocmask(SIG_BLOCK, &child, NULL);
+	sigaction(KILN_WISH_SIGNAL, &on_wish, NULL);
+	sigemptyset(&ours);
+	sigaddset(&ours, SIGCHLD);
+	sigaddset(&ours, KILN_WISH_SIGNAL);
+	sigprocmask(SIG_BLOCK, &ours, NULL);
 	catch_own_faults();
+}
+
+static void hear_wish(void)
+{
+	if (wish)
+		test_leave(wish & KILN_WISH_REBOOT ? "reboot" : "kexec", wish & KILN_WISH_GENERATION);
+	wish = 0;
 }
 
 /*

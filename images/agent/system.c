@@ -298,6 +298,13 @@ const char *system_option_value(const char *name)
 	return NULL;
 }
 
+int system_generation(void)
+{
+	const char *value = system_option_value("kiln.generation");
+
+	return value ? atoi(value) : 0;
+}
+
 const char *system_set_clock(const char *decimal_ns)
 {
 	unsigned long long ns;

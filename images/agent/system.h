@@ -24,6 +24,9 @@ bool system_option(const char *name, const char *value);
 /* What follows `name=` there, up to the next blank, or NULL. */
 const char *system_option_value(const char *name);
 
+/* Of this kernel: 0 after a boot, one more after each kexec of a test (kiln.generation=). */
+int system_generation(void);
+
 /* Both return NULL or what is wrong. */
 const char *system_set_clock(const char *decimal_ns);
 const char *system_add_entropy(const char *hex);

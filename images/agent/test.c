@@ -31,11 +31,15 @@
 /* The child's exit code where exec failed, as shells have it. */
 #define NOT_STARTED 127
 
+static char generation_text[48], generations_text[48];
+
 static char *const environment[] = {
 	"PATH=/bin:/sbin:/usr/bin:/usr/sbin",
 	"HOME=/root",
 	"TERM=linux",
 	"KILN_ARTIFACTS=" ARTIFACTS,
+	generation_text,
+	generations_text,
 	NULL,
 };
 
@@ -46,6 +50,8 @@ static struct {
 		RUNNING,
 		ENDING,		/* all is killed; the last processes go */
 		DRAINING,	/* what they wrote is forwarded */
+		LEAVING,	/* the same, but they live on */
+		LEFT,		/* the host may send the guest to the next kernel */
 	} stage;
 	uint64_t deadline;	/* of the stage */
 	int64_t id, timeout_ms;
@@ -77,6 +83,7 @@ static void end_processes(const char *how);
 static bool nobody_is_left(void);
 static void settle(void);
 static void finish(void);
+static void send_end(void);
 static unsigned int count_files(int parent, const char *name, int depth);
 static void close_one(int *fd);
 
@@ -130,6 +137,8 @@ static const char *copy_order(const struct test_order *order)
 		at += size;
 	}
 	test.argv[order->arg_count + 1] = NULL;
+	snprintf(generation_text, sizeof(generation_text), "KILN_GENERATION=%lld", (long long)order->generation);
+	snprintf(generations_text, sizeof(generations_text), "KILN_GENERATIONS=%lld", (long long)order->generations);
 	test.cwd = text;
 	test.id = order->id;
 	test.timeout_ms = order->timeout_ms;
@@ -165,14 +174,34 @@ bool test_kill(void)
 		return true;
 	case ENDING:
 	case DRAINING:
+	case LEAVING:
 		return true;
+	case LEFT:
+		return false;
 	}
 	return false;
 }
 
 bool test_is_on(void)
 {
-	return test.stage != IDLE;
+	return test.stage != IDLE && test.stage != LEFT;
+}
+
+void test_leave(const char *how, int generation)
+{
+	if (test.stage != RUNNING)
+		return;
+	test.duration = now_ms() - test.started;
+	test.how = how;
+	test.status = generation;
+	mark_log("leaves this kernel");
+	test.stage = LEAVING;
+	test.deadline = now_ms() + SETTLE_MS;
+}
+
+const char *test_has_left(void)
+{
+	return test.stage == LEFT ? test.how : NULL;
 }
 
 void test_step(void)
@@ -194,6 +223,16 @@ void test_step(void)
 			test.deadline = NEVER;
 		if (output_empty && (log_empty || test.deadline == NEVER))
 			finish();
+	}
+	if (test.stage == LEAVING) {
+		bool output_empty = test_forward_output();
+
+		/* Those that live on may print for ever. */
+		if ((kmsg_forward() && output_empty) || late) {
+			send_end();
+			test.stage = LEFT;
+			test.deadline = NEVER;
+		}
 	}
 }
 
@@ -384,10 +423,21 @@ static void settle(void)
 
 static void finish(void)
 {
-	struct json_writer *message = control_message("end");
-
 	/* What its dead processes had still to say on the console, for ever perhaps. */
 	tcflush(STDERR_FILENO, TCOFLUSH);
+	send_end();
+
+	close_one(&test.output);
+	close_one(&test.exec_error);
+	close_one(&test.artifacts);
+	test.pid = 0;
+	test.stage = IDLE;
+}
+
+static void send_end(void)
+{
+	struct json_writer *message = control_message("end");
+
 	json_add_integer(message, "id", test.id);
 	json_add_string(message, "how", test.how);
 	json_add_integer(message, "status", test.status);
@@ -397,12 +447,6 @@ static void finish(void)
 	json_add_integer(message, "leftovers", test.leftovers);
 	json_add_integer(message, "artifacts", test.artifacts < 0 ? 0 : count_files(test.artifacts, ".", 0));
 	control_send();
-
-	close_one(&test.output);
-	close_one(&test.exec_error);
-	close_one(&test.artifacts);
-	test.pid = 0;
-	test.stage = IDLE;
 }
 
 static unsigned int count_files(int parent, const char *name, int depth)

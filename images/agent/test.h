@@ -15,6 +15,8 @@ struct test_order {
 	const char *const *args;
 	size_t arg_count;
 	int64_t timeout_ms;
+	/* Of how many kernels this is which, for the test to know. */
+	int64_t generation, generations;
 };
 
 /* Makes what the next test needs. Slow; best before anybody waits. */
@@ -26,6 +28,12 @@ const char *test_start(const struct test_order *order);
 /* Ends the test now; false if none is running. */
 bool test_kill(void);
 bool test_is_on(void);
+
+/* The test is over on this kernel, and wants to go on in the next one; `how` to get
+ * there is a string constant. Its processes run on. */
+void test_leave(const char *how, int generation);
+/* All that it said is handed over: NULL if not, else `how`. */
+const char *test_has_left(void);
 
 /* Takes the test one or more stages further if it is time. */
 void test_step(void);

@@ -1,0 +1,49 @@
+// SPDX-License-Identifier: MIT
+// Pure: what came of a test on each of the kernels that it went through → its result.
+import { isBad, worst } from './judge.ts';
+import type { GenerationResult, TestResult } from './schema.ts';
+
+/** A test on one kernel. */
+export type Passage = Pick<GenerationResult, 'release' | 'by' | 'blackout_ms'> & { result: TestResult };
+
+/** One result of several; the guest's logs that it shows are those of the kernel that decided. */
+export function mergeGenerations(passages: Passage[]): TestResult {
+  const results = passages.map(({ result }) => result);
+  const decisive = worst(results);
+  const number = results.indexOf(decisive);
+  const isGood = !isBad(decisive.verdict);
+  const name = (index: number) => `generation ${index}`;
+  return {
+    ...results[0]!,
+    verdict: decisive.verdict,
+    detail: isGood && decisive.detail === '' ? '' : `${name(number)}: ${decisive.detail}`,
+    cases: results.flatMap(({ cases }, index) =>
+      cases.map((one) => ({ ...one, name: `${name(index)} > ${one.name}` })),
+    ),
+    splats: results.flatMap(({ splats }) => splats),
+    problems: results.flatMap(({ problems }, index) => problems.map((text) => `${name(index)}: ${text}`)),
+    duration_ms: results.reduce((sum, { duration_ms }) => sum + duration_ms, 0),
+    guest: isGood ? results[0]!.guest : decisive.guest,
+    artifacts: results.flatMap(({ artifacts }) => artifacts),
+    reproduce: decisive.reproduce,
+    generations: passages.map(describe),
+  };
+}
+
+function describe({ release, by, blackout_ms, result }: Passage, generation: number): GenerationResult {
+  const { verdict, detail, boot_ms, duration_ms, guest } = result;
+  const { console = '', kmsg = '', output = '' } = guest ?? {};
+  return {
+    generation,
+    release,
+    by,
+    verdict,
+    detail,
+    blackout_ms,
+    boot_ms,
+    duration_ms,
+    console,
+    kmsg,
+    output,
+  };
+}
