@@ -1,0 +1,91 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * What the programs of this suite share.
+ *
+ * Each is one test over several kernels: main() is called anew in each of them,
+ * finds in guestmemfs what it left there, and prints a KTAP document of its
+ * own.  The memory is the one that "settings" puts on the command line.
+ *
+ * Functions return a value, or -errno.
+ */
+#ifndef LIVEUPDATE_H
+#define LIVEUPDATE_H
+
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdbool.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/mount.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <sys/vfs.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <kiln.h>
+
+#define GM	"/tmp/gm"
+
+#define KiB	1024UL
+#define MiB	(1024 * KiB)
+#define PAGE	(4 * KiB)
+#define BLOCK	(2 * MiB)
+
+/*
+ * What happens after the call that caused it returned, happens within this
+ * time, even under emulation.
+ */
+#define PATIENCE_MS	30000
+
+#define EVENTUALLY(condition) ({					\
+	int _left = PATIENCE_MS;					\
+	bool _ok;							\
+	while (!(_ok = (condition)) && _left-- > 0)			\
+		usleep(1000);						\
+	_ok;								\
+})
+
+static inline long or_errno(long result)
+{
+	return result < 0 ? -errno : result;
+}
+
+/*
+ * Mount guestmemfs at GM: formatted in generation 0, and as it was found in
+ * those after it.
+ */
+int mount_gm(void);
+
+/* The number after "liveupdate.<name>=" on the kernel's command line. */
+unsigned long knob(const char *name, unsigned long otherwise);
+
+int open_or_create(const char *path);
+
+/* Create a file of a size and return a descriptor of it. */
+int make_sized(const char *path, size_t size);
+
+/* Map all of a file, shared; NULL if that fails or it has another size. */
+void *map_file(const char *path, size_t size);
+
+bool exists(const char *path);
+
+/* The size of a file. */
+long size_of(const char *path);
+
+uint64_t rdtsc(void);
+
+uint64_t random_number(void);
+
+/* A good mixture of two numbers. */
+uint64_t mix(uint64_t a, uint64_t b);
+
+/* Seconds since the kernel's clock started; when it started process 1. */
+double seconds_of_kernel(void);
+double seconds_to_init(void);
+
+#endif
