@@ -43,8 +43,8 @@
 
 enum inner_trouble {
 	NO_TROUBLE,
-	WORD_LOST,	/* has the value of the pass before: a lost write */
-	WORD_REPLAYED,	/* has its next value already: a write done twice */
+	WORD_LOST,	/* has a value of an earlier pass: a lost write */
+	WORD_REPLAYED,	/* has a later value already: a write done twice */
 	WORD_DAMAGED,	/* has a value that it never had */
 	REGISTERS_OLD,	/* progress in registers and in memory differ */
 	XMM_CHANGED,

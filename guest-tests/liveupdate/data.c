@@ -1,0 +1,393 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Files over generations of kernels: nothing is lost, nothing is invented.
+ *
+ * What is to be there in a generation follows from a seed that is drawn in the
+ * first one.  In each, about a quarter of the files are changed; all others stay
+ * as they are, some of them from the beginning.
+ *
+ * Knob: liveupdate.generations= kernels after the first one.
+ */
+#include <dirent.h>
+
+#include "../kselftest.h"
+#include "liveupdate.h"
+
+#define SLOTS		48
+#define FACTS		GM "/facts"
+#define TEMPORARY	GM "/temporary"
+
+/* What must be true of a file; of slot i, since a generation changed it. */
+struct file {
+	bool there;
+	char path[sizeof(GM) + 256];
+	unsigned int blocks;
+	mode_t mode;
+	uid_t uid;
+	gid_t gid;
+	struct timespec mtime;
+	uint64_t contents;
+};
+
+/* What is kept for the next generation, beside the files. */
+struct facts {
+	uint64_t seed;
+	uint64_t generation;
+	uint64_t digest;	/* of all files as they were found to be */
+	uint64_t free_blocks, free_inodes;
+};
+
+struct findings {
+	unsigned int missing, invented, attributes, contents;
+	uint64_t digest;
+};
+
+static struct facts *facts;
+
+static void result(bool ok, const char *name)
+{
+	ksft_test_result(ok, "%s\n", name);
+}
+
+/* ----- The model ----- */
+
+static uint64_t draw(unsigned int slot, unsigned int generation,
+		     unsigned int what)
+{
+	return mix(mix(facts->seed, generation), slot * 64 + what);
+}
+
+static bool is_changed(unsigned int slot, unsigned int generation)
+{
+	return !generation || draw(slot, generation, 0) % 4 == 0;
+}
+
+static unsigned int changed_in(unsigned int slot, unsigned int generation)
+{
+	while (!is_changed(slot, generation))
+		generation--;
+	return generation;
+}
+
+/* Unique by its beginning, and from 8 to 255 bytes long. */
+static void name_file(char *path, unsigned int slot, unsigned int generation)
+{
+	unsigned int length = 8 + draw(slot, generation, 1) % 248, i;
+	char *name = path + sprintf(path, GM "/");
+
+	i = sprintf(name, "%02u.%04u.", slot, generation);
+	for (; i < length; i++)
+		name[i] = "abcdefghijklmnopqrstuvwxyz -_\n\\\351"
+			  [draw(slot, generation, 2 + i % 8) >> i % 56 & 31];
+	name[i] = '\0';
+}
+
+static struct file file_of(unsigned int slot, unsigned int generation)
+{
+	static const unsigned int blocks[] = { 0, 1, 1, 2, 2, 3, 5, 9 };
+	unsigned int since = changed_in(slot, generation);
+	struct file file = {
+		.there = draw(slot, since, 10) % 6 != 0,
+		.blocks = blocks[draw(slot, since, 11) % 8],
+		.mode = draw(slot, since, 12) & 0777,
+		.uid = draw(slot, since, 13) % 100000,
+		.gid = draw(slot, since, 14) % 100000,
+		.mtime.tv_sec = draw(slot, since, 15) % 4000000000,
+		.mtime.tv_nsec = draw(slot, since, 16) % 1000000000,
+		.contents = draw(slot, since, 17),
+	};
+
+	name_file(file.path, slot, since);
+	return file;
+}
+
+/* Blocks that nobody ever writes to. */
+static bool is_hole(const struct file *file, unsigned int block)
+{
+	return mix(file->contents, block) % 4 == 0;
+}
+
+static uint64_t word_of(const struct file *file, uint64_t index)
+{
+	uint64_t word = (file->contents + index) * 0x9e3779b97f4a7c15;
+
+	return word ^ word >> 29;
+}
+
+/* ----- Making it so ----- */
+
+static int fill(const struct file *file, uint64_t *words)
+{
+	const uint64_t per_block = BLOCK / sizeof(*words);
+	uint64_t i;
+
+	for (i = 0; i < file->blocks * per_block; i++) {
+		if (is_hole(file, i / per_block))
+			i += per_block - 1;
+		else
+			words[i] = word_of(file, i);
+	}
+	return munmap(words, file->blocks * BLOCK);
+}
+
+/* Give an open, empty file all that it must have, but the name. */
+static int furnish(int fd, const struct file *file)
+{
+	struct timespec times[2] = { file->mtime, file->mtime };
+	void *at;
+
+	if (ftruncate(fd, file->blocks * BLOCK))
+		return -errno;
+	if (file->blocks) {
+		at = mmap(NULL, file->blocks * BLOCK, PROT_READ | PROT_WRITE,
+			  MAP_SHARED, fd, 0);
+		if (at == MAP_FAILED || fill(file, at))
+			return -errno;
+	}
+	if (fchown(fd, file->uid, file->gid) || fchmod(fd, file->mode) ||
+	    futimens(fd, times))
+		return -errno;
+	return 0;
+}
+
+static int make(const char *path, const struct file *file)
+{
+	int fd = make_sized(path, 0), err;
+
+	if (fd < 0)
+		return fd;
+	err = furnish(fd, file);
+	close(fd);
+	return err;
+}
+
+/* The old file gets the new name, and then loses all that it had. */
+static int refurbish(const struct file *old, const struct file *new)
+{
+	int fd, err;
+
+	if (rename(old->path, new->path))
+		return -errno;
+	fd = open(new->path, O_RDWR | O_TRUNC | O_CLOEXEC);
+	if (fd < 0)
+		return -errno;
+	err = furnish(fd, new);
+	close(fd);
+	return err;
+}
+
+/* The new file takes the place of the old one, and then its own. */
+static int replace(const struct file *old, const struct file *new)
+{
+	int err = make(TEMPORARY, new);
+
+	if (!err && (rename(TEMPORARY, old->path) ||
+		     rename(old->path, new->path)))
+		err = -errno;
+	return err;
+}
+
+static int change(unsigned int slot, unsigned int generation)
+{
+	struct file new = file_of(slot, generation), old = { };
+	uint64_t how = draw(slot, generation, 18) % 3;
+
+	if (generation)
+		old = file_of(slot, generation - 1);
+	if (old.there && new.there && how)
+		return how == 1 ? refurbish(&old, &new) : replace(&old, &new);
+	if (old.there && unlink(old.path))
+		return -errno;
+	return new.there ? make(new.path, &new) : 0;
+}
+
+static int change_some(unsigned int generation)
+{
+	unsigned int slot;
+	int err = 0;
+
+	for (slot = 0; !err && slot < SLOTS; slot++) {
+		if (is_changed(slot, generation))
+			err = change(slot, generation);
+		if (err)
+			ksft_print_msg("slot %u: %s\n", slot, strerror(-err));
+	}
+	return err;
+}
+
+/* ----- Looking whether it is so ----- */
+
+static bool contents_are_right(const struct file *file, const uint64_t *words,
+			       uint64_t *digest)
+{
+	const uint64_t per_block = BLOCK / sizeof(*words);
+	bool right = true;
+	uint64_t i;
+
+	for (i = 0; i < file->blocks * per_block; i++) {
+		uint64_t expected = is_hole(file, i / per_block) ?
+				    0 : word_of(file, i);
+
+		right = right && words[i] == expected;
+		*digest = (*digest ^ words[i]) * 0x100000001b3;
+	}
+	return right;
+}
+
+static bool attributes_are_right(const struct file *file, const struct stat *st)
+{
+	return st->st_mode == (S_IFREG | file->mode) &&
+	       st->st_uid == file->uid && st->st_gid == file->gid &&
+	       st->st_nlink == 1 &&
+	       st->st_size == (off_t)(file->blocks * BLOCK) &&
+	       st->st_mtim.tv_sec == file->mtime.tv_sec &&
+	       st->st_mtim.tv_nsec == file->mtime.tv_nsec;
+}
+
+static void look_at(const struct file *file, struct findings *found)
+{
+	struct stat st;
+	uint64_t *words;
+
+	if (stat(file->path, &st)) {
+		found->missing++;
+		return;
+	}
+	found->digest = mix(found->digest, st.st_ino);
+	found->digest = mix(found->digest, st.st_mode);
+	found->digest = mix(found->digest, st.st_ctim.tv_nsec);
+	if (!attributes_are_right(file, &st)) {
+		found->attributes++;
+		return;
+	}
+	if (!file->blocks)
+		return;
+	words = map_file(file->path, file->blocks * BLOCK);
+	if (!words || !contents_are_right(file, words, &found->digest))
+		found->contents++;
+	if (words)
+		munmap(words, file->blocks * BLOCK);
+}
+
+static unsigned int files_listed(void)
+{
+	unsigned int listed = 0;
+	DIR *dir = opendir(GM);
+
+	while (readdir(dir))
+		listed++;
+	closedir(dir);
+	return listed;
+}
+
+/* All files, against what must be there after a generation. */
+static struct findings look(unsigned int generation)
+{
+	unsigned int slot, expected = 3; /* ".", ".." and the facts */
+	struct findings found = { };
+
+	for (slot = 0; slot < SLOTS; slot++) {
+		struct file file = file_of(slot, generation);
+
+		if (!file.there)
+			continue;
+		expected++;
+		look_at(&file, &found);
+	}
+	found.invented = files_listed() - (expected - found.missing);
+	return found;
+}
+
+static bool space_adds_up(void)
+{
+	struct statfs fs;
+
+	return !statfs(GM, &fs) && fs.f_bfree == facts->free_blocks &&
+	       fs.f_ffree == facts->free_inodes;
+}
+
+static bool kernels_are_counted(unsigned int generation)
+{
+	char record[8192];
+	int log = open("/dev/kmsg", O_RDONLY | O_NONBLOCK | O_CLOEXEC);
+	bool counted = false;
+	ssize_t size;
+
+	while ((size = read(log, record, sizeof(record) - 1)) > 0) {
+		char *at;
+
+		record[size] = '\0';
+		at = strstr(record, "in use by kernel number ");
+		if (at)
+			counted = strtoul(at + 24, NULL, 10) == generation + 1;
+	}
+	close(log);
+	return counted;
+}
+
+/* ----- The generations ----- */
+
+static void look_back(unsigned int generation)
+{
+	struct findings found = look(generation - 1);
+
+	result(facts->generation == generation - 1,
+	       "the files are those of the generation before");
+	result(!found.missing, "no file is missing");
+	result(!found.invented, "no file is there that nobody made");
+	result(!found.attributes, "all files have their attributes");
+	result(!found.contents, "all files have their contents");
+	result(found.digest == facts->digest, "the digest is the same");
+	result(space_adds_up(), "free blocks and inodes are as many as before");
+	ksft_print_msg("missing %u, invented %d, attributes %u, contents %u\n",
+		       found.missing, (int)found.invented, found.attributes,
+		       found.contents);
+}
+
+static void prepare_next(unsigned int generation)
+{
+	int err = change_some(generation);
+	struct findings found = look(generation);
+	struct statfs fs;
+
+	result(!err, "some files are changed");
+	result(!found.missing && !found.invented && !found.attributes &&
+	       !found.contents, "the files are as they should be");
+	facts->digest = found.digest;
+	statfs(GM, &fs);
+	facts->free_blocks = fs.f_bfree;
+	facts->free_inodes = fs.f_ffree;
+	facts->generation = generation;
+}
+
+int main(void)
+{
+	unsigned int generation = kiln_generation();
+	bool last = generation >= knob("generations", 20);
+	int err = mount_gm();
+
+	ksft_print_header();
+	if (err == -ENODEV && !generation)
+		ksft_exit_skip("no guestmemfs\n");
+	ksft_set_plan(2 + (generation ? 8 : 0) + 2);
+	ksft_test_result(!err, "guestmemfs is mounted\n");
+	if (!generation)
+		close(make_sized(FACTS, BLOCK));
+	facts = map_file(FACTS, BLOCK);
+	ksft_test_result(facts, "the facts are there\n");
+	if (err || !facts)
+		ksft_exit_fail();
+	if (generation) {
+		result(kernels_are_counted(generation),
+		       "the kernels are counted");
+		look_back(generation);
+	} else {
+		facts->seed = random_number();
+	}
+	ksft_print_msg("seed %#lx\n", facts->seed);
+	prepare_next(generation);
+	if (last || ksft_get_fail_cnt())
+		ksft_finished();
+	ksft_print_cnts();
+	kexec_to(generation + 1);
+}
