@@ -86,15 +86,15 @@ static int write_tag(const char *path, unsigned int blocks, uint32_t tag)
 	return 0;
 }
 
-/* Every other file is open, and so an orphan for a moment. */
-static int remove_file(const char *path, const struct churn_file *file)
+/* The file is in use until the next one is removed, and so an orphan. */
+static int remove_file(const char *path)
 {
-	int fd = file->tags[0] % 2 ? open(path, O_RDWR | O_CLOEXEC) : -1;
-	int err = or_errno(unlink(path));
+	static int in_use = -1;
 
-	if (fd >= 0)
-		close(fd);
-	return err;
+	if (in_use >= 0)
+		close(in_use);
+	in_use = open(path, O_RDWR | O_CLOEXEC);
+	return or_errno(unlink(path));
 }
 
 static int perform(unsigned int worker, const struct churn_notes *note)
@@ -115,7 +115,7 @@ static int perform(unsigned int worker, const struct churn_notes *note)
 	case CHURN_WRITE:
 		return write_tag(path, after->blocks, after->tags[0]);
 	case CHURN_UNLINK:
-		return remove_file(path, &note->before[0]);
+		return remove_file(path);
 	case CHURN_RENAME:
 		return or_errno(rename(path, other));
 	case CHURN_EXCHANGE:

@@ -5,8 +5,6 @@
  * What is to be there in a generation follows from a seed that is drawn in the
  * first one.  In each, about a quarter of the files are changed; all others stay
  * as they are, some of them from the beginning.
- *
- * Knob: liveupdate.generations= kernels after the first one.
  */
 #include <dirent.h>
 
@@ -363,7 +361,7 @@ static void prepare_next(unsigned int generation)
 int main(void)
 {
 	unsigned int generation = kiln_generation();
-	bool last = generation >= knob("generations", 20);
+	bool last = generation + 1 >= kiln_generations();
 	int err = mount_gm();
 
 	ksft_print_header();

@@ -4,9 +4,8 @@
  * files as fast as they can.  The next one must find each of these operations
  * done or not done.
  *
- * A run is one interruption, at a random instant.  "panic" or "kexec" as the
- * argument, or liveupdate.panic=1 or 0 on the command line, chooses which; without
- * any, chance does.
+ * A run is one interruption, at a random instant.  liveupdate.panic= on the
+ * command line chooses which: 1 a panic, 0 kexec; without it, chance does.
  */
 #include "../kselftest.h"
 #include "churn_model.h"
@@ -20,12 +19,10 @@ static void result(bool ok, const char *name)
 	ksft_test_result(ok, "%s\n", name);
 }
 
-static bool is_to_panic(int argc, char **argv)
+static bool is_to_panic(void)
 {
 	unsigned long choice = knob("panic", 2);
 
-	if (argc > 1)
-		return !strcmp(argv[1], "panic");
 	return choice == 2 ? random_number() % 2 : choice;
 }
 
@@ -133,12 +130,12 @@ static void second_kernel(void)
 	ksft_finished();
 }
 
-int main(int argc, char **argv)
+int main(void)
 {
 	ksft_print_header();
 	if (kiln_generation())
 		second_kernel();
 	else
-		first_kernel(is_to_panic(argc, argv));
+		first_kernel(is_to_panic());
 	return KSFT_FAIL;
 }

@@ -7,8 +7,7 @@
  * then looks closer: the guest checks each word that it comes across, and the
  * VMM all of them by a replay of what the guest has computed.
  *
- * Knobs: liveupdate.generations= kernels after the first one, liveupdate.vm= MiB
- * of the machine.
+ * liveupdate.vm= on the command line is the memory of the machine in MiB.
  */
 #include <errno.h>
 
@@ -374,7 +373,7 @@ static void leave(void)
 int live_vm(unsigned int cpus)
 {
 	unsigned int generation = kiln_generation();
-	bool last = generation >= knob("generations", 10);
+	bool last = generation + 1 >= kiln_generations();
 	struct times at = { .main = rdtsc() };
 	int err = mount_gm();
 
