@@ -194,11 +194,18 @@ static void settle(struct churn_notes *note, const struct churn_file now[2])
 	barrier();
 }
 
+/* How often is what tried? */
+static const uint8_t operations[] = {
+	CHURN_CREATE, CHURN_CREATE, CHURN_RESIZE, CHURN_RESIZE, CHURN_RESIZE,
+	CHURN_WRITE, CHURN_WRITE, CHURN_WRITE, CHURN_UNLINK, CHURN_RENAME,
+	CHURN_RENAME, CHURN_EXCHANGE, CHURN_EXCHANGE, CHURN_CHMOD,
+};
+
 static void one_operation(unsigned int worker, uint64_t number)
 {
 	struct churn_notes *note = notes[worker];
 	uint32_t a = number % CHURN_SLOTS, b = number / 16 % CHURN_SLOTS;
-	uint32_t operation = 1 + number / 256 % (CHURN_OPERATIONS - 1);
+	uint32_t operation = operations[number / 256 % sizeof(operations)];
 	int err;
 
 	if (a == b)
@@ -279,9 +286,12 @@ static void read_tags(const char *path, struct churn_file *file,
 		for (unsigned int k = 0; k < WORDS_IN_BLOCK; k++) {
 			uint32_t tag = *word_of(at + i * BLOCK, k);
 
-			if (tag != either[i] && tag != or[i])
+			if (tag == either[i] || tag == or[i]) {
+				file->tags[i] = k ? file->tags[i] : tag;
+			} else {
+				file->tags[i] = tag;
 				*torn = true;
-			file->tags[i] = tag;
+			}
 		}
 	}
 	if (at)
