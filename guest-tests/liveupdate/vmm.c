@@ -62,6 +62,13 @@ static int open_vcpu(struct vm *vm, unsigned int number)
 	vcpu->fd = ioctl(vm->fd, KVM_CREATE_VCPU, number);
 	if (vcpu->fd < 0)
 		return -errno;
+	/*
+	 * To KVM the rate is what the kernel took it to be when it booted.  If
+	 * that was corrected since, by more than a little, then KVM's idea of
+	 * the guest's TSC, and so its timer, is wrong.  0 is what it is now.
+	 */
+	if (ioctl(vcpu->fd, KVM_SET_TSC_KHZ, 0))
+		return -errno;
 	vcpu->run = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED,
 			 vcpu->fd, 0);
 	return vcpu->run == MAP_FAILED ? -errno : 0;
@@ -261,9 +268,9 @@ int vm_create(struct vm *vm, unsigned int cpus, char *memory, size_t size)
 			err = set_cpuid(vm->vcpus[i].fd, cpuid, nr_cpuid);
 		if (!err)
 			err = start_vcpu(&vm->vcpus[i]);
-		/* 100 ticks a second. */
+		/* 40 ticks a second. */
 		if (!err)
-			put_cpu(vm, i, vm_tsc_rate(vm) * 10);
+			put_cpu(vm, i, vm_tsc_rate(vm) * 25);
 	}
 	return err;
 }
