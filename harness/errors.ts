@@ -69,6 +69,8 @@ export class KilnError extends Error {
 /** Any thrown value as an error that we understand; what we don't know is our own trouble. */
 export function asKilnError(error: unknown): KilnError {
   if (error instanceof KilnError) return error;
+  // The teardown failed too; what was first is why.
+  if (error instanceof SuppressedError) return asKilnError(error.suppressed);
   const node = error as NodeJS.ErrnoException;
   if (node?.name === 'AbortError') return interrupted(error);
   if (node?.code === 'ENOSPC')

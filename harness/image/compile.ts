@@ -9,6 +9,7 @@ import type { Kernel } from '../kernel/kernel.ts';
 import { ccacheEnvironment } from '../kernel/make.ts';
 import type { Suite } from '../suite/suite.ts';
 import type { Context } from '../util/context.ts';
+import { allEnded } from '../util/ended.ts';
 import { exec } from '../util/exec.ts';
 import { regularFiles } from '../util/files.ts';
 
@@ -94,13 +95,13 @@ async function compileAll(programs: Program[], context: Context): Promise<void> 
       done++;
     }
   };
-  await Promise.all(Array.from({ length: availableParallelism() }, worker));
+  await allEnded(Array.from({ length: availableParallelism() }, worker));
 }
 
 /** Object by object through ccache, then one link. Objects have the program's name in theirs: helpers are shared. */
 async function compileOne(program: Program, context: Context): Promise<void> {
   const { dir, flags, output } = program;
-  const objects = await Promise.all(
+  const objects = await allEnded(
     program.sources.map(async (source) => {
       const object = `${basename(output)}.${basename(source)}.o`;
       await gcc(program, ['ccache', 'gcc', ...flags, '-c', source, '-o', object], context);

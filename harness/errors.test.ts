@@ -1,0 +1,9 @@
+// SPDX-License-Identifier: MIT
+import test from 'ava';
+import { asKilnError, KilnError } from './errors.ts';
+
+test('what a failed teardown would hide is told', (t) => {
+  const first = new KilnError('does-not-build', 'a typo');
+  t.is(asKilnError(new SuppressedError(new Error('not empty'), first)), first);
+  t.regex(asKilnError(new SuppressedError(new Error('b'), new Error('the first'))).message, /the first/);
+});
