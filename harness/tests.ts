@@ -113,7 +113,7 @@ function requestFor(
 }
 
 /** The kernels of --next in turn. What it boots is small: the agent and the one test program. */
-function nextKernel({ next }: Built, test: string, generation: number): NextKernel {
+export function nextKernel({ next }: Built, test: string, generation: number): NextKernel {
   const kernel = next.kernels[(generation - 1) % next.kernels.length]!;
   const initramfs = next.images.get(test);
   if (!initramfs) throw new Error(`no image was made for the next kernel of ${test}`);
