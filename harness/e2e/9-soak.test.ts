@@ -1,13 +1,16 @@
 // SPDX-License-Identifier: MIT
 // The same again and again: short in `make check`, long in `make soak`.
 import { join } from 'node:path';
-import test from 'ava';
+import test, { type ExecutionContext } from 'ava';
 import { paths } from '../paths.ts';
 import { canaries, canaryDirs, canaryVerdicts } from './canaries.ts';
-import { besideDefaults, kiln, kilnTest, verdicts } from './kiln.ts';
+import { besideDefaults, find, kiln, kilnTest, verdicts } from './kiln.ts';
 
 const forks = Number(process.env.KILN_SOAK_FORKS ?? 50);
 const rounds = Number(process.env.KILN_SOAK_ROUNDS ?? 1);
+const interruptions = Number(process.env.KILN_SOAK_INTERRUPTIONS ?? 10);
+/** What `make check` has elsewhere, or not at all. */
+const isLong = process.env.KILN_SOAK_INTERRUPTIONS !== undefined;
 const day = 86_400_000;
 
 test.serial(`${forks} forks of one guest all come to life`, async (t) => {
@@ -41,3 +44,49 @@ test.serial(`canaries beside good tests, ${rounds} times: no wrong verdict`, asy
       t.log(`round ${round} of ${rounds}: ${results.duration_ms} ms`);
     });
 });
+
+/** `kiln repeat`: none of so many fails. */
+async function repeat(t: ExecutionContext, name: string, times: number): Promise<void> {
+  t.timeout(day);
+  const { stdout, stderr } = await kiln(['repeat', name, '--times', String(times), '--json']);
+  const { failed, of, reasons } = JSON.parse(stdout);
+  t.is(of, times, stderr);
+  t.is(failed, 0, JSON.stringify(reasons));
+}
+
+test.serial(`${interruptions} kernels that end while files change: nothing is lost`, async (t) => {
+  await repeat(t, 'liveupdate/interrupted', interruptions);
+});
+
+if (isLong) {
+  test.serial('20 kernels after one another, and a virtual machine over 10', async (t) => {
+    t.timeout(day);
+    const go = (generations: string, ...names: string[]) =>
+      kilnTest([...names.map((name) => `liveupdate/${name}`), '--generations', generations], (ran) =>
+        t.is(ran.exitCode, 0, ran.stdout),
+      );
+    await go('21', 'data', 'churn');
+    await go('11', 'vm_one_cpu', 'vm_two_cpus');
+  });
+
+  test.serial('files outlast a kernel that knows nothing of them', async (t) => {
+    t.timeout(day);
+    const { stdout } = await kiln(['build', '--no-series']);
+    const args = ['liveupdate/data', '--generations', '5', '--next', stdout.trim(), '--next', 'same'];
+    await kilnTest(args, (ran) => {
+      t.is(ran.exitCode, 0, ran.stdout);
+      const cases = find(ran.results, 'liveupdate/data').cases.map(({ name }) => name);
+      const passed = cases.filter((name) => name.endsWith('knows nothing of guestmemfs'));
+      t.is(passed.length, 2);
+    });
+  });
+
+  test.serial('damaged metadata, by the thousand', async (t) => {
+    await repeat(t, 'guestmemfs/superblock', 10);
+  });
+
+  test.serial('half an hour of races', async (t) => {
+    await repeat(t, 'msharefs/races', 40);
+    await repeat(t, 'guestmemfs/races', 10);
+  });
+}
