@@ -81,6 +81,8 @@ function merge(request: TrialRequest, names: string[], results: TestResult[]): T
     job: request.job,
     verdict: decisive.verdict,
     detail,
+    tempo: decisive.tempo,
+    time: decisive.time,
     cases: results.flatMap((result, index) => casesOf(result, names[index]!)),
     splats: results.flatMap(({ splats }) => splats),
     problems,

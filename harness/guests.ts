@@ -1,9 +1,13 @@
 // SPDX-License-Identifier: MIT
 // Where tests get their guests from: forked or booted, so many at once, the next ones started ahead.
+import { dirname } from 'node:path';
 import { HeldBack, type Listener, type Loss, Session } from './channel/session.ts';
+import { explain } from './channel/silence.ts';
 import { type BootLogs, BootLost, startFork, type Template } from './channel/template.ts';
 import { type Guest, startGuest } from './guest/guest.ts';
+import type { Hang } from './guest/hang.ts';
 import type { Machine } from './guest/machine.ts';
+import type { Load } from './guest/pace.ts';
 import { thaw } from './guest/snapshot.ts';
 import { Templates } from './templates.ts';
 import type { Context } from './util/context.ts';
@@ -25,9 +29,13 @@ type Found = {
   startMs: number;
   /** What a fork's template said while it booted. */
   logs: BootLogs | null;
+  /** What a guest that did not come up was found to do, if it was silent. */
+  hang: Hang | null;
+  /** How much of the host it had until its agent's first word (a fork's: its template). */
+  load: Load;
 } & ({ guest: Guest; session: Session; loss: null } | { guest: null; session: null; loss: Loss });
 
-/** Milliseconds of host time. Generous: a loaded machine without KVM is slow, and a guest that lives says so. */
+/** Milliseconds that the host leaves the guest (guest/pace.ts). Generous: a machine without KVM is slow. */
 export const deadlines = { boot: 120_000, setup: 20_000 };
 /** MiB that QEMU takes beside the guest's memory. */
 const overhead = 96;
@@ -37,6 +45,7 @@ const nowhere = {
   bootMs: null,
   release: null,
   startMs: 0,
+  load: { elapsed: 0, lost: 0, stopped: 0 },
   guest: null,
   session: null,
 };
@@ -96,9 +105,9 @@ export class Guests implements AsyncDisposable {
       return fork ?? (await this.#boot(machine, collector));
     } catch (error) {
       if (!(error instanceof BootLost)) throw error;
-      const { logs, loss, argv } = error;
+      const { logs, loss, hang, argv } = error;
       retell(logs, collector);
-      return { ...nowhere, argv, logs, loss };
+      return { ...nowhere, argv, logs, loss, hang };
     }
   }
 
@@ -107,17 +116,19 @@ export class Guests implements AsyncDisposable {
     const guest = await startGuest(machine, this.#context.signal);
     const session = new Session(guest, collector);
     const hello = await session.hello(deadlines.boot);
+    const load = guest.pace.load();
     const loss = hello.loss ?? (await session.setup(deadlines.setup)).loss ?? null;
     const bootMs = hello.message?.boot_ms ?? null;
     const startMs = performance.now() - started;
     const release = hello.message?.release ?? null;
-    const rest = { origin: 'boot' as const, argv: guest.argv, bootMs, release, startMs, logs: null };
-    if (!loss) return { ...rest, guest, session, loss };
+    const rest = { origin: 'boot' as const, argv: guest.argv, bootMs, release, startMs, load, logs: null };
+    if (!loss) return { ...rest, guest, session, loss, hang: null };
+    const explained = await explain(loss, guest, session, dirname(machine.kernel));
     // All that it said is evidence.
     guest.kill();
     await guest.exited;
     this.#end(guest);
-    return { ...rest, guest: null, session: null, loss };
+    return { ...rest, guest: null, session: null, ...explained };
   }
 
   /** null if it can't be forked. */
@@ -147,7 +158,7 @@ export class Guests implements AsyncDisposable {
       await thaw(guest);
       const { loss } = await session.setup(deadlines.setup);
       if (loss) throw new Error(`a fork did not answer (${loss.why})`);
-      const { logs, bootMs } = template;
+      const { logs, bootMs, load } = template;
       retell(logs, collector);
       held.release(collector);
       session.tell(collector);
@@ -158,9 +169,11 @@ export class Guests implements AsyncDisposable {
         release: template.release,
         startMs: performance.now() - since,
         logs,
+        load,
         guest,
         session,
         loss: null,
+        hang: null,
       };
     } catch (error) {
       this.#end(guest);

@@ -8,13 +8,14 @@ import { asKilnError } from './errors.ts';
 import { qemuVersion } from './guest/accelerator.ts';
 import { guestArgv, type Machine } from './guest/machine.ts';
 import { findSplats } from './results/splat.ts';
+import { describeLoad, mayBeHosts } from './results/tempo.ts';
 import type { Context } from './util/context.ts';
 import { aside, makeDirectory } from './util/files.ts';
 import { contentKey } from './util/hash.ts';
 import { lock } from './util/lock.ts';
 
 /** Raised when a template that an older Kiln has made would not do any more. */
-const layout = 'template 1';
+const layout = 'template 2';
 /** Bytes on disk that templates may take together; those used longest ago go first. */
 const budget = 4 * 2 ** 30;
 
@@ -101,12 +102,24 @@ export class Templates implements AsyncDisposable {
   async #make(dir: string, machine: Machine): Promise<Template | null> {
     this.#context.progress('booting a guest to fork from');
     await mkdir(join(dir, '..'), { recursive: true });
+    const first = await this.#bootInto(dir, machine);
+    const again = first && mayBeHosts(findSplats(first.logs.records), first.load);
+    if (again) {
+      const what = findSplats(first.logs.records)[0]?.title;
+      const why = `its boot complained (${what}) while ${describeLoad(first.load)}`;
+      this.#context.note('warn', `a guest to fork from was booted once more: ${why}`);
+    }
+    const template = again ? await this.#bootInto(dir, machine) : first;
+    await evict(join(dir, '..'), budget, dir);
+    return template;
+  }
+
+  async #bootInto(dir: string, machine: Machine): Promise<Template | null> {
     await makeDirectory(dir, (made) => makeTemplate(machine, made, this.#bootTimeout, this.#context.signal));
     const template = (await this.#open(dir)) ?? null;
     // Good for this run, in which it fails the tests. The next one is to see whether it was chance.
     if (template && findSplats(template.logs.records).length > 0)
       await rm(dir, { recursive: true, force: true });
-    await evict(join(dir, '..'), budget, dir);
     return template;
   }
 
@@ -159,6 +172,7 @@ async function describe(dir: string): Promise<{ dir: string; used: number; bytes
 
 /** Whether the kernel is to blame for a guest that did not come up, or QEMU, which then can't be used this way. */
 function isKernels({ loss }: BootLost): boolean {
+  if (loss.why === 'stuck') return false;
   if (loss.why !== 'exited') return true;
   return loss.exit.events.some(
     ({ event, data }) => event === 'GUEST_PANICKED' || String(data?.reason ?? '').startsWith('guest-'),

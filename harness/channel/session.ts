@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: MIT
 import { randomBytes } from 'node:crypto';
-import { setImmediate } from 'node:timers/promises';
+import { setImmediate, setTimeout } from 'node:timers/promises';
 import { KilnError } from '../errors.ts';
 import type { Guest, GuestExit } from '../guest/guest.ts';
 import { extractFromGuest } from './artifacts.ts';
 import { KmsgParser, type KmsgRecord } from './kmsg.ts';
+import { Limit, type Patience } from './limit.ts';
 import {
   type GuestMessage,
   type GuestMessageOf,
@@ -42,6 +43,8 @@ export type Loss =
   | { why: 'exited'; exit: GuestExit }
   | { why: 'broken'; detail: string }
   | { why: 'silent'; detail: string }
+  /** QEMU does not go on, and that is not its guest's doing. */
+  | { why: 'stuck'; detail: string }
   /** The kernel would not leave for the next one. */
   | { why: 'refused'; detail: string };
 
@@ -64,8 +67,6 @@ export type Program = {
   path: string;
   args: string[];
   cwd: string;
-  /** Guest time. */
-  limitMs: number;
   /** Which kernel this is, from 0, of how many that the test goes through. */
   generation: number;
   generations: number;
@@ -87,19 +88,32 @@ export type Marks = {
   nextRecord: number;
 };
 
+/** How long a message is waited for: what is left of it in the guest's own time, and the most that may pass, in ms. */
+type Countdown = { left: () => number; most: number };
+
 type Waiting = { matches: (message: GuestMessage) => boolean; resolve: (heard: Heard<GuestMessage>) => void };
 
+/**
+ * However busy the host, a wait takes no more than so many times what it would on an idle one. The agent's own limit
+ * is that long too.
+ */
+export const maxStretch = 10;
+/** Milliseconds between two looks at what is left. */
+const maxNap = 1000;
 /** Milliseconds in which bytes announced by `end` must have come. */
 const deliveryDeadline = 15_000;
 
-/** A conversation with one guest's agent. Every wait has a deadline; a lost guest is an answer, not an exception. */
+/**
+ * A conversation with one guest's agent. Every wait has a deadline, which counts only what the host leaves QEMU of
+ * the time; a lost guest is an answer, not an exception.
+ */
 export class Session {
-  /** Host time of the last message, as performance.now() gives it. */
-  lastHeard = performance.now();
   readonly #guest: Guest;
   readonly #reader: MessageReader;
+  /** When the last message came, of the guest's own time. */
+  #lastHeard: number;
   #kmsg = new KmsgParser();
-  readonly #begun = new Map<number, GuestMessageOf<'begin'>>();
+  readonly #begun = new Map<number, { message: GuestMessageOf<'begin'>; at: number }>();
   #early: GuestMessage[] = [];
   #waiting: Waiting[] = [];
   #loss: Loss | null = null;
@@ -112,6 +126,7 @@ export class Session {
 
   constructor(guest: Guest, listener: Listener, marks?: Marks) {
     this.#guest = guest;
+    this.#lastHeard = guest.pace.own();
     this.#listener = listener;
     this.#reader = new MessageReader(marks?.guestSeq);
     if (marks) {
@@ -174,24 +189,30 @@ export class Session {
     return this.#wait<'pong'>((message) => message.type === 'pong' && message.id === id, timeout);
   }
 
-  /**
-   * Run a test program. The agent enforces the limit in guest time; `grace` is how much longer, in host time, it
-   * may take to say so.
-   */
-  async run(program: Program, graceMs: number): Promise<TestRun> {
-    const { limitMs, ...rest } = program;
+  /** Run a test program, and end it at its limit. */
+  async run(program: Program, patience: Patience): Promise<TestRun> {
+    const { limitMs, beginMs, graceMs } = patience;
+    const { pace } = this.#guest;
     const id = ++this.#id;
-    this.#reader.mayBeReplaced = rest.generations > 1;
-    this.#send({ type: 'run', id, ...rest, timeout_ms: limitMs });
+    this.#reader.mayBeReplaced = program.generations > 1;
+    this.#lastHeard = pace.own();
+    this.#send({ type: 'run', id, ...program, timeout_ms: limitMs * maxStretch });
     const isAnswer = (message: GuestMessage) =>
       ((message.type === 'end' || message.type === 'error') && message.id === id) ||
-      (message.type === 'hello' && message.generation === rest.generation + 1);
-    const { message, loss } = await this.#wait<'end' | 'error' | 'hello'>(isAnswer, limitMs + graceMs);
-    const run = { begin: this.#begun.get(id) ?? null, end: null, loss: null, incomplete: true, next: null };
+      (message.type === 'hello' && message.generation === program.generation + 1);
+    const limit = new Limit(patience, pace.own(), () => this.#send({ type: 'kill', id: ++this.#id }));
+    const countdown = {
+      left: () => limit.left(pace.own(), this.#begun.get(id)?.at ?? null, this.#lastHeard),
+      most: (beginMs + limitMs + graceMs) * maxStretch,
+    };
+    const { message, loss } = await this.#wait<'end' | 'error' | 'hello'>(isAnswer, countdown);
+    const begin = this.#begun.get(id)?.message ?? null;
+    const run = { begin, end: null, loss: null, incomplete: true, next: null };
     if (loss) return { ...run, loss };
     if (message.type === 'error') return { ...run, loss: { why: 'broken', detail: message.message } };
     if (message.type === 'hello') return { ...run, next: message };
-    return { ...run, end: message, incomplete: !(await this.#delivered(message)) };
+    const end = limit.isOver && message.how === 'killed' ? { ...message, how: 'timeout' as const } : message;
+    return { ...run, end, incomplete: !(await this.#delivered(end)) };
   }
 
   /**
@@ -275,11 +296,9 @@ export class Session {
   /** Ask the guest to power off and wait until QEMU is gone. Returns false if it is not, in time. */
   async powerOff(timeout: number): Promise<boolean> {
     this.#send({ type: 'poweroff' });
-    let timer: NodeJS.Timeout | undefined;
-    const late = new Promise<false>((resolve) => {
-      timer = setTimeout(() => resolve(false), timeout);
-    });
-    return Promise.race([this.#guest.exited.then(() => true), late]).finally(() => clearTimeout(timer));
+    const over = new AbortController();
+    const late = this.#runOut(this.#countdown(timeout), over.signal).then(() => false);
+    return Promise.race([this.#guest.exited.then(() => true), late]).finally(() => over.abort());
   }
 
   async #obeyed(order: HostMessage & { id: number }, timeout: number): Promise<string | null> {
@@ -304,7 +323,7 @@ export class Session {
 
   #hear(chunk: Buffer): void {
     if (this.#loss) return;
-    this.lastHeard = performance.now();
+    this.#lastHeard = this.#guest.pace.own();
     try {
       for (const message of this.#reader.read(chunk)) this.#take(message);
     } catch (error) {
@@ -314,7 +333,7 @@ export class Session {
 
   #take(message: GuestMessage): void {
     if (message.type === 'alive') return;
-    if (message.type === 'begin') this.#begun.set(message.id, message);
+    if (message.type === 'begin') this.#begun.set(message.id, { message, at: this.#guest.pace.own() });
     const waiting = this.#waiting.find(({ matches }) => matches(message));
     if (waiting) waiting.resolve({ message });
     else if (message.type === 'hello') this.#early.push(message);
@@ -325,30 +344,49 @@ export class Session {
     for (const { resolve } of this.#waiting) resolve({ loss: this.#loss });
   }
 
+  /** @param timeout milliseconds of the guest's own time */
   async #wait<T extends GuestMessage['type']>(
     matches: (message: GuestMessage) => boolean,
-    timeout: number,
+    timeout: number | Countdown,
   ): Promise<Heard<GuestMessageOf<T>>> {
     const early = this.#early.find(matches);
     if (early) return { message: early as GuestMessageOf<T> };
     if (this.#loss) return { loss: this.#loss };
-    let waiting: Waiting | undefined;
-    let timer: NodeJS.Timeout | undefined;
-    const heard = await new Promise<Heard<GuestMessage>>((resolve) => {
-      waiting = { matches, resolve };
-      this.#waiting.push(waiting);
-      timer = setTimeout(() => resolve({ loss: this.#silence(timeout) }), timeout);
-    });
-    clearTimeout(timer);
+    const { pace } = this.#guest;
+    const began = pace.own();
+    const countdown = typeof timeout === 'number' ? this.#countdown(timeout) : timeout;
+    const over = new AbortController();
+    const { promise, resolve } = Promise.withResolvers<Heard<GuestMessage>>();
+    const waiting = { matches, resolve };
+    this.#waiting.push(waiting);
+    this.#runOut(countdown, over.signal).then(() => resolve({ loss: this.#silence(pace.own() - began) }));
+    const heard = await promise;
+    over.abort();
     this.#waiting = this.#waiting.filter((other) => other !== waiting);
     return heard as Heard<GuestMessageOf<T>>;
   }
 
-  #silence(timeout: number): Loss {
-    const quiet = Math.round((performance.now() - this.lastHeard) / 1000);
+  #countdown(timeout: number): Countdown {
+    const { pace } = this.#guest;
+    const end = pace.own() + timeout;
+    return { left: () => end - pace.own(), most: timeout * maxStretch };
+  }
+
+  /** Returns when nothing is left, or the wait is over. */
+  async #runOut({ left, most }: Countdown, over: AbortSignal): Promise<void> {
+    const began = performance.now();
+    for (let rest = left(); rest > 0 && performance.now() - began < most; rest = left()) {
+      await setTimeout(Math.min(rest + 1, maxNap), undefined, { signal: over }).catch(() => {});
+      if (over.aborted) return;
+    }
+  }
+
+  #silence(waited: number): Loss {
+    const quiet = this.#guest.pace.own() - this.#lastHeard;
+    const seconds = (ms: number) => `${Math.round(ms / 1000)} s`;
     return {
       why: 'silent',
-      detail: `no answer within ${Math.round(timeout / 1000)} s, last heard ${quiet} s ago`,
+      detail: `no answer within ${seconds(waited)}, last heard ${seconds(quiet)} ago`,
     };
   }
 
@@ -356,7 +394,7 @@ export class Session {
     const until = performance.now() + deliveryDeadline;
     while (this.#outputBytes < end.ktap || this.#nextRecord < end.kmsg) {
       if (performance.now() > until) return false;
-      await new Promise((resolve) => setTimeout(resolve, 2));
+      await setTimeout(2);
     }
     return true;
   }

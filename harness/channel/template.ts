@@ -1,16 +1,19 @@
 // SPDX-License-Identifier: MIT
 // A template: a guest that was booted, heard and frozen. And the guests forked from it.
 import { type FileHandle, open, readFile, writeFile } from 'node:fs/promises';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { setTimeout } from 'node:timers/promises';
 import { z } from 'zod';
 import { KilnError } from '../errors.ts';
 import { type Guest, startGuest } from '../guest/guest.ts';
+import type { Hang } from '../guest/hang.ts';
 import type { Machine } from '../guest/machine.ts';
+import type { Load } from '../guest/pace.ts';
 import { freeze, prepareThaw } from '../guest/snapshot.ts';
 import { readCachedJson } from '../util/files.ts';
 import { type KmsgRecord, parseKmsg } from './kmsg.ts';
 import { type Loss, type Marks, Session } from './session.ts';
+import { type Explained, explain } from './silence.ts';
 
 /** A template's files, in its directory of the cache. */
 const files = { memory: 'memory', state: 'state', info: 'template.json', console: 'console', kmsg: 'kmsg' };
@@ -23,7 +26,13 @@ const marks = z.object({
   outputBytes: count,
   nextRecord: count,
 }) satisfies z.ZodType<Marks>;
-const infoSchema = z.object({ bootMs: count, release: z.string(), marks });
+const milliseconds = z.number().nonnegative();
+const load = z.object({
+  elapsed: milliseconds,
+  lost: milliseconds,
+  stopped: milliseconds,
+}) satisfies z.ZodType<Load>;
+const infoSchema = z.object({ bootMs: count, release: z.string(), marks, load });
 
 /** What a guest said while it booted. */
 export type BootLogs = { console: Buffer; kmsg: Buffer; records: KmsgRecord[] };
@@ -34,6 +43,8 @@ export type Template = AsyncDisposable & {
   bootMs: number;
   /** `uname -r` */
   release: string;
+  /** From QEMU's start to that hello. */
+  load: Load;
   marks: Marks;
   logs: BootLogs;
   memory: FileHandle;
@@ -43,12 +54,14 @@ export type Template = AsyncDisposable & {
 /** The guest that was to become a template was lost while it booted: the kernel's doing, with its logs. */
 export class BootLost extends KilnError {
   readonly loss: Loss;
+  readonly hang: Hang | null;
   readonly logs: BootLogs;
   readonly argv: string[];
 
-  constructor(loss: Loss, logs: BootLogs, argv: string[]) {
+  constructor({ loss, hang }: Explained, logs: BootLogs, argv: string[]) {
     super('infrastructure', `the guest to be frozen was lost while it booted: ${describeLoss(loss)}`);
     this.loss = loss;
+    this.hang = hang;
     this.logs = logs;
     this.argv = argv;
   }
@@ -98,10 +111,13 @@ export async function makeTemplate(
   });
   const { message, loss } = await session.hello(bootTimeout);
   signal.throwIfAborted();
+  const load = guest.pace.load();
   if (loss) {
+    const explained = await explain(loss, guest, session, dirname(machine.kernel));
+    signal.throwIfAborted();
     guest.kill();
     await guest.exited; // all that it said is evidence
-    throw new BootLost(loss, logs(), guest.argv);
+    throw new BootLost(explained, logs(), guest.argv);
   }
   await checkClock(session, signal);
   await freeze(guest, join(dir, files.state), () => setTimeout(quiet));
@@ -110,7 +126,7 @@ export async function makeTemplate(
   await writeFile(join(dir, files.kmsg), kmsg);
   await writeFile(
     join(dir, files.info),
-    JSON.stringify({ bootMs: message.boot_ms, release: message.release, marks: session.marks() }),
+    JSON.stringify({ bootMs: message.boot_ms, release: message.release, load, marks: session.marks() }),
   );
 }
 

@@ -12,13 +12,15 @@ import { type Child, spawn } from '../util/exec.ts';
 export type Called = { exitCode: number; stdout: string; stderr: string };
 export type Ran = Called & { dir: string; results: Results };
 
-type CallOptions = { cwd?: string; input?: string; env?: Record<string, string> };
+/** `under`: a command that runs kiln, as nice(1) does. */
+type CallOptions = { cwd?: string; input?: string; env?: Record<string, string>; under?: string[] };
 
 export const kilnPath = join(paths.root, 'bin', 'kiln');
 
 /** Start kiln; the environment is the test run's own, so that all tests share its cache. */
-export function start(args: string[], options: CallOptions = {}): Child {
-  return spawn(kilnPath, args, {
+export function start(args: string[], { under = [], ...options }: CallOptions = {}): Child {
+  const [program, ...words] = [...under, kilnPath, ...args];
+  return spawn(program!, words, {
     endSignal: 'KILL',
     ...(options.input ? {} : { stdin: 'ignore' }),
     ...options,

@@ -9,6 +9,7 @@ import { KilnError } from '../errors.ts';
 import { type Child, type ChildResult, spawn } from '../util/exec.ts';
 import { socketDirectory } from '../util/scratch.ts';
 import { guestArgv, type Machine, type Origin, type PortName, portNames } from './machine.ts';
+import { Pace, processOf } from './pace.ts';
 import { Qmp, type QmpEvent } from './qmp.ts';
 
 /** How QEMU ended. `events` are all that QMP told, the last ones say why. */
@@ -24,6 +25,8 @@ export type Guest = AsyncDisposable & {
   /** What is typed on the console. */
   keyboard: Writable;
   qmp: Qmp;
+  /** What the host leaves it of the time. */
+  pace: Pace;
   exited: Promise<GuestExit>;
   /** End QEMU now. */
   kill: () => void;
@@ -64,6 +67,7 @@ export async function startGuest(
     child.kill('SIGKILL');
     await child;
   });
+  const pace = undo.use(new Pace(processOf(child.pid ?? 0)));
   const [qmpSocket, ...portSockets] = await connected(child, listening);
   const qmp = new Qmp(qmpSocket!);
   const ports = Object.fromEntries(portNames.map((name, index) => [name, portSockets[index]!]));
@@ -75,6 +79,7 @@ export async function startGuest(
     console: child.stdout as Readable,
     keyboard: child.stdin as Writable,
     qmp,
+    pace,
     exited: child.then(async (result: ChildResult) => {
       // What QEMU wrote before its end is still on its way through the sockets.
       await Promise.race([Promise.all(Object.values(ports).map(closed)), setTimeout(1000)]);

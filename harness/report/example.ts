@@ -57,6 +57,15 @@ export function exampleTest(more: Partial<TestResult> = {}): TestResult {
   };
 }
 
+/** Of a limit of a minute on an idle host. */
+export const exampleTime: NonNullable<TestResult['time']> = {
+  limit_ms: 60_000,
+  scale: 1,
+  elapsed_ms: 40_000,
+  lost_ms: 0,
+  stopped_ms: 0,
+};
+
 /** One job that built a kernel. */
 export function exampleJob(more: Partial<JobResult> = {}): JobResult {
   return {

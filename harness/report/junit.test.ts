@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 import test, { type ExecutionContext } from 'ava';
-import { exampleJob, exampleResults } from './example.ts';
+import { exampleJob, exampleResults, exampleTime } from './example.ts';
 import { renderJunit } from './junit.ts';
 
 const NASTY =
@@ -84,6 +84,20 @@ test('suites that were left out are skipped', (t) => {
   const xml = renderJunit(exampleResults([{}], { jobs }));
   wellFormed(t, xml);
   t.regex(xml, /classname="kvm" name="left out">\s*<skipped message="CONFIG_KVM is not set"\/>/);
+});
+
+test('a guest that hung is told apart from a test that timed out, and what was slow is named', (t) => {
+  const xml = renderJunit(
+    exampleResults([
+      { test: 'late', verdict: 'timeout', tempo: 'timed-out', detail: 'not done within 60 s' },
+      { test: 'mute', verdict: 'timeout', tempo: 'hung', detail: 'the guest hung' },
+      { test: 'slow', tempo: 'slow', time: exampleTime },
+    ]),
+  );
+  wellFormed(t, xml);
+  t.regex(xml, /name="late".*>\n.*<failure message="not done within 60 s" type="timeout">/);
+  t.regex(xml, /name="mute".*>\n.*<failure message="the guest hung" type="hung">/);
+  t.true(xml.includes('<system-out>slow: slow: its limit is 60 s</system-out>'));
 });
 
 test('with several jobs a suite says whose it is', (t) => {

@@ -2,6 +2,7 @@
 import type { CaseResult, Results, TestResult, Verdict } from '../results/schema.ts';
 import { printable } from '../util/printable.ts';
 import { explain, explainedByCases, type Group, groupResults } from './groups.ts';
+import { slowWords } from './words.ts';
 
 /**
  * JUnit XML, as Jenkins, GitLab and GitHub's reporters read it: a testsuite a suite, a testcase a KTAP case.
@@ -31,7 +32,13 @@ export function renderJunit(results: Results): string {
       time: seconds(duration),
       timestamp: results.started,
     };
-    const xml = [`  <testsuite${attributes(named)}>`, ...cases.map((item) => item.xml), '  </testsuite>'];
+    const slow = group.type === 'suite' ? group.tests.flatMap(slowLine) : [];
+    const xml = [
+      `  <testsuite${attributes(named)}>`,
+      ...cases.map((item) => item.xml),
+      ...(slow.length > 0 ? [`    <system-out>${text(slow.join('\n'))}</system-out>`] : []),
+      '  </testsuite>',
+    ];
     return { verdicts, xml: xml.join('\n') };
   }
 }
@@ -48,7 +55,13 @@ function renderTest(test: TestResult): Rendered[] {
     return cases;
   }
   const named = { classname: test.suite, name: test.test, time: seconds(test.duration_ms) };
-  return [...cases, testcase(named, test.verdict, test.detail, explain(test))];
+  const type = test.tempo === 'hung' ? 'hung' : test.verdict;
+  return [...cases, testcase(named, test.verdict, test.detail, explain(test), type)];
+}
+
+function slowLine(test: TestResult): string[] {
+  const slow = slowWords(test);
+  return slow ? [`${test.test}: ${slow}`] : [];
 }
 
 function renderCase(classname: string, item: CaseResult): Rendered {

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 import test from 'ava';
 import { flattenCases, KtapParser, type KtapResult } from '../results/ktap.ts';
-import { exampleJob, exampleResults } from './example.ts';
+import { exampleJob, exampleResults, exampleTime } from './example.ts';
 import { renderKtap } from './ktapOut.ts';
 
 test('suites, tests and cases are nested', (t) => {
@@ -79,6 +79,22 @@ not ok 2 job job-1 # ERROR conflict: does not apply
 not ok 3 infrastructure # ERROR disk-full: no space
 `,
   );
+});
+
+test('slow, timed out, hung and dead are different words', (t) => {
+  const text = renderKtap(
+    exampleResults([
+      { test: 'slow', tempo: 'slow', time: exampleTime },
+      { test: 'late', verdict: 'timeout', tempo: 'timed-out', detail: 'not done within 60 s' },
+      { test: 'mute', verdict: 'timeout', tempo: 'hung', detail: 'the guest hung' },
+      { test: 'gone', verdict: 'crash', tempo: 'dead', detail: 'the kernel died' },
+    ]),
+  );
+  t.regex(text, /^ {2}# \| slow: its limit is 60 s\n {2}ok 1 slow$/m);
+  t.regex(text, /^ {2}not ok 2 late # TIMEOUT not done within 60 s$/m);
+  t.regex(text, /^ {2}not ok 3 mute # hung: the guest hung$/m);
+  t.regex(text, /^ {2}not ok 4 gone # crash: the kernel died$/m);
+  t.deepEqual(read(text).problems, []);
 });
 
 test('a guest can not make its failure a skip', (t) => {

@@ -2,6 +2,7 @@
 import type { Results, TestResult, Verdict } from '../results/schema.ts';
 import { printable } from '../util/printable.ts';
 import { explain, explainedByCases, type Group, groupResults } from './groups.ts';
+import { slowWords } from './words.ts';
 
 /** KTAP version 1 (Documentation/dev-tools/ktap.rst): suites, in them tests, in them cases. */
 export function renderKtap(results: Results): string {
@@ -13,6 +14,8 @@ export function renderKtap(results: Results): string {
 interface Item {
   name: string;
   verdict: Verdict;
+  /** Instead of the verdict's own. */
+  directive?: string;
   reason: string;
   before: string[];
 }
@@ -38,7 +41,14 @@ function renderTest(test: TestResult): Item {
   });
   const cases = items.length === 0 ? [] : indent([...openLevel(test.test, items.length), ...close(items)]);
   const why = explainedByCases(test) ? [] : diagnostics(explain(test));
-  return { name: test.test, verdict: test.verdict, reason: test.detail, before: [...cases, ...why] };
+  const slow = diagnostics(slowWords(test) ?? '');
+  return {
+    name: test.test,
+    verdict: test.verdict,
+    ...(test.tempo === 'hung' ? { directive: 'hung:' } : {}),
+    reason: test.detail,
+    before: [...cases, ...why, ...slow],
+  };
 }
 
 function openLevel(name: string | null, plan: number): string[] {
@@ -49,9 +59,10 @@ function close(items: readonly Item[]): string[] {
   return items.flatMap((item, index) => [...item.before, resultLine(item, index + 1)]);
 }
 
-function resultLine({ name, verdict, reason }: Item, number: number): string {
+function resultLine({ name, verdict, directive, reason }: Item, number: number): string {
   const named = unmarked(name) || 'unnamed';
-  return `${OUTCOME[verdict].ok} ${number} ${named}${comment(OUTCOME[verdict].directive, unmarked(reason))}`;
+  const { ok, directive: usual } = OUTCOME[verdict];
+  return `${ok} ${number} ${named}${comment(directive ?? usual, unmarked(reason))}`;
 }
 
 /** Without `#`, which would begin a directive: a guest must not make its failure a skip. */

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT
 import test from 'ava';
 import { countVerdicts, type Repeat } from '../results/schema.ts';
-import { exampleResults } from './example.ts';
-import { percent, repeatProgress, summaryLines } from './words.ts';
+import { exampleResults, exampleTest, exampleTime } from './example.ts';
+import { percent, repeatProgress, summaryLines, testLine } from './words.ts';
 
 for (const [share, text] of [
   [0, '0'],
@@ -76,5 +76,21 @@ test('progress tells of errors only if there are any', (t) => {
   t.is(
     repeatProgress({ total: 9, failed: 0, verdicts: more }),
     '5 of 9 run, 0 failed, 2 infrastructure errors',
+  );
+});
+
+test('slow, timed out, hung and crashed are different words', (t) => {
+  const slow = exampleTest({ tempo: 'slow', time: exampleTime, duration_ms: 40_000 });
+  t.is(testLine(slow), 'PASS    demo/first (1 case, 40 s, slow: its limit is 60 s)');
+  const hung = exampleTest({ verdict: 'timeout', tempo: 'hung', detail: 'the guest hung' });
+  t.is(testLine(hung), 'HUNG    demo/first (1 case, 0.3 s): the guest hung');
+  const late = exampleTest({ verdict: 'timeout', tempo: 'timed-out', detail: 'not done within 60 s' });
+  t.is(testLine(late), 'TIMEOUT demo/first (1 case, 0.3 s): not done within 60 s');
+  const dead = exampleTest({ verdict: 'crash', tempo: 'dead', detail: 'the kernel died' });
+  const lines = summaryLines(exampleResults([slow, hung, late, dead]), 'runs/x');
+  t.true(lines.includes('HUNG demo/first: the guest hung'));
+  t.true(
+    lines.includes('1 passed, 3 failed (1 timed out, 1 hung, 1 crashed), 1 slow (4 cases) in 12 s'),
+    lines.join('\n'),
   );
 });

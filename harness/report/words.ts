@@ -21,11 +21,23 @@ export function noteLine({ level, text }: { level: 'info' | 'warn'; text: string
 
 /** One line a test: verdict, name, how many cases (on how many kernels), guest time, and why. */
 export function testLine(result: TestResult): string {
-  const { verdict, suite, test, cases, duration_ms, detail, generations } = result;
+  const { suite, test, cases, duration_ms, detail, generations } = result;
+  const slow = slowWords(result);
   const kernels = generations ? ` on ${several(generations.length, 'kernel')}` : '';
   const count = cases.length > 0 ? `${several(cases.length, 'case')}${kernels}, ` : '';
   const why = detail === '' ? '' : `: ${printable(detail)}`;
-  return `${verdict.toUpperCase().padEnd(7)} ${printable(`${suite}/${test}`)} (${count}${seconds(duration_ms)})${why}`;
+  const time = [seconds(duration_ms), ...(slow ? [slow] : [])].join(', ');
+  return `${label(result).padEnd(7)} ${printable(`${suite}/${test}`)} (${count}${time})${why}`;
+}
+
+/** The verdict's word; of a guest that stopped answering another one than of a test that took too long. */
+export function label({ verdict, tempo }: Pick<TestResult, 'verdict' | 'tempo'>): string {
+  return (tempo === 'hung' ? tempo : verdict).toUpperCase();
+}
+
+/** `slow: its limit is 60 s`; null if it was not. */
+export function slowWords({ tempo, time }: Pick<TestResult, 'tempo' | 'time'>): string | null {
+  return tempo === 'slow' && time ? `slow: its limit is ${seconds(time.limit_ms)}` : null;
 }
 
 function several(count: number, word: string): string {
@@ -36,7 +48,7 @@ function several(count: number, word: string): string {
 export function failureLines(result: TestResult, dir: string): string[] {
   const bad = result.cases.filter(({ verdict }) => verdict === 'fail' || verdict === 'timeout');
   return [
-    printable(`${result.verdict.toUpperCase()} ${result.suite}/${result.test}: ${result.detail}`),
+    printable(`${label(result)} ${result.suite}/${result.test}: ${result.detail}`),
     ...bad
       .slice(0, 10)
       .flatMap(({ name, detail }) => [`  not ok ${printable(name)}`, ...indent(detail, 4, 6)]),
@@ -66,7 +78,7 @@ export function summaryLines(results: Results, dir: string): string[] {
     ...errors.flatMap((text) => ['', text]),
     '',
     ...(leftOut.length > 0 ? [`left out: ${leftOut.join(', ')} (their series is not applied)`] : []),
-    `${counts(summary)} (${summary.cases.total} cases) in ${seconds(results.duration_ms)}`,
+    `${counts(summary, results.tests)} (${summary.cases.total} cases) in ${seconds(results.duration_ms)}`,
     `results: ${dir}/results.json`,
   ];
 }
@@ -130,14 +142,18 @@ function errorText(error: Record<string, unknown>): string {
 }
 
 /** `7 passed, 0 failed, 1 skipped`; what did not occur is left out, but for the first two. */
-export function counts(summary: Counts): string {
+export function counts(summary: Counts, tests: readonly Pick<TestResult, 'tempo'>[] = []): string {
+  const hung = tests.filter(({ tempo }) => tempo === 'hung').length;
+  const slow = tests.filter(({ tempo }) => tempo === 'slow').length;
   const failed = summary.fail + summary.timeout + summary.crash;
   const rest: [number, string][] = [
     [summary.skip, 'skipped'],
     [summary.xfail, 'expected to fail'],
     [summary.error, 'infrastructure errors'],
+    [slow, 'slow'],
   ];
-  const kinds = failed > summary.fail ? ` (${summary.timeout} timed out, ${summary.crash} crashed)` : '';
+  const late = [`${summary.timeout - hung} timed out`, ...(hung > 0 ? [`${hung} hung`] : [])].join(', ');
+  const kinds = failed > summary.fail ? ` (${late}, ${summary.crash} crashed)` : '';
   const more = rest.filter(([count]) => count > 0).map(([count, word]) => `, ${count} ${word}`);
   return `${summary.pass} passed, ${failed} failed${kinds}${more.join('')}`;
 }

@@ -9,7 +9,12 @@ import type { SplatResult } from './schema.ts';
 import { findSplats, type Splat } from './splat.ts';
 
 /** File names in a guest's directory. */
-export const logFiles = { console: 'console.log', kmsg: 'kernel.log', output: 'output.log' };
+export const logFiles = {
+  console: 'console.log',
+  kmsg: 'kernel.log',
+  output: 'output.log',
+  hang: 'hang.txt',
+};
 
 /** Records kept for the search for splats; with a flooding kernel the first and the last half of these. */
 const maxRecords = 100_000;

@@ -17,6 +17,8 @@ export function mergeGenerations(passages: Passage[]): TestResult {
     ...results[0]!,
     verdict: decisive.verdict,
     detail: isGood && decisive.detail === '' ? '' : `${name(number)}: ${decisive.detail}`,
+    tempo: decisive.tempo,
+    time: decisive.time,
     cases: results.flatMap(({ cases }, index) =>
       cases.map((one) => ({ ...one, name: `${name(index)} > ${one.name}` })),
     ),

@@ -117,6 +117,7 @@ test('a guest that does not power off fails a test that reports success, and say
 
 const silent: Loss = { why: 'silent', detail: 'no answer within 90 s' };
 const broken: Loss = { why: 'broken', detail: 'it sent a line that is no JSON' };
+const stuck: Loss = { why: 'stuck', detail: 'QEMU was stopped by a signal or a debugger' };
 const exited = (exit: object = {}): Loss => ({
   why: 'exited',
   exit: { code: 0, signal: null, stderr: '', events: [], ...exit },
@@ -133,6 +134,8 @@ for (const [what, loss, splats, verdict, detail] of [
     'the channel to the guest broke WHEN: it sent a line that is no JSON',
   ],
   ['the channel broke after a panic', broken, ['panic'], 'error', /channel/],
+  ['silence of QEMU itself', stuck, [], 'error', /^the guest was silent WHEN: QEMU was stopped/],
+  ['silence of QEMU itself after a panic', stuck, ['panic'], 'crash', /died/],
   ['silence', silent, [], 'timeout', 'the guest hung WHEN: no answer within 90 s'],
   ['silence after a warning', silent, ['warning'], 'timeout', /^the guest hung WHEN after title: no answer/],
   ['silence after an rcu stall', silent, ['rcu-stall'], 'timeout', /^the guest hung WHEN after title/],
@@ -308,7 +311,7 @@ function evidence(given: Partial<Evidence> & { output?: string } = {}): Evidence
     run: ended('exit', 0),
     ktap: parser.end(),
     splats: [],
-    limit: 60,
+    limit: '60 s',
     generation: 0,
     generations: 1,
     staysOn: false,

@@ -13,8 +13,8 @@ export type Evidence = {
   run: TestRun | null;
   ktap: KtapResult;
   splats: SplatResult[];
-  /** Seconds of guest time the test may take. */
-  limit: number;
+  /** What the test may take, as it is told: `60 s`. */
+  limit: string;
   /** Which kernel this was, from 0, and how many the test was to go through. */
   generation: number;
   generations: number;
@@ -69,6 +69,7 @@ function judgeLoss(loss: Loss, splats: SplatResult[], when: string): Verdictish 
     const first = splats[0] ? ` after ${splats[0].title}` : '';
     return ['timeout', `the guest hung ${when}${first}: ${loss.detail}`];
   }
+  if (loss.why === 'stuck') return ['error', `the guest was silent ${when}: ${loss.detail}`];
   const { exit } = loss;
   if (exit.events.some(({ event }) => event === 'GUEST_PANICKED'))
     return ['crash', `the kernel panicked ${when}`];
@@ -88,11 +89,11 @@ const exitXfail = 2;
 const exitSkip = 4;
 
 /** The guest lives: the program's end and its results decide. */
-function judgeRun(run: TestRun, ktap: KtapResult, cases: CaseResult[], limit: number): Verdictish {
+function judgeRun(run: TestRun, ktap: KtapResult, cases: CaseResult[], limit: string): Verdictish {
   if (run.next) return judgeResults(ktap, cases) ?? judgeExit(0, ktap, cases);
   const end = run.end;
   if (!end) return ['error', 'the test has no end'];
-  if (end.how === 'timeout') return ['timeout', `not done within ${limit} s`];
+  if (end.how === 'timeout') return ['timeout', `not done within ${limit}`];
   if (end.how === 'killed') return ['error', 'the test was told to stop'];
   if (end.how === 'exec') return ['fail', `the test could not be started (errno ${end.status})`];
   if (run.incomplete) return ['error', "the test's output did not come through whole"];

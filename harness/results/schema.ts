@@ -137,11 +137,33 @@ export const guestSchema = z.object({
   kmsg: z.string(),
   /** The test program's stdout and stderr. */
   output: z.string(),
+  /** Of a guest that stopped answering: what its processors and tasks did. */
+  hang: z.string().optional(),
   /** MiB. */
   memory: z.int().positive(),
   cpus: z.int().positive(),
   /** The kernel's command line. */
   cmdline: z.string(),
+});
+
+/**
+ * What became of a test in time. `slow`: it took more than half its limit. `timed-out`: it was not done at its limit,
+ * and was ended. `hung`: its guest stopped answering. `dead`: its guest went away, as a kernel that dies does.
+ */
+export const tempoSchema = z.enum(['slow', 'timed-out', 'hung', 'dead']);
+
+/** What a test's limit was, and how much of the host its guest had meanwhile. */
+export const timeSchema = z.object({
+  /** What it was given: the limit of its settings, `scale` times. Time that the host kept from it does not count. */
+  limit_ms: milliseconds,
+  /** How much slower than usual this guest is by itself, as its boot showed; 1 with `--timeout`. */
+  scale: z.number().min(1),
+  /** From the order to run it to the last that was heard of it. */
+  elapsed_ms: milliseconds,
+  /** QEMU wanted a processor and had none. */
+  lost_ms: milliseconds,
+  /** QEMU was stopped by a signal. */
+  stopped_ms: milliseconds,
 });
 
 /** What came of a test on one of the kernels that it went through. */
@@ -173,6 +195,9 @@ export const testSchema = z.object({
   verdict: verdictSchema,
   /** One line of why, for people; empty for an ordinary pass. */
   detail: z.string(),
+  tempo: tempoSchema.optional(),
+  /** Of a test in a guest; of several kernels or cases, that of the one that decides. */
+  time: timeSchema.optional(),
   cases: z.array(caseSchema),
   splats: z.array(splatSchema),
   /** What was wrong with the test's output or its run, one sentence each (see KtapProblem). */

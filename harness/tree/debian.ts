@@ -64,10 +64,17 @@ async function download(name: string, wanted: string, context: Context): Promise
   }
 }
 
+/** Milliseconds: it prints nothing while 140 MB come. For a server that is mute apt has deadlines of its own. */
+const downloadSilence = 2 * 3600_000;
+
 /** A machine that never ran `apt-get update` knows no packages; where we may, we run it and try once more. */
 async function aptDownload(dir: string, wanted: string, context: Context): Promise<void> {
   const attempt = () =>
-    exec('apt-get', ['download', '--quiet', wanted], { cwd: dir, signal: context.signal });
+    exec('apt-get', ['download', '--quiet', wanted], {
+      cwd: dir,
+      signal: context.signal,
+      silence: downloadSilence,
+    });
   try {
     await attempt();
   } catch (cause) {

@@ -52,6 +52,18 @@ test('a failure says what failed, how, and its last words', async (t) => {
   t.is(error.details.output?.split('\n').length, 20);
 });
 
+test('a program that prints nothing any more is ended; one that prints now and then is not', async (t) => {
+  const started = performance.now();
+  const command = 'echo first; exec sleep 60';
+  const error = await failure(t, exec('sh', ['-c', command], { silence: 1500 }));
+  t.is(error.code, 'infrastructure');
+  t.is(error.message, 'sh said nothing for 2 s and was ended');
+  t.is(error.details.output, 'first');
+  t.true(performance.now() - started < 30_000);
+  const talks = 'for i in 1 2 3 4 5 6; do echo $i; sleep 0.5; done';
+  t.is((await exec('sh', ['-c', talks], { silence: 2000 })).stdout, '1\n2\n3\n4\n5\n6');
+});
+
 test('a signal, a program and a directory that are not there are told apart', async (t) => {
   t.is((await failure(t, exec('sh', ['-c', 'kill -SEGV $$']))).message, 'sh was killed by SIGSEGV');
   t.regex((await failure(t, exec('kiln-no-such-program', []))).message, /was not found/);

@@ -10,8 +10,10 @@ export type ExecOptions = {
   input?: string | Uint8Array;
   /** Ends the program (SIGTERM, five seconds later SIGKILL); the call then throws `interrupted`. */
   signal?: AbortSignal | undefined;
-  /** Milliseconds; past it the program is ended and the call throws an infrastructure error. */
+  /** Milliseconds; past it the program is ended and the call throws an infrastructure error. Default: 6 hours. */
   timeout?: number;
+  /** The same for milliseconds without any output. Default: 30 minutes. */
+  silence?: number;
   /** Called with each line of stdout and stderr, as it comes. */
   onLine?: (line: string) => void;
   /** Exit codes that are an answer and no trouble; default [0]. */
@@ -26,6 +28,9 @@ export type ExecResult = { stdout: string; stderr: string; exitCode: number };
 /** Output kept of one program: enough for every message, too little to fill memory. */
 const maxOutput = 64 * 1024 * 1024;
 
+/** Nothing that Kiln calls takes so long on the slowest of machines: it hangs. */
+const defaults = { timeout: 6 * 3600_000, silence: 30 * 60_000 };
+
 /** Run a program to its end. Throws a KilnError with the command and the end of its output when it fails. */
 export async function exec(file: string, args: string[], options: ExecOptions = {}): Promise<ExecResult> {
   options.signal?.throwIfAborted();
@@ -34,9 +39,11 @@ export async function exec(file: string, args: string[], options: ExecOptions = 
     ...(options.env === undefined ? {} : { env: options.env }),
     ...(options.input === undefined ? { stdin: 'ignore' as const } : { input: options.input }),
     ...(options.signal === undefined ? {} : { cancelSignal: options.signal }),
-    ...(options.timeout === undefined ? {} : { timeout: options.timeout }),
+    timeout: options.timeout ?? defaults.timeout,
     maxBuffer: maxOutput,
   });
+  const silence = options.silence ?? defaults.silence;
+  using hearing = listen(child, silence);
   const reading = options.onLine
     ? [readLines(child, 'stdout', options.onLine), readLines(child, 'stderr', options.onLine)]
     : [];
@@ -47,10 +54,31 @@ export async function exec(file: string, args: string[], options: ExecOptions = 
   const output = { stdout: String(result.stdout ?? ''), stderr: String(result.stderr ?? '') };
   if (result.exitCode !== undefined && (options.okCodes ?? [0]).includes(result.exitCode))
     return { ...output, exitCode: result.exitCode };
-  throw new KilnError('infrastructure', `${file} ${describeEnd(result)}`, {
+  const end = hearing.wasSilent
+    ? `said nothing for ${Math.round(silence / 1000)} s and was ended`
+    : describeEnd(result);
+  throw new KilnError('infrastructure', `${file} ${end}`, {
     details: { command, output: tail(`${output.stdout}\n${output.stderr}`) },
     cause: result,
   });
+}
+
+/** Ends a program that prints nothing for so long. @param silence milliseconds */
+function listen(child: ResultPromise, silence: number): Disposable & { readonly wasSilent: boolean } {
+  let wasSilent = false;
+  const timer = setTimeout(() => {
+    wasSilent = true;
+    child.kill();
+  }, silence);
+  const hear = () => void timer.refresh();
+  child.stdout?.on('data', hear);
+  child.stderr?.on('data', hear);
+  return {
+    get wasSilent() {
+      return wasSilent;
+    },
+    [Symbol.dispose]: () => clearTimeout(timer),
+  };
 }
 
 /** Each stream by itself, so that no line is torn by the other. The child's own result says what goes wrong. */

@@ -1,0 +1,161 @@
+// SPDX-License-Identifier: MIT
+// A guest that says nothing any more is asked what it does, before it is ended: QEMU for its processors, then the
+// kernel for its tasks. In that order, for the second may change what the first would have told.
+import { setTimeout } from 'node:timers/promises';
+import type { Guest } from './guest.ts';
+import { stateOf } from './pace.ts';
+import {
+  brief,
+  locate,
+  type Place,
+  type Processor,
+  readProcessors,
+  readWords,
+  wordsAbove,
+} from './processors.ts';
+import { readSymbols, type Symbols } from './symbols.ts';
+
+/** What a guest that hangs was found to be doing. */
+export type Hang = {
+  /** All of it, for a file. The kernel's words in it are raw. */
+  report: Buffer;
+  /** A line for each processor. */
+  processors: string[];
+  /** Why the guest is not to blame; null if it may be. */
+  trouble: string | null;
+};
+
+/** Milliseconds of host time. */
+const deadlines = {
+  /** For QEMU's monitor to answer. */
+  monitor: 20_000,
+  /** For the kernel to begin to answer a key, in QEMU's own time. */
+  first: 5000,
+  /** After its last word. */
+  quiet: 1000,
+  /** For all it has to say to one key. */
+  answer: 30_000,
+};
+/** Bytes kept of the answer to one key. */
+const maxAnswer = 512 * 1024;
+
+/** Keys of the kernel's Documentation/admin-guide/sysrq.rst. */
+const questions = [
+  ['w', 'tasks that are blocked'],
+  ['l', 'the backtrace of each processor that is busy'],
+  ['t', 'all tasks'],
+] as const;
+
+/**
+ * Ask a guest that hangs. It runs on afterwards. Never throws, and takes two minutes at the very most.
+ * @param kernelDir of the kernel that it runs, for names
+ */
+export async function examine(guest: Guest, kernelDir: string): Promise<Hang> {
+  const parts: Buffer[] = [];
+  const write = (text: string | Buffer) => void parts.push(Buffer.from(text));
+  const processors: string[] = [];
+  const trouble = await troubleOfQemu(guest);
+  if (trouble) write(`${trouble}\n`);
+  else
+    try {
+      processors.push(...(await askQemu(guest, kernelDir, write)));
+      await askKernel(guest, write);
+    } catch (error) {
+      write(`\n[the questions end here: ${(error as Error).message}]\n`);
+    }
+  return { report: Buffer.concat(parts), processors, trouble };
+}
+
+/** Of QEMU's own, or somebody's who stopped it. */
+async function troubleOfQemu({ pid, qmp }: Guest): Promise<string | null> {
+  if (/^[Tt]/.test(stateOf(pid))) return 'QEMU was stopped by a signal or a debugger';
+  try {
+    const { status } = (await qmp.execute('query-status', {}, deadlines.monitor)) as { status: string };
+    return status === 'running' ? null : `QEMU does not run the guest: ${status}`;
+  } catch (error) {
+    return `QEMU's monitor is mute: ${(error as Error).message}`;
+  }
+}
+
+/** The processors, while they stand still. Returns a line for each. */
+async function askQemu(guest: Guest, kernelDir: string, write: (text: string) => void): Promise<string[]> {
+  const symbols = await readSymbols(kernelDir).catch(() => null);
+  const monitor = async (command: string, cpu = 0) =>
+    String(
+      await guest.qmp.execute(
+        'human-monitor-command',
+        { 'command-line': command, 'cpu-index': cpu },
+        deadlines.monitor,
+      ),
+    );
+  try {
+    await guest.qmp.execute('stop', {}, deadlines.monitor);
+    const registers = await monitor('info registers -a');
+    const found: [Processor, Place][] = [];
+    for (const processor of readProcessors(registers))
+      found.push([processor, await place(processor, symbols, monitor)]);
+    await guest.qmp.execute('cont', {}, deadlines.monitor);
+    write('== Processors, as QEMU sees them. The callers are a guess: some may be of calls that are over.\n');
+    for (const [{ number }, { state, at, callers }] of found)
+      write(`CPU ${number}: ${state}\n${[at, ...callers].map((name) => `  ${name}\n`).join('')}`);
+    write(`\n== Registers\n${registers.replaceAll('\r', '')}\n`);
+    return found.map(([{ number }, where]) => brief(number, where));
+  } finally {
+    await symbols?.[Symbol.asyncDispose]();
+  }
+}
+
+async function place(
+  processor: Processor,
+  symbols: Symbols | null,
+  monitor: (command: string, cpu: number) => Promise<string>,
+): Promise<Place> {
+  const { number, stack, privilege } = processor;
+  const dump = `x /${wordsAbove(stack)}gx 0x${stack.toString(16)}`;
+  const words = privilege > 0 ? [] : readWords(await monitor(dump, number));
+  return locate(processor, words, symbols);
+}
+
+/** A break on the serial line and a key: the kernel answers on its console, if it takes interrupts. */
+async function askKernel(guest: Guest, write: (text: string | Buffer) => void): Promise<void> {
+  for (const [key, meaning] of questions) {
+    write(`\n== SysRq ${key}: ${meaning}\n`);
+    const answer = await press(guest, key);
+    write(answer);
+    if (answer.includes('sysrq: ')) continue;
+    write('[no answer: it takes no interrupts, or its kernel has no CONFIG_MAGIC_SYSRQ_SERIAL]\n');
+    return;
+  }
+}
+
+/** What comes over the console until it is quiet. */
+async function press({ qmp, keyboard, console, pace, exited }: Guest, key: string): Promise<Buffer> {
+  const said: Buffer[] = [];
+  let bytes = 0;
+  let last = 0;
+  let gone = false;
+  exited.then(() => {
+    gone = true;
+  });
+  const hear = (chunk: Buffer) => {
+    last = performance.now();
+    if (bytes < maxAnswer) said.push(chunk.subarray(0, maxAnswer - bytes));
+    bytes += chunk.length;
+  };
+  console.on('data', hear);
+  try {
+    await qmp.execute('chardev-send-break', { id: 'console' }, deadlines.monitor);
+    keyboard.write(key);
+    const until = performance.now() + deadlines.answer;
+    const first = pace.own() + deadlines.first;
+    const isOver = () =>
+      gone ||
+      performance.now() > until ||
+      (last === 0 ? pace.own() > first : performance.now() - last > deadlines.quiet);
+    while (!isOver()) await setTimeout(100);
+  } finally {
+    console.off('data', hear);
+  }
+  if (bytes > maxAnswer) said.push(Buffer.from(`\n[${bytes - maxAnswer} bytes left out here]\n`));
+  return Buffer.concat(said);
+}

@@ -1,0 +1,78 @@
+// SPDX-License-Identifier: MIT
+// What QEMU's monitor tells of a guest's processors, read.
+import type { Symbols } from './symbols.ts';
+
+/** One processor. */
+export type Processor = {
+  number: number;
+  instruction: bigint;
+  stack: bigint;
+  /** From 0, the kernel's, to 3, a process's. */
+  privilege: number;
+  halted: boolean;
+  interrupts: boolean;
+};
+
+/** The answer to `info registers -a`. */
+export function readProcessors(text: string): Processor[] {
+  return text.split(/^(?=CPU#\d+)/m).flatMap((part) => {
+    const field = (name: string) => new RegExp(`\\b${name}=\\s*([0-9a-f]+)`, 'i').exec(part)?.[1];
+    const [number, instruction, stack] = [/^CPU#(\d+)/.exec(part)?.[1], field('RIP'), field('RSP')];
+    if (number === undefined || instruction === undefined || stack === undefined) return [];
+    const flags = Number.parseInt(field('RFL') ?? '0', 16);
+    return {
+      number: Number(number),
+      instruction: BigInt(`0x${instruction}`),
+      stack: BigInt(`0x${stack}`),
+      privilege: Number(field('CPL') ?? 0),
+      halted: field('HLT') === '1',
+      interrupts: (flags & 0x200) !== 0,
+    };
+  });
+}
+
+/** The answer to `x /Ngx ADDRESS`: the words before what can't be read. */
+export function readWords(text: string): bigint[] {
+  return [...text.matchAll(/\b0x([0-9a-f]{16})\b/g)].map(([, hex]) => BigInt(`0x${hex}`));
+}
+
+/** The kernel's stacks are of that size, and lie at multiples of it (x86-64: THREAD_SIZE; with KASAN twice that). */
+const stackSize = 16_384n;
+/** Words of a stack that are looked at. */
+const maxWords = 512n;
+/** Callers told of a processor. */
+const maxCallers = 16;
+
+/** How many words of eight bytes a stack holds from here to its end, at most. */
+export function wordsAbove(stack: bigint): number {
+  const words = (stackSize - (stack % stackSize)) / 8n;
+  return Number(words < maxWords ? words : maxWords);
+}
+
+/** Where a processor is, and who perhaps called it: return addresses on its stack, also of calls that are over. */
+export type Place = { state: string; at: string; callers: string[] };
+
+/** @param words its stack, from the top */
+export async function locate(
+  processor: Processor,
+  words: readonly bigint[],
+  symbols: Symbols | null,
+): Promise<Place> {
+  const { instruction, privilege, halted, interrupts } = processor;
+  const hex = `0x${instruction.toString(16)}`;
+  if (privilege > 0) return { state: 'running', at: `a process, at ${hex}`, callers: [] };
+  const callers: string[] = [];
+  for (const word of words) {
+    const name = symbols?.find(word);
+    if (name && (await symbols?.followsCall(word))) callers.push(name);
+    if (callers.length === maxCallers) break;
+  }
+  const state = `${halted ? 'halted' : 'running'}, interrupts ${interrupts ? 'on' : 'off'}`;
+  return { state, at: symbols?.find(instruction) ?? hex, callers };
+}
+
+/** `CPU 1: running, interrupts off, in f < g < h` */
+export function brief(number: number, { state, at, callers }: Place): string {
+  const names = [at, ...callers.slice(0, 3)].map((name) => name.replace(/\+0x.*/, ''));
+  return `CPU ${number}: ${state}, in ${names.join(' < ')}`;
+}
