@@ -20,11 +20,12 @@ import { Line, type StageResult } from './line.ts';
 import { paths } from './paths.ts';
 import { countGenerations, leaveOut, type Plan, type PlannedSuite } from './plan.ts';
 import type { JobResult, TestResult } from './results/schema.ts';
-import { readSeries } from './series/series.ts';
+import { listSeries, readSeries } from './series/series.ts';
 import { runTests } from './tests.ts';
 import { type Base, prepareBase } from './tree/base.ts';
 import { applySeries, type Tree } from './tree/tree.ts';
 import type { Context } from './util/context.ts';
+import { chooseSandbox, type Sandbox } from './util/sandbox.ts';
 
 export type JobOutcome = { job: JobResult; tests: TestResult[]; error: KilnError | null };
 
@@ -72,6 +73,7 @@ export async function build(line: Line, extras: { busybox?: string } = {}): Prom
   const base = await line.stage('base', (context) => stageBase(plan, job, context));
   const tree = await line.stage('series', (context) => stageSeries(plan, base, job, context));
   const configured = await line.stage('config', (context) => stageConfig(plan, tree, job, context));
+  line.sandbox = configured.sandbox;
   const kernel = await line.stage('kernel', (context) => stageKernel(plan, tree, configured, job, context));
   const { image, next } = await line.stage('image', (context) =>
     stageImage(plan, configured, kernel, extras, job, context),
@@ -120,6 +122,7 @@ type Configured = {
   run: PlannedSuite[];
   accelerator: Accelerator;
   toolchain: Toolchain;
+  sandbox: Sandbox;
 };
 
 async function stageConfig(
@@ -142,9 +145,25 @@ async function stageConfig(
   const toolchain = await findToolchain(context.signal);
   const accelerator = await chooseAccelerator(plan.ask.accel, paths.images, context);
   job.accelerator = accelerator;
+  const sandbox = await findSandbox(plan, job, context);
   const names = ['base', 'x86_64', ...plan.ask.config].join(' + ');
-  const value = { fragments, run, accelerator, toolchain };
+  const value = { fragments, run, accelerator, toolchain, sandbox };
   return { value, cached: true, text: `${names}; ${accelerator.name} (${accelerator.reason})` };
+}
+
+/** A series that is not kept in patches/ is somebody else's. */
+async function findSandbox(plan: Plan, job: JobResult, context: Context): Promise<Sandbox> {
+  const kept = await listSeries(paths.patches);
+  const foreign = plan.series.some((source) => !kept.includes(source));
+  const sandbox = await chooseSandbox(plan.ask.sandbox, foreign, context.signal);
+  const on = sandbox.flags !== null;
+  job.sandbox = { on, reason: sandbox.reason };
+  if (!on)
+    context.note(
+      'warn',
+      `nothing holds what the series and the tests run at build time, there is no sandbox: ${sandbox.reason}`,
+    );
+  return sandbox;
 }
 
 async function stageKernel(

@@ -4,6 +4,7 @@ import type { Emit, StageName } from './events.ts';
 import type { Plan } from './plan.ts';
 import type { JobResult, TestResult } from './results/schema.ts';
 import { type Context, cacheDirectory } from './util/context.ts';
+import type { Sandbox } from './util/sandbox.ts';
 
 /** What a stage gives: its value, whether it was there already, and a line for people. */
 export type StageResult<T> = { value: T; cached: boolean; text: string };
@@ -16,6 +17,8 @@ export class Line {
   readonly tests: (TestResult | undefined)[] = [];
   readonly emit: Emit;
   readonly #signal: AbortSignal;
+  /** Chosen under way. */
+  sandbox: Sandbox | undefined;
 
   constructor(plan: Plan, emit: Emit, signal: AbortSignal) {
     this.plan = plan;
@@ -44,6 +47,7 @@ export class Line {
     const context: Context = {
       cache: cacheDirectory(),
       signal: this.#signal,
+      ...(this.sandbox ? { sandbox: this.sandbox } : {}),
       progress: (text, done, total) =>
         this.emit({
           type: 'stage-progress',

@@ -115,6 +115,7 @@ test('the options that make a job again are those that differ from the default, 
         config: ['kasan', 'lockdep'],
         tests: ['/a', '/b c'],
         accel: 'tcg',
+        sandbox: 'on',
         timeout: 5,
         jobs: 9,
         isolate: 'boot',
@@ -123,7 +124,7 @@ test('the options that make a job again are those that differ from the default, 
       }),
     ),
     " --series srvfs --series 'Ann'\\''s.mbox' --base 'git:/my src/linux#v6.12' --config kasan,lockdep" +
-      " --tests /a --tests '/b c' --accel tcg --next same --next '/k 1' --generations 20 --isolate boot --timeout 5",
+      " --tests /a --tests '/b c' --accel tcg --sandbox on --next same --next '/k 1' --generations 20 --isolate boot --timeout 5",
   );
 });
 
@@ -135,6 +136,7 @@ function ask(given: Partial<Ask> = {}): Ask {
     config: [],
     tests: [],
     accel: 'auto',
+    sandbox: 'auto',
     timeout: null,
     jobs: 1,
     isolate: null,

@@ -6,6 +6,7 @@ import type { AcceleratorWish } from './guest/accelerator.ts';
 import type { Isolation, Settings } from './suite/settings.ts';
 import type { Suite, Test } from './suite/suite.ts';
 import { quote } from './util/quote.ts';
+import type { SandboxWish } from './util/sandbox.ts';
 
 /** What the user asked for, defaults filled in. */
 export type Ask = {
@@ -19,6 +20,8 @@ export type Ask = {
   /** Directories of tests that replace the default suites. */
   tests: string[];
   accel: AcceleratorWish;
+  /** Whether what the series and the suites bring runs in a sandbox at build time; auto: where it can be had. */
+  sandbox: SandboxWish;
   /** Seconds; overrides every suite's own limit. */
   timeout: number | null;
   /** Directories of kernels, or `same`, for the generations that follow the first, in turn. */
@@ -151,6 +154,7 @@ export function jobOptions(ask: Ask): string {
     ...(ask.config.length === 0 ? [] : ['--config', ask.config.join(',')]),
     ...ask.tests.flatMap((dir) => ['--tests', dir]),
     ...(ask.accel === 'auto' ? [] : ['--accel', ask.accel]),
+    ...(ask.sandbox === 'auto' ? [] : ['--sandbox', ask.sandbox]),
     ...(ask.next.every((kernel) => kernel === 'same') ? [] : ask.next.flatMap((dir) => ['--next', dir])),
     ...(ask.generations === null ? [] : ['--generations', String(ask.generations)]),
     ...(ask.isolate === null ? [] : ['--isolate', ask.isolate]),

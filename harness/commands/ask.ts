@@ -18,6 +18,7 @@ export type JobOptions = {
   config?: string[];
   tests?: string[];
   accel: Ask['accel'];
+  sandbox: Ask['sandbox'];
   timeout?: number;
   jobs?: number;
   isolate?: Isolation;
@@ -45,7 +46,15 @@ export function addBuildOptions(command: Command): Command {
       'a directory of tests instead of the default suites; repeat for several',
       collect,
     )
-    .addOption(new Option('--accel <how>', 'how guests run').choices(['auto', 'kvm', 'tcg']).default('auto'));
+    .addOption(new Option('--accel <how>', 'how guests run').choices(['auto', 'kvm', 'tcg']).default('auto'))
+    .addOption(
+      new Option(
+        '--sandbox <when>',
+        'hold what the build runs: no network, no home; auto: where it can be had',
+      )
+        .choices(['auto', 'on', 'off'])
+        .default('auto'),
+    );
 }
 
 /** How to run tests. */
@@ -86,6 +95,7 @@ export async function readPlan(select: string[], options: JobOptions): Promise<P
     config: [...new Set(options.config ?? [])],
     tests: options.tests ?? [],
     accel: options.accel,
+    sandbox: options.sandbox,
     timeout: options.timeout ?? null,
     jobs: options.jobs ?? availableParallelism(),
     isolate: options.isolate ?? null,

@@ -6,6 +6,7 @@ import { chooseAccelerator } from '../guest/accelerator.ts';
 import { findRequirements } from '../host/requirements.ts';
 import { paths } from '../paths.ts';
 import { type Context, cacheDirectory, isTame } from '../util/context.ts';
+import { chooseSandbox } from '../util/sandbox.ts';
 
 /** GiB in the cache. Measured: 4.0 with the default and a KASAN config; the rest is room to build. */
 const neededDisk = 6;
@@ -16,7 +17,12 @@ type Check = { name: string; ok: boolean; found: string; why: string };
 
 /** `kiln doctor`: every requirement, found or missing. Exit 0 only when a run can work. */
 export async function doctorCommand(options: { json?: boolean }, signal: AbortSignal): Promise<number> {
-  const checks = [...(await programChecks(signal)), ...(await placeChecks()), await acceleratorCheck(signal)];
+  const checks = [
+    ...(await programChecks(signal)),
+    ...(await placeChecks()),
+    await sandboxCheck(signal),
+    await acceleratorCheck(signal),
+  ];
   const ok = checks.every((check) => check.ok);
   if (options.json) process.stdout.write(`${JSON.stringify({ ok, checks }, null, 2)}\n`);
   else for (const check of checks) process.stdout.write(`${line(check)}\n`);
@@ -72,6 +78,13 @@ async function space(name: string, path: string, needed: number): Promise<Check>
   } catch (error) {
     return { name, ok: false, found: (error as Error).message, why: 'it must be writable' };
   }
+}
+
+/** A run works without one, and says so; nobody should overlook it here. */
+async function sandboxCheck(signal: AbortSignal): Promise<Check> {
+  const { flags, reason } = await chooseSandbox('auto', false, signal);
+  const found = flags === null ? `NONE, builds can do what you can: ${reason}` : reason;
+  return { name: 'sandbox', ok: true, found, why: '' };
 }
 
 async function acceleratorCheck(signal: AbortSignal): Promise<Check> {

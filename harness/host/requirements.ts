@@ -29,6 +29,8 @@ export const requirements: Requirement[] = [
   program('xz', 'unpacks the source', 'xz-utils'),
   program('tar', 'unpacks the source', 'tar'),
   program('setpriv', 'no program outlives Kiln', 'util-linux'),
+  program('bwrap', 'holds what a series runs at build time', 'bubblewrap'),
+  program('prlimit', 'limits what a build takes', 'util-linux'),
   program('flock', 'two runs at once wait for each other', 'util-linux'),
   program('rsync', 'installs the kernel headers', 'rsync'),
   program('qemu-system-x86_64', 'runs the guests', 'qemu-system-x86'),

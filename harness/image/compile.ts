@@ -1,20 +1,29 @@
 // SPDX-License-Identifier: MIT
 // C for the guest: static, against the tested tree's own headers, the same bytes from the same sources.
-import { copyFile, mkdir, readdir, symlink } from 'node:fs/promises';
+import { copyFile, mkdir, readdir, realpath, symlink } from 'node:fs/promises';
 import { availableParallelism } from 'node:os';
 import { basename, dirname, join } from 'node:path';
 import { KilnError } from '../errors.ts';
+import { isExplained } from '../kernel/compile.ts';
 import { findDiagnostics } from '../kernel/diagnostics.ts';
 import type { Kernel } from '../kernel/kernel.ts';
-import { ccacheEnvironment } from '../kernel/make.ts';
+import { ccacheReach } from '../kernel/make.ts';
 import type { Suite } from '../suite/suite.ts';
 import type { Context } from '../util/context.ts';
 import { allEnded } from '../util/ended.ts';
-import { exec } from '../util/exec.ts';
 import { regularFiles } from '../util/files.ts';
+import { buildLimits, confined, type Reach } from '../util/sandbox.ts';
 
 /** A program to make: one output file from C files, all below `dir`. */
-type Program = { name: string; dir: string; sources: string[]; output: string; flags: string[] };
+type Program = {
+  name: string;
+  dir: string;
+  sources: string[];
+  output: string;
+  flags: string[];
+  /** Directories with headers and sources beside its own. */
+  read: string[];
+};
 
 /** Compile the agent from images/agent to `output`. */
 export async function compileAgent(
@@ -27,7 +36,7 @@ export async function compileAgent(
   await copyFiles(sourceDir, dir);
   const sources = (await readdir(dir)).filter((name) => name.endsWith('.c')).sort();
   const flags = ['-std=gnu11', '-O2', '-Wall', '-Wextra'];
-  await compileAll([{ name: 'the agent', dir, sources, output, flags }], context);
+  await compileAll([{ name: 'the agent', dir, sources, output, flags, read: [] }], context);
 }
 
 /**
@@ -62,7 +71,7 @@ export async function compileSuites(
   const programs: Program[] = [];
   for (const suite of suites) {
     const dir = join(area, suite.name);
-    await copyFiles(suite.dir, dir);
+    await copySuite(suite.dir, dir);
     await mkdir(join(outputDir, suite.name), { recursive: true });
     const helpers = suite.helpers.map((file) => basename(file));
     for (const test of suite.programs)
@@ -72,9 +81,24 @@ export async function compileSuites(
         sources: [basename(test.source), ...helpers, ...runtime.map((file) => join(runtimeDir, file))],
         output: join(outputDir, suite.name, test.name),
         flags,
+        read: [kernel.dir, dirname(runtimeDir), area],
       });
   }
   await compileAll(programs, context);
+}
+
+/** Links are followed to what lies beside the suite, as in a tree of selftests, and no further: what they lead to gets into a guest. */
+async function copySuite(from: string, to: string): Promise<void> {
+  const around = dirname(await realpath(from));
+  for (const file of await regularFiles(from)) {
+    const found = await realpath(join(from, file));
+    if (!found.startsWith(`${around}/`))
+      throw new KilnError('bad-input', `${join(from, file)} is a link that leads out of ${around}`, {
+        hint: 'copy the file into the suite',
+        details: { file },
+      });
+  }
+  await copyFiles(from, to);
 }
 
 async function copyFiles(from: string, to: string): Promise<void> {
@@ -100,7 +124,7 @@ async function compileAll(programs: Program[], context: Context): Promise<void> 
 
 /** Object by object through ccache, then one link. Objects have the program's name in theirs: helpers are shared. */
 async function compileOne(program: Program, context: Context): Promise<void> {
-  const { dir, flags, output } = program;
+  const { flags, output } = program;
   const objects = await allEnded(
     program.sources.map(async (source) => {
       const object = `${basename(output)}.${basename(source)}.o`;
@@ -109,20 +133,36 @@ async function compileOne(program: Program, context: Context): Promise<void> {
     }),
   );
   await gcc(program, ['gcc', '-static', '-Wl,--build-id=none', ...objects, '-o', output], context);
-  await exec('strip', ['--strip-debug', output], { cwd: dir, signal: context.signal });
+  await run(program, ['strip', '--strip-debug', output], context);
 }
+
+async function run(
+  program: Program,
+  [file, ...args]: string[],
+  context: Context,
+  onLine: (line: string) => void = () => {},
+): Promise<void> {
+  const { dir, output, read } = program;
+  const ccache = await ccacheReach(context);
+  const reach: Reach = {
+    cwd: dir,
+    read: [...read, ...ccache.read],
+    write: [dir, dirname(output), ...ccache.write],
+    env: { ...ccache.env, LC_ALL: 'C' },
+  };
+  await confined(file!, args, reach, context, { onLine }, compileLimits);
+}
+
+/** A template, or a macro, that unfolds without end. */
+const compileLimits = { ...buildLimits, time: 600_000 };
 
 async function gcc(program: Program, command: string[], context: Context): Promise<void> {
   const lines: string[] = [];
   try {
-    await exec(command[0]!, command.slice(1), {
-      cwd: program.dir,
-      env: { ...ccacheEnvironment(context), LC_ALL: 'C' },
-      signal: context.signal,
-      onLine: (line) => lines.push(line),
-    });
+    await run(program, command, context, (line) => lines.push(line));
   } catch (cause) {
     context.signal.throwIfAborted();
+    if (isExplained(cause)) throw cause;
     const errors = findDiagnostics(lines, program.dir, new Map()).filter(
       ({ severity }) => severity === 'error',
     );

@@ -1,14 +1,14 @@
 // SPDX-License-Identifier: MIT
 import { copyFile, mkdir, readdir, readFile, writeFile } from 'node:fs/promises';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import type { Kernel } from '../kernel/kernel.ts';
 import type { Toolchain } from '../kernel/toolchain.ts';
 import type { Suite } from '../suite/suite.ts';
 import type { Context } from '../util/context.ts';
-import { exec } from '../util/exec.ts';
 import { exists, makeDirectory } from '../util/files.ts';
-import { contentKey, treeKey } from '../util/hash.ts';
+import { contentKey, sha256File, treeKey } from '../util/hash.ts';
 import { lock } from '../util/lock.ts';
+import { confined } from '../util/sandbox.ts';
 import { scratchDirectory } from '../util/scratch.ts';
 import { compileAgent, compileSuites } from './compile.ts';
 
@@ -38,8 +38,10 @@ export async function imageKey(request: ImageRequest): Promise<string> {
   const agent = await treeKey(join(request.imagesDir, 'agent'));
   const runtime = await treeKey(join(request.imagesDir, 'runtime'));
   const manifest = await readFile(join(request.imagesDir, 'manifest'));
-  const parts = [request.kernel.headersKey, request.toolchain.id, agent, runtime, manifest];
-  return contentKey('image 2', ...parts, ...suites.flat(), ...busybox);
+  // The packer is the tested tree's: one that puts in what it likes is to do so for its own kernels alone.
+  const packer = await sha256File(join(request.kernel.dir, 'gen_init_cpio'));
+  const parts = [request.kernel.headersKey, packer, request.toolchain.id, agent, runtime, manifest];
+  return contentKey('image 3', ...parts, ...suites.flat(), ...busybox);
 }
 
 /** Get the image from the cache, or compile and pack it. */
@@ -79,10 +81,9 @@ async function make(request: ImageRequest, scratch: string, path: string, contex
   ];
   await writeFile(join(root, 'list'), `${list.join('\n')}\n`);
   // Relative paths: gen_init_cpio's list knows no quoting. -t 0: no build times, the same bytes every time.
-  await exec('sh', ['-c', 'exec "$0" -t 0 list > "$1"', join(request.kernel.dir, 'gen_init_cpio'), path], {
-    cwd: root,
-    signal: context.signal,
-  });
+  const packer = join(request.kernel.dir, 'gen_init_cpio');
+  const reach = { cwd: root, read: [root, packer], write: [dirname(path)], env: {} };
+  await confined('sh', ['-c', 'exec "$0" -t 0 list > "$1"', packer, path], reach, context);
 }
 
 async function testEntries(dir: string): Promise<string[]> {

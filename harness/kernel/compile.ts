@@ -37,10 +37,16 @@ export async function compile(
   } catch (cause) {
     context.signal.throwIfAborted();
     await writeAtomic(failedLog, `${lines.join('\n')}\n`);
+    if (isExplained(cause)) throw cause;
     throw buildError(lines, workspace.source, tree, failedLog, cause);
   }
   if (isFirst) await writeAtomic(estimateFile, String(done));
   return `${lines.join('\n')}\n`;
+}
+
+/** Whether it is more than that make failed: the sandbox says why it stopped a build. */
+export function isExplained(error: unknown): boolean {
+  return error instanceof KilnError && error.message.startsWith('the build was stopped');
 }
 
 function buildError(lines: string[], source: string, tree: Tree, log: string, cause: unknown): KilnError {

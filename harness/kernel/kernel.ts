@@ -1,12 +1,13 @@
 // SPDX-License-Identifier: MIT
-import { copyFile, cp, mkdir, readdir, readFile } from 'node:fs/promises';
+import { copyFile, mkdir, readdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { KilnError } from '../errors.ts';
 import { lastToTouch, type Tree } from '../tree/tree.ts';
 import type { Context } from '../util/context.ts';
 import { makeDirectory, readCachedJson, readIfThere, writeAtomic } from '../util/files.ts';
 import { contentKey, treeKey } from '../util/hash.ts';
-import { compile, warningsOfSeries } from './compile.ts';
+import { onlyPlain, plainFile } from '../util/plain.ts';
+import { compile, isExplained, warningsOfSeries } from './compile.ts';
 import { type Fragment, findMissing, missingError, parseConfig } from './config.ts';
 import type { Diagnostic } from './diagnostics.ts';
 import { kernelMake } from './make.ts';
@@ -66,7 +67,7 @@ export async function buildKernel(request: KernelRequest, context: Context): Pro
       await treeKey(join(temporary, 'headers')),
       await treeKey(join(temporary, 'selftests')),
     );
-    const release = (await readFile(join(workspace.build, 'include/config/kernel.release'), 'utf8')).trim();
+    const release = (await readBuilt(workspace, 'include/config/kernel.release')).trim();
     const kernel: Omit<Kernel, 'dir'> = { key, release, headersKey, warnings };
     await writeAtomic(join(temporary, 'kernel.json'), JSON.stringify(kernel));
   });
@@ -80,7 +81,7 @@ async function configure(
   tree: Tree,
   context: Context,
 ): Promise<void> {
-  const { source, build } = workspace;
+  const { source, build, seenAs } = workspace;
   const fragment = join(build, 'kiln.config');
   const asked = fragments.map(({ name, text }) => `# ${name}\n${text}`).join('\n');
   const unchanged = (await readIfThere(fragment)) === asked && (await readIfThere(join(build, '.config')));
@@ -91,14 +92,14 @@ async function configure(
   // allnoconfig is idempotent and quick; it also brings in what a changed Kconfig file changes.
   const output: string[] = [];
   try {
-    await kernelMake(workspace, [`KCONFIG_ALLCONFIG=${fragment}`, 'allnoconfig'], context, (line) =>
-      output.push(line),
-    );
+    const words = [`KCONFIG_ALLCONFIG=${join(seenAs, 'kiln.config')}`, 'allnoconfig'];
+    await kernelMake(workspace, words, context, (line) => output.push(line));
   } catch (cause) {
     context.signal.throwIfAborted();
+    if (isExplained(cause)) throw cause;
     throw configureError(output, source, tree, cause);
   }
-  const final = parseConfig(await readFile(join(build, '.config'), 'utf8'));
+  const final = parseConfig(await readBuilt(workspace, '.config'));
   const missing = findMissing(fragments, final);
   if (missing.length > 0) throw await missingError(missing, source, final);
 }
@@ -124,17 +125,34 @@ function configureError(output: string[], source: string, tree: Tree, cause: unk
 async function collect(workspace: Workspace, dir: string, context: Context): Promise<void> {
   const { source, build } = workspace;
   context.progress('installing headers');
-  await kernelMake(workspace, ['headers_install', `INSTALL_HDR_PATH=${join(dir, 'headers')}`], context);
-  await Promise.all([
-    copyFile(join(build, 'vmlinux'), join(dir, 'vmlinux')),
-    copyFile(join(build, 'arch/x86/boot/bzImage'), join(dir, 'bzImage')),
-    copyFile(join(build, '.config'), join(dir, 'config')),
-    copyFile(join(build, 'System.map'), join(dir, 'System.map')),
-    copyFile(join(build, 'usr/gen_init_cpio'), join(dir, 'gen_init_cpio')),
-  ]);
+  const headers = join(dir, 'headers');
+  await mkdir(headers);
+  const words = ['headers_install', `INSTALL_HDR_PATH=${headers}`];
+  await kernelMake(workspace, words, context, () => {}, [headers]);
+  await onlyPlain(headers);
+  await Promise.all(
+    [
+      ['vmlinux', 'vmlinux'],
+      ['arch/x86/boot/bzImage', 'bzImage'],
+      ['.config', 'config'],
+      ['System.map', 'System.map'],
+      ['usr/gen_init_cpio', 'gen_init_cpio'],
+    ].map(async ([from, to]) => copyFile(await plainFile(build, from!), join(dir, to!))),
+  );
   // What tests of any area include as "../x.h" or "x.h": the headers on top of tools/testing/selftests.
   const selftests = join(source, 'tools/testing/selftests');
   await mkdir(join(dir, 'selftests'));
   for (const name of (await readdir(selftests)).filter((file) => file.endsWith('.h')))
-    await cp(join(selftests, name), join(dir, 'selftests', name));
+    await copyFile(
+      await plainFile(source, join('tools/testing/selftests', name)),
+      join(dir, 'selftests', name),
+    );
 }
+
+/** A text that make has written. */
+async function readBuilt({ build }: Workspace, path: string): Promise<string> {
+  return readFile(await plainFile(build, path, largestText), 'utf8');
+}
+
+/** Bytes. */
+const largestText = 16 * 2 ** 20;

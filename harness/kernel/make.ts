@@ -1,25 +1,36 @@
 // SPDX-License-Identifier: MIT
+import { mkdir, rm } from 'node:fs/promises';
 import { availableParallelism } from 'node:os';
 import { join } from 'node:path';
+import { KilnError } from '../errors.ts';
 import type { Context } from '../util/context.ts';
-import { exec } from '../util/exec.ts';
-import type { Workspace } from './workspace.ts';
+import { writeAtomic } from '../util/files.ts';
+import { confined, type Reach } from '../util/sandbox.ts';
+import { unfinished, type Workspace } from './workspace.ts';
 
 /**
- * Run the kernel's make out of tree with ccache on all cores. Nothing of the machine, the user or the time goes
- * into the kernel. Throws exec's error when make fails; `onLine` has seen all output by then.
+ * Run the kernel's make out of tree with ccache on all cores, in the sandbox. Nothing of the machine, the user or the
+ * time goes into the kernel. Throws exec's error when make fails, and does-not-build when it goes beyond its limits;
+ * `onLine` has seen all output by then.
+ * @param more directories that it writes to, beside the build's
  */
 export async function kernelMake(
-  workspace: Pick<Workspace, 'source' | 'build'>,
+  workspace: Pick<Workspace, 'source' | 'build' | 'seenAs'>,
   targets: string[],
   context: Context,
   onLine: (line: string) => void = () => {},
+  more: string[] = [],
 ): Promise<void> {
-  const { source, build } = workspace;
+  const { source, build, seenAs } = workspace;
   const jobs = `-j${availableParallelism()}`;
-  await exec('make', ['-C', source, `O=${build}`, 'ARCH=x86_64', jobs, ...compiler, ...targets], {
+  const ccache = await ccacheReach(context);
+  const reach: Reach = {
+    cwd: seenAs,
+    read: [source, ...ccache.read],
+    write: [...more, ...ccache.write],
+    moved: [[build, seenAs]],
     env: {
-      ...ccacheEnvironment(context),
+      ...ccache.env,
       KBUILD_BUILD_TIMESTAMP: 'Thu Jan  1 00:00:00 UTC 1970',
       KBUILD_BUILD_USER: 'kiln',
       KBUILD_BUILD_HOST: 'kiln',
@@ -27,14 +38,35 @@ export async function kernelMake(
       LOCALVERSION: '',
       LC_ALL: 'C',
     },
-    signal: context.signal,
-    onLine,
-  });
+  };
+  const words = ['-C', source, `O=${seenAs}`, 'ARCH=x86_64', jobs, ...compiler, ...targets];
+  await writeAtomic(join(build, unfinished), '');
+  try {
+    await confined('make', words, reach, context, { onLine });
+  } catch (error) {
+    if (hasFailedByItself(error)) await rm(join(build, unfinished), { force: true });
+    throw error;
+  }
+  await rm(join(build, unfinished), { force: true });
+}
+
+/** Then make has removed what it had not finished. */
+function hasFailedByItself(error: unknown): boolean {
+  return error instanceof KilnError && (error.cause as { exitCode?: number } | undefined)?.exitCode === 2;
 }
 
 const compiler = ['CC=ccache gcc', 'HOSTCC=ccache gcc'];
 
-/** ccache keeps its files in Kiln's cache; `CCACHE_DISABLE=1` from outside still switches it off. */
-export function ccacheEnvironment(context: Context): Record<string, string> {
-  return { CCACHE_DIR: join(context.cache, 'ccache'), CCACHE_MAXSIZE: process.env.CCACHE_MAXSIZE ?? '5G' };
+/**
+ * ccache keeps its files in Kiln's cache; `CCACHE_DISABLE=1` from outside still switches it off. What comes from
+ * elsewhere may use what is there and add nothing: it could put in objects of its own for the next build to find.
+ */
+export async function ccacheReach(
+  context: Context,
+): Promise<{ env: Record<string, string>; read: string[]; write: string[] }> {
+  const dir = join(context.cache, 'ccache');
+  await mkdir(dir, { recursive: true });
+  const env = { CCACHE_DIR: dir, CCACHE_MAXSIZE: process.env.CCACHE_MAXSIZE ?? '5G' };
+  if (!context.sandbox?.flags || !context.sandbox.foreign) return { env, read: [], write: [dir] };
+  return { env: { ...env, CCACHE_READONLY: '1', CCACHE_TEMPDIR: '/tmp' }, read: [dir], write: [] };
 }

@@ -251,6 +251,8 @@ export const jobSchema = z.object({
     cpu: z.string().optional(),
     reason: z.string(),
   }),
+  /** Whether what the series and the tests bring was held in a sandbox at build time, and why (not). */
+  sandbox: z.object({ on: z.boolean(), reason: z.string() }).optional(),
   /** null if none was built. */
   kernel: z
     .object({

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 import { homedir } from 'node:os';
 import { join } from 'node:path';
+import type { Sandbox } from './sandbox.ts';
 
 /** What every stage gets: where to keep things, whom to tell, and when to stop. */
 export type Context = {
@@ -12,6 +13,8 @@ export type Context = {
   progress: (text: string, done?: number, total?: number) => void;
   /** Something the user should know that is no result. */
   note: (level: 'info' | 'warn', text: string) => void;
+  /** What holds the programs that a series or a suite brings; absent: nothing does. */
+  sandbox?: Sandbox;
 };
 
 /** `$XDG_CACHE_HOME/kiln`, else `~/.cache/kiln`. */
