@@ -6,6 +6,7 @@ import { runByCase } from './cases.ts';
 import { Guests } from './guests.ts';
 import type { Built } from './job.ts';
 import type { Line, StageResult } from './line.ts';
+import { requireExpected } from './results/expected.ts';
 import type { Repeat, TestResult } from './results/schema.ts';
 import { isFailure, type Tally } from './results/tally.ts';
 import { memoryBudget, type Unit, unitsOf } from './tests.ts';
@@ -73,7 +74,8 @@ async function runOnce(
   let keep = false;
   const watcher: Watcher = {
     begins: () => {},
-    ended: (_, result) => {
+    ended: (_, judged) => {
+      const result = requireExpected(judged, request.expectSplats, request.reproduce);
       if (began) keep = counter.count(run, request, result);
     },
     // What has begun comes to its end, all cases of it.

@@ -7,6 +7,7 @@ import type { Built } from './job.ts';
 import type { Line, StageResult } from './line.ts';
 import { self } from './paths.ts';
 import { countGenerations, jobOptions, type Plan, type PlannedSuite } from './plan.ts';
+import { requireExpected } from './results/expected.ts';
 import { isBad } from './results/judge.ts';
 import type { TestResult } from './results/schema.ts';
 import type { Isolation } from './suite/settings.ts';
@@ -43,7 +44,8 @@ export async function runTests(
   const noBoot = new Map<string, TestResult>();
   const watcher: Watcher = {
     begins: ({ job, suite, test }) => emit({ type: 'test-start', job, suite, test }),
-    ended: (request, result) => {
+    ended: (request, judged) => {
+      const result = requireExpected(judged, request.expectSplats, request.reproduce);
       if (result.guest && result.boot_ms === null && isBad(result.verdict) && result.verdict !== 'error')
         noBoot.set(JSON.stringify(request.machine), result);
       line.tests[order.get(request)!] = result;
@@ -106,6 +108,7 @@ function requestFor(
     origin: isolation === 'boot' ? 'boot' : 'fork',
     limit: settings.timeout ?? defaultLimit,
     ...(plan.ask.timeout === null ? {} : { fixedLimit: plan.ask.timeout }),
+    expectSplats: settings.expect_splat ?? [],
     ...(generations > 1 ? { kexec: { generations, next } } : {}),
     runDir,
     guestDir: join(runDir, 'guests', plan.id, suite, name),

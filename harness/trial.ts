@@ -12,6 +12,7 @@ import { guestArgv, type Machine } from './guest/machine.ts';
 import { since } from './guest/pace.ts';
 import { type GuestOrigin, type Guests, type Lodging, deadlines as ofGuests, retell } from './guests.ts';
 import { Collector, logFiles } from './results/evidence.ts';
+import { markExpected } from './results/expected.ts';
 import { mergeGenerations, type Passage } from './results/generations.ts';
 import { type Evidence, isBad, judge, nextGeneration } from './results/judge.ts';
 import type { GenerationResult, TestResult } from './results/schema.ts';
@@ -36,6 +37,8 @@ export type TrialRequest = {
   limit: number;
   /** Seconds that hold however slow the guest is, instead of that. */
   fixedLimit?: number;
+  /** What the titles of splats look like that it is to provoke. */
+  expectSplats: RegExp[];
   /** If it goes through several kernels: how many, and what the guest boots for a generation from 1 on. */
   kexec?: { generations: number; next: (generation: number) => NextKernel };
   /** The run's directory, and this guest's directory in it. Both absolute. */
@@ -223,7 +226,8 @@ async function pass(
   }
   const between = new HeldBack();
   lodging.session?.tell(between);
-  const splats = collector.splats(seen.run, lost ? 'lost' : isPoweredOff ? 'powered off' : 'dropped');
+  const heard = collector.splats(seen.run, lost ? 'lost' : isPoweredOff ? 'powered off' : 'dropped');
+  const splats = markExpected(heard, request.expectSplats);
   const generations = countGenerations(request);
   const limit = describeLimit(allowed);
   const judgement = judge({ ...seen, ktap: collector.ktap(), splats, limit, generation, generations });

@@ -199,7 +199,7 @@ async function timeHundred(
   try {
     const requests = Array.from({ length: 100 }, (_, index): TrialRequest => {
       const guestDir = join(runDir, String(index));
-      const rest = { job: 'bench', args: [], limit: 60, reproduce: '' };
+      const rest = { job: 'bench', args: [], expectSplats: [], limit: 60, reproduce: '' };
       return { ...trivial, ...rest, machine, origin, runDir, guestDir };
     });
     const results: TestResult[] = [];

@@ -53,7 +53,10 @@ export function failureLines(result: TestResult, dir: string): string[] {
       .slice(0, 10)
       .flatMap(({ name, detail }) => [`  not ok ${printable(name)}`, ...indent(detail, 4, 6)]),
     ...(bad.length > 10 ? [`  … and ${bad.length - 10} more`] : []),
-    ...result.splats.slice(0, 3).flatMap((splat) => indent(splat.lines.join('\n'), 2, 12)),
+    ...result.splats
+      .filter(({ expected }) => !expected)
+      .slice(0, 3)
+      .flatMap((splat) => indent(splat.lines.join('\n'), 2, 12)),
     ...result.problems.slice(0, 5).map((problem) => `  note: ${printable(problem)}`),
     ...(result.guest ? [`  logs: ${dir}/${result.guest.console.replace(/\/[^/]*$/, '/')}`] : []),
     ...(result.reproduce ? [`  again: ${result.reproduce}`] : []),

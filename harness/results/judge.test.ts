@@ -198,6 +198,19 @@ for (const [what, loss, splats, verdict, detail] of [
     });
 }
 
+test('an expected splat does not fail a test, another beside it does', (t) => {
+  const expected = { ...splat('WARNING in f', 'warning'), expected: true };
+  t.is(judge(evidence({ splats: [expected] })).verdict, 'pass');
+  const both = judge(evidence({ splats: [expected, { ...splat('BUG in g', 'bug'), expected: false }] }));
+  t.deepEqual([both.verdict, both.detail], ['fail', 'BUG in g']);
+});
+
+test('a splat that was expected does not excuse the death of the kernel', (t) => {
+  const oops = { ...splat('BUG: x in f', 'oops'), expected: true };
+  const run = { begin: null, end: null, loss: exited(), incomplete: true, next: null };
+  t.is(judge(evidence({ run, splats: [oops] })).verdict, 'crash');
+});
+
 test('the kinds of splats after which a lost guest is the death of the kernel', (t) => {
   const run = { begin: null, end: null, loss: silent, incomplete: true, next: null };
   const fatal = splatKindSchema.options.filter(

@@ -149,7 +149,9 @@ function lastWords(ktap: KtapResult): string {
   return last ? `: ${last}` : '';
 }
 
-function withSplats([verdict, detail]: Verdictish, { splats, staysOn }: Evidence): Verdictish {
+function withSplats([verdict, detail]: Verdictish, evidence: Evidence): Verdictish {
+  const { staysOn } = evidence;
+  const splats = evidence.splats.filter(({ expected }) => !expected);
   if (verdict === 'error' || verdict === 'timeout') return [verdict, detail];
   if (splats.length > 0) {
     const titles = splats.slice(0, 3).map(({ title }) => title);

@@ -118,6 +118,8 @@ export const splatSchema = z.object({
   lines: z.array(z.string()),
   /** What the kernel panicked with because of this splat. */
   panic: z.string().nullable().optional(),
+  /** The test's settings declare it (expect_splat=), so that it does not fail the test. */
+  expected: z.boolean().optional(),
 });
 
 /** What the guest was and where its evidence is. Paths are relative to the run's directory, with `/`. */

@@ -24,6 +24,16 @@ test('memory is in MiB unless it says G', (t) => {
   t.deepEqual(['64', '512M', '512m', '2G', '2g', '1024G'].map(memory), [64, 512, 512, 2048, 2048, 1_048_576]);
 });
 
+test('expect_splat may stand several times; a section has only its own', (t) => {
+  const text = 'expect_splat=^WARNING in f$\nexpect_splat=^BUG: x=1\n[one]\nexpect_splat=^INFO\n[other]\n';
+  const { settings, sections } = parseSettingsFile(text, 'x.settings');
+  t.deepEqual(settings.expect_splat, [/^WARNING in f$/, /^BUG: x=1/]);
+  t.deepEqual(
+    sections.map((section) => section.settings.expect_splat),
+    [[/^INFO/], undefined],
+  );
+});
+
 test('a key that stands twice has its last value', (t) => {
   t.is(parseSettings('timeout=1\ntimeout=2\n', 'settings').timeout, 2);
   t.is(parseSettings('timeout=0', 'settings').timeout, 86_400);
@@ -47,8 +57,10 @@ for (const [line, problem] of [
   ['isolation=guest', /isolation=guest is none of test, case, suite, boot/],
   [
     'Timeout=5',
-    /unknown key "Timeout" \(known: timeout, memory, cpus, cmdline, isolation, kernel, generations\)/,
+    /unknown key "Timeout" \(known: timeout, memory, cpus, cmdline, isolation, kernel, generations, expect_splat\)/,
   ],
+  ['expect_splat=', /expect_splat= is empty/],
+  ['expect_splat=BUG: (', /is no regular expression: /],
   ['generations=0', /generations=0 is not a whole number from 1 to 10000/],
   ['kernel=zImage', /kernel=zImage is none of vmlinux, bzImage/],
   [`cmdline=${'é'.repeat(513)}`, /longer than 1,024 bytes/],

@@ -22,6 +22,8 @@ export type Settings = {
   kernel?: KernelFile;
   /** Kernels that the test goes through: the one that is booted, and those that follow it by kexec. */
   generations?: number;
+  /** What the titles of splats look like that the test provokes: no failures, and a failure if one does not come. */
+  expect_splat?: RegExp[];
 };
 
 /**
@@ -37,7 +39,12 @@ export type SettingsFile = { settings: Settings; sections: { name: string; setti
 /** Seconds. */
 const day = 86_400;
 
-const readers: { [K in keyof Settings]-?: (where: string, value: string) => Settings[K] } = {
+type Values = Required<Settings>;
+
+/** `before`: what the key has already, where it stands more than once. */
+const readers: {
+  [K in keyof Values]: (where: string, value: string, before: Values[K] | undefined) => Values[K];
+} = {
   timeout: (where, value) => number(where, 'timeout', value, 0, day) || day,
   memory: mebibytes,
   cpus: (where, value) => number(where, 'cpus', value, 1, 255),
@@ -45,6 +52,7 @@ const readers: { [K in keyof Settings]-?: (where: string, value: string) => Sett
   isolation: (where, value) => oneOf(isolations, where, 'isolation', value),
   kernel: (where, value) => oneOf(kernelFiles, where, 'kernel', value),
   generations: (where, value) => number(where, 'generations', value, 1, 10_000),
+  expect_splat: (where, value, before = []) => [...before, pattern(where, 'expect_splat', value)],
 };
 
 /** Parse `key=value` lines as kselftest's runner reads them; `#` begins a comment line. `file` is for messages. */
@@ -63,19 +71,28 @@ export function parseSettingsFile(text: string, file: string): SettingsFile {
     const where = `${file}:${index + 1}`;
     if (line === '' || line.startsWith('#')) continue;
     if (line.startsWith('[')) sections.push({ name: sectionName(where, line, sections), settings: {} });
-    else Object.assign(sections.at(-1)?.settings ?? settings, parseLine(where, line));
+    else addLine(where, line, sections.at(-1)?.settings ?? settings);
   }
   return { settings, sections };
 }
 
-function parseLine(where: string, line: string): Settings {
+function addLine(where: string, line: string, settings: Settings): void {
   const equals = line.indexOf('=');
   if (equals < 1) throw bad(where, `"${line}" is not key=value`);
   const key = line.slice(0, equals).trim();
   const value = line.slice(equals + 1).trim();
   if (!Object.hasOwn(readers, key))
     throw bad(where, `unknown key "${key}" (known: ${Object.keys(readers).join(', ')})`);
-  return { [key]: readers[key as keyof Settings](where, value) };
+  addValue(where, key as keyof Settings, value, settings);
+}
+
+function addValue<K extends keyof Values>(
+  where: string,
+  key: K,
+  value: string,
+  settings: Partial<Values>,
+): void {
+  settings[key] = readers[key](where, value, settings[key]);
 }
 
 function sectionName(where: string, line: string, before: SettingsFile['sections']): string {
@@ -96,6 +113,15 @@ function number(where: string, key: string, value: string, min: number, max: num
   if (!(parsed >= min && parsed <= max))
     throw bad(where, `${key}=${value} is not a whole number from ${min} to ${max}`);
   return parsed;
+}
+
+function pattern(where: string, key: string, value: string): RegExp {
+  if (value === '') throw bad(where, `${key}= is empty`);
+  try {
+    return new RegExp(value);
+  } catch (cause) {
+    throw bad(where, `${key}=${value} is no regular expression: ${(cause as Error).message}`);
+  }
 }
 
 function mebibytes(where: string, value: string): number {
