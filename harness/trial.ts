@@ -226,8 +226,8 @@ async function pass(
   }
   const between = new HeldBack();
   lodging.session?.tell(between);
-  const heard = collector.splats(seen.run, lost ? 'lost' : isPoweredOff ? 'powered off' : 'dropped');
-  const splats = markExpected(heard, request.expectSplats);
+  const ending = lost ? 'lost' : isPoweredOff ? 'powered off' : 'dropped';
+  const splats = markExpected(collector.splats(seen.run, ending), request.expectSplats);
   const generations = countGenerations(request);
   const limit = describeLimit(allowed);
   const judgement = judge({ ...seen, ktap: collector.ktap(), splats, limit, generation, generations });

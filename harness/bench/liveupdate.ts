@@ -137,7 +137,7 @@ async function run<T>(
   try {
     const next = (generation: number) => nextKernel(built, `${suite}/${program}`, generation);
     const request: TrialRequest = {
-      ...{ suite, program, test: program, job: 'bench', reproduce: '', args: [] },
+      ...{ suite, program, test: program, job: 'bench', reproduce: '', args: [], expectSplats: [] },
       machine: machineFor(settings, built, words),
       ...{ origin: 'fork', limit, runDir, guestDir: join(runDir, 'guest') },
       ...(generations > 1 ? { kexec: { generations, next } } : {}),

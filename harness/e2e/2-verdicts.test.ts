@@ -27,6 +27,23 @@ test('each misbehaviour has its verdict', async (t) => {
         ['oom'],
       );
       t.is(of('out_of_memory').cases[0]!.verdict, 'pass');
+      const splatsOf = (name: string) => of(name).splats.map(({ title, expected }) => ({ title, expected }));
+      const title = 'Out of memory: Killed process out_of_memory';
+      t.deepEqual(splatsOf('out_of_memory'), [{ title, expected: false }]);
+      t.deepEqual(splatsOf('out_of_memory@expected'), [{ title, expected: true }]);
+      t.regex(of('out_of_memory@another-expected').detail, /^no splat came that matches \^WARNING/);
+      t.regex(of('memory_hog').detail, /^Out of memory: .*; the test was killed by signal 9/);
+
+      t.deepEqual(
+        of('nested_failure').cases.map(({ name, verdict }) => `${verdict} ${name}`),
+        ['pass outer > inner_good', 'fail outer > inner_bad', 'fail outer'],
+      );
+      t.regex(of('close_output').detail, /2 results planned, 1 seen/);
+      t.regex(of('kill_agent').detail, /the kernel died during the test: .*Attempted to kill init/);
+      t.true(of('clock').duration_ms < 60_000);
+      t.is(of('fill_tmpfs').artifacts.length, 1);
+      t.regex(find(results, 'limits/fork_bomb').problems.join(), /\d+ processes outlived/);
+      t.regex(find(results, 'limits/unplug_ports').detail, /the guest hung during the test/);
       t.regex(of('bad_exit').detail, /exit code 1 though no case failed/);
       t.deepEqual(
         of('fail').cases.map(({ verdict }) => verdict),
