@@ -402,4 +402,5 @@ TEST_F(access, pages_are_given_to_a_pipe)
 	EXPECT_EQ(5, buffer[0]);
 }
 
+LEAVES_NOTHING
 TEST_HARNESS_MAIN

@@ -290,4 +290,5 @@ TEST_F(container, adds_its_size_and_no_pages_to_the_process)
 	EXPECT_EQ(resident, number_in("/proc/self/status", "RssShmem"));
 }
 
+LEAVES_NOTHING
 TEST_HARNESS_MAIN

@@ -217,4 +217,5 @@ TEST_F(faults, a_fault_by_a_system_call)
 	EXPECT_GT(40, nth);
 }
 
+LEAVES_NOTHING
 TEST_HARNESS_MAIN

@@ -143,4 +143,5 @@ TEST_F(numbers, are_the_same_for_all_who_have_it_open)
 	EXPECT_EQ(2 * (long)UNIT, fdinfo(other, "mshare-size"));
 }
 
+LEAVES_NOTHING
 TEST_HARNESS_MAIN

@@ -296,4 +296,5 @@ TEST_F(filesystem, a_region_is_neither_read_nor_written)
 	EXPECT_EQ(0, fsync(fd));
 }
 
+LEAVES_NOTHING
 TEST_HARNESS_MAIN

@@ -284,24 +284,6 @@ TEST_F(lifetime, memory_is_given_back_when_the_instance_goes)
 	EXPECT_TRUE(no_more_than("Shmem", memory + 64));
 }
 
-/* Objects in use in a slab. */
-static long slab(const char *name)
-{
-	char line[256], key[64];
-	long active = -1;
-	FILE *file = fopen("/proc/slabinfo", "re");
-
-	if (!file)
-		return -1;
-	snprintf(key, sizeof(key), "%s ", name);
-	while (fgets(line, sizeof(line), file)) {
-		if (!strncmp(line, key, strlen(key)))
-			sscanf(line + strlen(key), "%ld", &active);
-	}
-	fclose(file);
-	return active;
-}
-
 #define ROUNDS	2000
 
 /* A leak adds one a round; some slack is left to the rest of the guest. */
@@ -370,4 +352,5 @@ TEST_F_TIMEOUT(lifetime, instances_leave_nothing_behind, 120)
 	EXPECT_TRUE(EVENTUALLY(slab("mm_struct") < mms + ROUNDS / 8));
 }
 
+LEAVES_NOTHING
 TEST_HARNESS_MAIN

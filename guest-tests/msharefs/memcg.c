@@ -202,4 +202,56 @@ TEST_F(memcg, reclaim_in_the_creators_group_is_seen_by_all)
 	EXPECT_EQ(0, detach(addr));
 }
 
+/* How the memory controller counts huge pages is an option of the hierarchy. */
+static int count_huge_pages(bool count)
+{
+	return or_errno(mount(NULL, CGROUP, NULL, MS_REMOUNT,
+			      count ? "memory_hugetlb_accounting" : ""));
+}
+
+TEST_F(memcg, the_creators_group_pays_for_huge_pages)
+{
+	long other;
+
+	ASSERT_EQ(0, write_to("/proc/sys/vm/nr_hugepages", "4"));
+	if (count_huge_pages(true))
+		SKIP(return, "huge pages are not counted");
+	ASSERT_EQ(0, map_object(self->fd, 1UL << 30, 4 * HUGE, RW,
+				ANON | MAP_HUGETLB, -1, 0));
+	EXPECT_EQ(0, CHILD(enter(OTHER) ||
+			   fill_pages(attach(self->fd) + (1UL << 30),
+				      4 * HUGE, 1)));
+	EXPECT_LE(4 * (long)HUGE, usage(OWNER));
+	other = usage(OTHER);
+	EXPECT_GT((long)HUGE, other) {
+		TH_LOG("%ld bytes are charged to the other group", other);
+	}
+	EXPECT_EQ(0, unmap_object(self->fd, 1UL << 30, 4 * HUGE));
+	EXPECT_TRUE(EVENTUALLY(usage(OWNER) < (long)HUGE));
+	EXPECT_EQ(0, count_huge_pages(false));
+	EXPECT_EQ(0, write_to("/proc/sys/vm/nr_hugepages", "0"));
+}
+
+TEST_F(memcg, the_limit_of_the_creators_group_holds_for_huge_pages)
+{
+	ASSERT_EQ(0, write_to("/proc/sys/vm/nr_hugepages", "4"));
+	if (count_huge_pages(true))
+		SKIP(return, "huge pages are not counted");
+	ASSERT_EQ(0, map_object(self->fd, 1UL << 30, 4 * HUGE, RW,
+				ANON | MAP_HUGETLB, -1, 0));
+	ASSERT_EQ(0, write_to(OWNER "/memory.max", "5242880"));
+	EXPECT_EQ(SIGBUS, CHILD(enter(OTHER) ? 98 :
+				-fill_pages(attach(self->fd) + (1UL << 30),
+					    4 * HUGE, 1)));
+	EXPECT_EQ(0, event(OTHER, "oom_kill"));
+	ASSERT_EQ(0, write_to(OWNER "/memory.max", "max"));
+	EXPECT_EQ(0, CHILD(enter(OTHER) ||
+			   fill_pages(attach(self->fd) + (1UL << 30),
+				      4 * HUGE, 1)));
+	EXPECT_EQ(0, unmap_object(self->fd, 1UL << 30, 4 * HUGE));
+	EXPECT_EQ(0, count_huge_pages(false));
+	EXPECT_EQ(0, write_to("/proc/sys/vm/nr_hugepages", "0"));
+}
+
+LEAVES_NOTHING
 TEST_HARNESS_MAIN

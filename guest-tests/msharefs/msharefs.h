@@ -35,6 +35,10 @@
 
 #include "../kselftest_harness.h"
 
+/* Seconds a case may take: a debugging kernel under emulation takes its time. */
+#undef TEST_TIMEOUT_DEFAULT
+#define TEST_TIMEOUT_DEFAULT 120
+
 /*
  * The harness jumps over its own variable when an ASSERT fails.  At worst a
  * teardown is left out, and then the namespace takes care of the rest.
@@ -498,5 +502,104 @@ static inline int write_to(const char *path, const char *text)
 	close(fd);
 	return err;
 }
+
+/* ----- Nothing is left ----- */
+
+/* What the guest has in use, in kB and in objects. */
+struct usage {
+	long page_tables;
+	long mms;
+	long memory;
+};
+
+/* Objects in use in a slab. */
+static inline long slab(const char *name)
+{
+	char line[256], key[64];
+	long active = -1;
+	FILE *file = fopen("/proc/slabinfo", "re");
+
+	if (!file)
+		return -1;
+	snprintf(key, sizeof(key), "%s ", name);
+	while (fgets(line, sizeof(line), file)) {
+		if (!strncmp(line, key, strlen(key)))
+			sscanf(line + strlen(key), "%ld", &active);
+	}
+	fclose(file);
+	return active;
+}
+
+static inline struct usage usage_now(void)
+{
+	/* Caches of all kinds would hide what is in use; 4: do not log it. */
+	write_to("/proc/sys/vm/drop_caches", "7");
+	write_to("/sys/kernel/slab/mm_struct/shrink", "1");
+	/* CPUs keep small numbers to themselves until they are asked. */
+	write_to("/proc/sys/vm/stat_refresh", "1");
+	return (struct usage) {
+		.page_tables = meminfo("PageTables"),
+		.mms = slab("mm_struct"),
+		.memory = meminfo("MemTotal") - meminfo("MemFree"),
+	};
+}
+
+/* As a case sees it before any has run. */
+static struct usage usage_before;
+
+static inline __attribute__((constructor(65000))) void usage_constructor(void)
+{
+	int ends[2];
+	pid_t pid;
+
+	if (pipe(ends))
+		return;
+	pid = fork();
+	if (!pid) {
+		usage_before = usage_now();
+		_exit(write(ends[1], &usage_before, sizeof(usage_before)) < 0);
+	}
+	close(ends[1]);
+	if (read(ends[0], &usage_before, sizeof(usage_before)) < 0)
+		usage_before.mms = -1;
+	close(ends[0]);
+	waitpid(pid, NULL, 0);
+}
+
+/*
+ * What may be more than before without anything being lost: some for other
+ * processes of the guest, and memory for the kernel's own caches and pools,
+ * which grow when something is done for the first time.
+ */
+#define SLACK_TABLES	96
+#define SLACK_MMS	3
+#define SLACK_MEMORY	(16 * 1024)
+
+static inline bool usage_is_as_before(void)
+{
+	struct usage now = usage_now();
+
+	return now.page_tables <= usage_before.page_tables + SLACK_TABLES &&
+	       now.mms <= usage_before.mms + SLACK_MMS &&
+	       now.memory <= usage_before.memory + SLACK_MEMORY;
+}
+
+/* The last case of each program. */
+#define LEAVES_NOTHING							\
+	FIXTURE(afterwards) { };					\
+	FIXTURE_SETUP(afterwards) { }					\
+	FIXTURE_TEARDOWN(afterwards) { }				\
+	TEST_F(afterwards, nothing_is_left)				\
+	{								\
+		bool settled = EVENTUALLY(usage_is_as_before());	\
+		struct usage now = usage_now();				\
+									\
+		EXPECT_LT(0, usage_before.mms);				\
+		EXPECT_TRUE(settled);					\
+		TH_LOG("page tables %ld -> %ld kB, mm_structs %ld -> %ld, memory %ld -> %ld kB", \
+		       usage_before.page_tables, now.page_tables,	\
+		       usage_before.mms, now.mms, usage_before.memory,	\
+		       now.memory);					\
+	}
 
 #endif /* MSHAREFS_TEST_H */

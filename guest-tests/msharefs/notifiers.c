@@ -78,4 +78,5 @@ TEST_F(notifiers, other_processes_are_not_concerned)
 	EXPECT_EQ(0, peer_stop(&peer));
 }
 
+LEAVES_NOTHING
 TEST_HARNESS_MAIN

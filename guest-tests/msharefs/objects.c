@@ -655,4 +655,5 @@ TEST_F(objects, transparent_huge_pages)
 	EXPECT_EQ(0, set_shmem_huge("never"));
 }
 
+LEAVES_NOTHING
 TEST_HARNESS_MAIN

@@ -5,6 +5,7 @@
  */
 #include <linux/userfaultfd.h>
 #include <sys/resource.h>
+#include <time.h>
 
 #include "msharefs.h"
 
@@ -479,15 +480,103 @@ TEST_F(operations, numa_maps)
 	INTACT();
 }
 
+#define NUMA_SIZE	(16 * MiB)
+#define NUMA_PAGES	((long)(NUMA_SIZE / PAGE))
+
+static void tune(const char *knob, const char *value)
+{
+	char path[128];
+
+	snprintf(path, sizeof(path), "/sys/kernel/debug/sched/numa_balancing/%s",
+		 knob);
+	write_to(path, value);
+}
+
+static double now(void)
+{
+	struct timespec time;
+
+	clock_gettime(CLOCK_MONOTONIC, &time);
+	return time.tv_sec + time.tv_nsec / 1e9;
+}
+
+/*
+ * Use memory for some seconds, or until most of it was marked for hinting
+ * faults: how many pages were marked in the guest.
+ */
+static long marked_pages(char *addr, double seconds)
+{
+	long before = vmstat("numa_pte_updates"), marked;
+	double end = now() + seconds;
+
+	do {
+		if (check_pages(addr, NUMA_SIZE, 7))
+			return -1;
+		marked = vmstat("numa_pte_updates") - before;
+	} while (marked <= NUMA_PAGES / 2 && now() < end);
+	return marked;
+}
+
 TEST_F(operations, numa_balancing_leaves_it_alone)
 {
-	int i;
+	/* Private memory of one thread is marked only if it is far from it. */
+	char *ordinary = mmap(NULL, NUMA_SIZE, RW, MAP_SHARED | MAP_ANONYMOUS,
+			      -1, 0);
+	char *region = self->addr + (1UL << 30);
+	double took;
+	long marked;
 
+	ASSERT_NE(MAP_FAILED, ordinary);
+	ASSERT_EQ(0, map_anon(self->fd, 1UL << 30, NUMA_SIZE));
+	ASSERT_EQ(0, fill_pages(ordinary, NUMA_SIZE, 7));
+	ASSERT_EQ(0, fill_pages(region, NUMA_SIZE, 7));
 	if (write_to("/proc/sys/kernel/numa_balancing", "1"))
 		SKIP(return, "no NUMA balancing");
-	for (i = 0; i < 20; i++)
-		INTACT();
+	tune("scan_delay_ms", "50");
+	tune("scan_period_min_ms", "50");
+	tune("scan_period_max_ms", "100");
+
+	/* It is at work: what is the process' own is marked. */
+	took = -now();
+	marked = marked_pages(ordinary, 60);
+	took += now();
+	EXPECT_LT(NUMA_PAGES / 2, marked);
+	ASSERT_EQ(0, munmap(ordinary, NUMA_SIZE));
+	/* In as much time again and more, nothing of the region is. */
+	marked = marked_pages(region, took + 0.5);
+	EXPECT_GT(NUMA_PAGES / 2, marked) {
+		TH_LOG("%ld of %ld pages", marked, NUMA_PAGES);
+	}
 	EXPECT_EQ(0, write_to("/proc/sys/kernel/numa_balancing", "0"));
+	EXPECT_EQ(0, check_pages(region, NUMA_SIZE, 7));
+	EXPECT_EQ(0, unmap_object(self->fd, 1UL << 30, NUMA_SIZE));
+	INTACT();
+}
+
+/* It shows the tables of the process, and those of the region are not its. */
+TEST_F(operations, debugfs_page_tables)
+{
+	FILE *tables = fopen("/sys/kernel/debug/page_tables/current_user", "re");
+	unsigned long addr = (unsigned long)self->addr, own = (unsigned long)&tables;
+	unsigned long from, to;
+	char line[256];
+	bool seen = false;
+
+	if (!tables)
+		SKIP(return, "no dump of page tables");
+	while (fgets(line, sizeof(line), tables)) {
+		if (sscanf(line, "%lx-%lx", &from, &to) != 2)
+			continue;
+		if (from <= own && own < to && strstr(line, " RW "))
+			seen = true;
+		if (from < addr + UNIT && to > addr)
+			EXPECT_EQ(NULL, strstr(line, " RW ")) {
+				TH_LOG("%s", line);
+			}
+	}
+	fclose(tables);
+	EXPECT_TRUE(seen);
+	INTACT();
 }
 
 TEST_F(operations, a_core_dump_leaves_it_out)
@@ -504,4 +593,5 @@ TEST_F(operations, a_core_dump_leaves_it_out)
 	INTACT();
 }
 
+LEAVES_NOTHING
 TEST_HARNESS_MAIN

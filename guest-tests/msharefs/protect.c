@@ -273,4 +273,5 @@ TEST_F(protect, holds_when_the_call_returns)
 	}
 }
 
+LEAVES_NOTHING
 TEST_HARNESS_MAIN

@@ -3,7 +3,8 @@
  * Everything against everything.  The kernel's own checks are what finds out;
  * here it is only seen that all come through and that nothing is left.
  *
- * MSHARE_RACE_SECONDS in the environment makes each case take that long.
+ * MSHARE_RACE_SECONDS, in the environment or on the kernel's command line, makes
+ * each case take that long.
  */
 #include <pthread.h>
 
@@ -66,8 +67,17 @@ static void start(FIXTURE_DATA(races) *self, racer_t *racer)
 static int seconds(void)
 {
 	const char *value = getenv("MSHARE_RACE_SECONDS");
+	char cmdline[4096] = "", *word;
+	int fd;
 
-	return value ? atoi(value) : 6;
+	if (value)
+		return atoi(value);
+	fd = try_open("/proc/cmdline", O_RDONLY);
+	if (fd < 0 || read(fd, cmdline, sizeof(cmdline) - 1) < 0)
+		return 3;
+	close(fd);
+	word = strstr(cmdline, "MSHARE_RACE_SECONDS=");
+	return word ? atoi(strchr(word, '=') + 1) : 3;
 }
 
 /* End them all: how many did not end well. */
@@ -348,4 +358,5 @@ TEST_F_TIMEOUT(races, threads_at_one_address, 700)
 	EXPECT_EQ(1, fdinfo(self->fd, "mshare-attached"));
 }
 
+LEAVES_NOTHING
 TEST_HARNESS_MAIN

@@ -241,4 +241,5 @@ TEST_F(sharing, the_kernel_counts_one_mapping_of_a_page_in_use_by_many)
 		EXPECT_EQ(0, peer_stop(&peers[i]));
 }
 
+LEAVES_NOTHING
 TEST_HARNESS_MAIN

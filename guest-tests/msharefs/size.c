@@ -238,4 +238,5 @@ TEST_F(unsized, cannot_be_attached)
 	EXPECT_NE(NULL, attach(fd));
 }
 
+LEAVES_NOTHING
 TEST_HARNESS_MAIN

@@ -61,6 +61,7 @@ FIXTURE_TEARDOWN(swap)
 	detach(self->addr);
 	close(self->fd);
 	swapoff("/dev/zram0");
+	write_to("/sys/block/zram0/reset", "1");
 	mshare_leave();
 }
 
@@ -172,4 +173,123 @@ TEST_F_TIMEOUT(swap, killed_while_pages_come_in, 120)
 	EXPECT_EQ(0, unmap_object(self->fd, 0, UNIT));
 }
 
+/* ----- Reclaim by the limit of a group ----- */
+
+#define OWNER	"/sys/fs/cgroup/mshare_swap"
+#define BIG	(4 * MiB)
+
+struct spinner {
+	volatile int started;
+	volatile int stop;
+	volatile int wrong;	/* a value that should not be there, or -signal */
+};
+
+static int enter_owner(void)
+{
+	return write_to(OWNER "/cgroup.procs", "0");
+}
+
+/* Read one page all the time, on a CPU of its own. */
+static void spin(struct spinner *spinner, volatile unsigned char *page)
+{
+	struct sigaction action = { .sa_handler = access_signal };
+	cpu_set_t set;
+
+	CPU_ZERO(&set);
+	CPU_SET(1, &set);
+	sched_setaffinity(0, sizeof(set), &set);
+	sigaction(SIGSEGV, &action, NULL);
+	sigaction(SIGBUS, &action, NULL);
+	spinner->wrong = -sigsetjmp(access_failed, 1);
+	while (!spinner->wrong && !spinner->stop) {
+		unsigned int value = *page;
+
+		if (value != 7)
+			spinner->wrong = value ?: 256;
+		spinner->started = 1;
+	}
+	_exit(0);
+}
+
+/* Page faults of a process. */
+static long faults_of(pid_t pid)
+{
+	long minor = -1, major = -1;
+	char path[64], text[512] = "";
+	int fd;
+
+	snprintf(path, sizeof(path), "/proc/%d/stat", pid);
+	fd = try_open(path, O_RDONLY);
+	if (fd < 0)
+		return fd;
+	if (read(fd, text, sizeof(text) - 1) > 0)
+		sscanf(text, "%*d (%*[^)]) %*c %*d %*d %*d %*d %*d %*u %ld %*u %ld",
+		       &minor, &major);
+	close(fd);
+	return minor + major;
+}
+
+/* Use more memory in the group than its limit is. */
+static int press(void)
+{
+	char *memory;
+
+	if (enter_owner())
+		return 1;
+	memory = mmap(NULL, 2 * BIG, RW, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	if (memory == MAP_FAILED)
+		return 2;
+	memset(memory, 0xee, 2 * BIG);
+	return 0;
+}
+
+TEST_F_TIMEOUT(swap, a_page_reclaimed_at_a_limit_is_not_used_any_more, 120)
+{
+	struct spinner *spinner;
+	int fd, round;
+	long before;
+	char *addr;
+	pid_t pid;
+
+	if (sysconf(_SC_NPROCESSORS_ONLN) < 2)
+		SKIP(return, "there is one CPU only");
+	if (write_to("/sys/fs/cgroup/cgroup.subtree_control", "+memory"))
+		SKIP(return, "no memory cgroups");
+	rmdir(OWNER);
+	ASSERT_EQ(0, mkdir(OWNER, 0755));
+	ASSERT_EQ(0, CHILD(enter_owner() || make_region(MNT "/limited", 1) < 0));
+	fd = try_open(MNT "/limited", O_RDWR);
+	ASSERT_LE(0, fd);
+	ASSERT_EQ(0, map_anon(fd, 0, BIG));
+	addr = attach(fd);
+	ASSERT_NE(NULL, addr);
+	ASSERT_EQ(0, fill_pages(addr, BIG, 7));
+	spinner = mmap(NULL, PAGE, RW, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	ASSERT_NE(MAP_FAILED, spinner);
+	pid = fork();
+	if (!pid) {
+		prctl(PR_SET_PDEATHSIG, SIGKILL);
+		spin(spinner, (unsigned char *)addr + 3 * PAGE);
+	}
+	ASSERT_TRUE(EVENTUALLY(spinner->started));
+	before = faults_of(pid);
+
+	ASSERT_EQ(0, write_to(OWNER "/memory.max", "6291456"));
+	/* Until its page has gone and come back. */
+	for (round = 0; round < 200 && faults_of(pid) <= before; round++)
+		ASSERT_EQ(0, CHILD(press()));
+	EXPECT_LT(before, faults_of(pid));
+	for (round = 0; round < 4; round++)
+		ASSERT_EQ(0, CHILD(press()));
+	spinner->stop = 1;
+	EXPECT_EQ(0, reap(pid));
+	EXPECT_EQ(0, spinner->wrong);
+	EXPECT_EQ(0, check_pages(addr, BIG, 7));
+	EXPECT_EQ(0, detach(addr));
+	close(fd);
+	ASSERT_EQ(0, unlink(MNT "/limited"));
+	EXPECT_TRUE(EVENTUALLY(!rmdir(OWNER)));
+}
+
+LEAVES_NOTHING
 TEST_HARNESS_MAIN

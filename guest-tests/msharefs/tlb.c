@@ -353,4 +353,40 @@ TEST_F(tlb, nobody_is_disturbed_while_nobody_is_attached)
 	EXPECT_GT(before + 3, after);
 }
 
+/* Flushes that a change of the region takes, as counted by the kernel. */
+static long flushes_of_unmap(FIXTURE_DATA(tlb) *self, unsigned long at)
+{
+	long before = vmstat("nr_tlb_remote_flush");
+
+	if (unmap_object(self->fd, at, MiB))
+		return -1;
+	return vmstat("nr_tlb_remote_flush") - before;
+}
+
+TEST_F(tlb, the_number_of_processes_does_not_matter)
+{
+	struct peer peers[64];
+	long few, many;
+	int i;
+
+	if (vmstat("nr_tlb_remote_flush") < 0)
+		SKIP(return, "TLB flushes are not counted");
+	few = flushes_of_unmap(self, 0);
+	EXPECT_LT(0, few);
+	for (i = 0; i < 64; i++) {
+		peers[i] = peer_start();
+		ASSERT_LT(0, peers[i].pid);
+		ASSERT_EQ(7, peer_peek(&peers[i], (long)self->addr + 2 * MiB));
+	}
+	ASSERT_EQ(65, fdinfo(self->fd, "mshare-attached"));
+	many = flushes_of_unmap(self, MiB);
+	/* Others flush for themselves now and then. */
+	EXPECT_GE(few + 8, many) {
+		TH_LOG("%ld flushes with one process, %ld with 65", few, many);
+	}
+	for (i = 0; i < 64; i++)
+		EXPECT_EQ(0, peer_stop(&peers[i]));
+}
+
+LEAVES_NOTHING
 TEST_HARNESS_MAIN

@@ -1,0 +1,236 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Limits that a region runs into, and waiting for its lock.
+ */
+#include "msharefs.h"
+
+#define COUNT	64
+
+FIXTURE(limits) {
+	char before[16];
+	char *addr;
+	int fd;
+};
+
+#define MAX_MAP_COUNT	"/proc/sys/vm/max_map_count"
+
+FIXTURE_SETUP(limits)
+{
+	int fd = try_open(MAX_MAP_COUNT, O_RDONLY);
+
+	mshare_enter(_metadata);
+	ASSERT_LE(0, fd);
+	memset(self->before, 0, sizeof(self->before));
+	ASSERT_LT(0, read(fd, self->before, sizeof(self->before) - 1));
+	close(fd);
+	self->fd = make_region(REGION, 1);
+	ASSERT_LE(0, self->fd);
+	self->addr = attach(self->fd);
+	ASSERT_NE(NULL, self->addr);
+}
+
+FIXTURE_TEARDOWN(limits)
+{
+	write_to(MAX_MAP_COUNT, self->before);
+	detach(self->addr);
+	close(self->fd);
+	mshare_leave();
+}
+
+/* Objects with gaps between them, up to the limit: how many there are. */
+static int fill_up(FIXTURE_DATA(limits) *self, int *error)
+{
+	int i;
+
+	for (i = 0; i < 4 * COUNT; i++) {
+		*error = map_anon(self->fd, 4 * i * PAGE, 3 * PAGE);
+		if (*error)
+			break;
+	}
+	return i;
+}
+
+TEST_F(limits, a_region_has_no_more_mappings_than_a_process)
+{
+	int count, error;
+
+	ASSERT_EQ(0, write_to(MAX_MAP_COUNT, "64"));
+	count = fill_up(self, &error);
+	EXPECT_EQ(-ENOMEM, error);
+	/* The limit is exceeded by one, as in a process. */
+	EXPECT_LE(COUNT, count);
+	EXPECT_GE(COUNT + 1, count);
+	EXPECT_EQ(count, fdinfo(self->fd, "mshare-mappings"));
+	/* What is there works, and room can be made. */
+	EXPECT_EQ(0, poke(self->addr, 1));
+	EXPECT_EQ(0, unmap_object(self->fd, 0, 8 * PAGE));
+	EXPECT_EQ(0, map_anon(self->fd, 0, PAGE));
+	EXPECT_EQ(0, poke(self->addr, 1));
+}
+
+TEST_F(limits, an_object_is_not_split_beyond_the_limit)
+{
+	int count, error;
+
+	ASSERT_EQ(0, write_to(MAX_MAP_COUNT, "64"));
+	count = fill_up(self, &error);
+	ASSERT_EQ(-ENOMEM, error);
+	ASSERT_EQ(0, fill_pages(self->addr, 3 * PAGE, 5));
+	EXPECT_EQ(-ENOMEM, unmap_object(self->fd, PAGE, PAGE));
+	EXPECT_EQ(-ENOMEM, protect_object(self->fd, PAGE, PAGE, PROT_READ));
+	/* Nothing was changed. */
+	EXPECT_EQ(count, fdinfo(self->fd, "mshare-mappings"));
+	EXPECT_EQ(0, check_pages(self->addr, 3 * PAGE, 5));
+	EXPECT_EQ(0, fill_pages(self->addr, 3 * PAGE, 6));
+	/* A whole one can go. */
+	EXPECT_EQ(0, unmap_object(self->fd, 0, 3 * PAGE));
+	EXPECT_EQ(-SIGSEGV, peek(self->addr));
+}
+
+/* ----- Who waits for a region can be killed ----- */
+
+#define FILE_SIZE	(16 * MiB)
+#define COPIES		64
+
+struct waiting {
+	volatile int stop;
+	volatile int asks;
+	volatile unsigned int changes;	/* how many are done */
+};
+
+typedef void ask_t(FIXTURE_DATA(limits) *self);
+
+/* One big change after the other, each with the lock of the region held. */
+static void change_always(FIXTURE_DATA(limits) *self, struct waiting *waiting)
+{
+	unsigned int i;
+
+	for (i = 0; !waiting->stop; i++) {
+		if (protect_object(self->fd, 0, COPIES * FILE_SIZE,
+				   i % 2 ? RW : PROT_READ))
+			_exit(1);
+		waiting->changes++;
+	}
+	_exit(0);
+}
+
+static char state_of(pid_t pid)
+{
+	char path[64], text[128] = "", state = 0;
+	int fd;
+
+	snprintf(path, sizeof(path), "/proc/%d/stat", pid);
+	fd = try_open(path, O_RDONLY);
+	if (fd >= 0 && read(fd, text, sizeof(text) - 1) > 0)
+		sscanf(text, "%*d (%*[^)]) %c", &state);
+	close(fd);
+	return state;
+}
+
+/*
+ * Let a child ask for something that needs the lock, and kill it when it waits:
+ * true if it has come to its end while the same change was going on.
+ */
+static bool killed_while_waiting(FIXTURE_DATA(limits) *self,
+				 struct waiting *waiting, ask_t *ask)
+{
+	unsigned int changes;
+	char state;
+	pid_t pid;
+
+	waiting->asks = 0;
+	pid = fork();
+	if (!pid) {
+		prctl(PR_SET_PDEATHSIG, SIGKILL);
+		waiting->asks = 1;
+		ask(self);
+		_exit(0);
+	}
+	while (!waiting->asks)
+		sched_yield();
+	do {
+		changes = waiting->changes;
+		state = state_of(pid);
+	} while (state != 'D' && state != 'Z' && state != 'X' && state);
+	kill(pid, SIGKILL);
+	return reap(pid) == 256 + SIGKILL && changes == waiting->changes;
+}
+
+static void ask_by_ioctl(FIXTURE_DATA(limits) *self)
+{
+	unmap_object(self->fd, UNIT / 2, PAGE);
+}
+
+static void ask_by_access(FIXTURE_DATA(limits) *self)
+{
+	unsigned int i;
+
+	/* Only a page that is not there yet takes a fault. */
+	for (i = 0; i < 1000; i++)
+		peek(self->addr + COPIES * FILE_SIZE - (1 + i) * PAGE);
+}
+
+static bool can_be_killed(FIXTURE_DATA(limits) *self, ask_t *ask)
+{
+	struct waiting *waiting;
+	bool killed = false;
+	int round;
+	pid_t pid;
+
+	waiting = mmap(NULL, PAGE, RW, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	if (waiting == MAP_FAILED)
+		return false;
+	pid = fork();
+	if (!pid) {
+		prctl(PR_SET_PDEATHSIG, SIGKILL);
+		signal(SIGALRM, SIG_DFL);
+		change_always(self, waiting);
+	}
+	for (round = 0; round < 500 && !killed; round++)
+		killed = killed_while_waiting(self, waiting, ask);
+	waiting->stop = 1;
+	if (reap(pid))
+		killed = false;
+	munmap((void *)waiting, PAGE);
+	return killed;
+}
+
+/* One file again and again, so that there are many entries and few pages. */
+static int map_copies(FIXTURE_DATA(limits) *self, int object, int copies)
+{
+	int i, err = 0;
+
+	for (i = 0; i < copies && !err; i++)
+		err = map_object(self->fd, i * FILE_SIZE, FILE_SIZE, RW, FIXED,
+				 object, 0);
+	return err;
+}
+
+TEST_F_TIMEOUT(limits, a_process_that_waits_to_change_it_can_be_killed, 180)
+{
+	int object = memfd_create("object", MFD_CLOEXEC);
+
+	ASSERT_LE(0, object);
+	ASSERT_EQ(0, ftruncate(object, FILE_SIZE));
+	ASSERT_EQ(0, map_copies(self, object, COPIES));
+	ASSERT_EQ(0, check_pages(self->addr, COPIES * FILE_SIZE, 0));
+	EXPECT_TRUE(can_be_killed(self, ask_by_ioctl));
+	/* The lock is as it was. */
+	EXPECT_EQ(0, unmap_object(self->fd, 0, UNIT));
+}
+
+TEST_F_TIMEOUT(limits, a_process_that_waits_for_a_page_can_be_killed, 180)
+{
+	int object = memfd_create("object", MFD_CLOEXEC);
+
+	ASSERT_LE(0, object);
+	ASSERT_EQ(0, ftruncate(object, FILE_SIZE));
+	ASSERT_EQ(0, map_copies(self, object, COPIES));
+	/* The last one stays without entries. */
+	ASSERT_EQ(0, check_pages(self->addr, (COPIES - 1) * FILE_SIZE, 0));
+	EXPECT_TRUE(can_be_killed(self, ask_by_access));
+	EXPECT_EQ(0, unmap_object(self->fd, 0, UNIT));
+}
+
+LEAVES_NOTHING
+TEST_HARNESS_MAIN
