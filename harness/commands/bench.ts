@@ -2,6 +2,7 @@
 import { join } from 'node:path';
 import { benchBoot } from '../bench/boot.ts';
 import { benchFork, benchRestore } from '../bench/fork.ts';
+import { benchMsharefs, fullSize, pageTablesSuite, usualSize } from '../bench/msharefs.ts';
 import { benchChange, benchWarm } from '../bench/rebuild.ts';
 import { KilnError } from '../errors.ts';
 import type { Built } from '../job.ts';
@@ -12,7 +13,7 @@ import { useCache } from '../util/lock.ts';
 import { type JobOptions, readPlan } from './ask.ts';
 import { buildQuietly } from './build.ts';
 
-type Options = JobOptions & { rounds: number; json?: boolean };
+type Options = JobOptions & { rounds: number; json?: boolean; full?: boolean; plot?: string };
 type Bench = (built: Built, options: Options, jobs: number, context: Context) => Promise<object>;
 
 /** Medians of fewer say little about a fork. */
@@ -21,6 +22,8 @@ const leastForks = 20;
 const subjects: Record<string, Bench> = {
   boot: (built, { rounds }, _, { signal }) => benchBoot(built, rounds, signal),
   fork: (built, { rounds }, jobs, context) => benchFork(built, Math.max(rounds, leastForks), jobs, context),
+  msharefs: (built, { rounds, full, plot }, _, context) =>
+    benchMsharefs(built, full ? fullSize : usualSize, rounds, plot, context),
   restore: (built, { rounds }, jobs, context) => benchRestore(built, rounds, jobs, context),
   warm: (_, { rounds }, __, { signal }) => benchWarm(Math.min(rounds, 5), signal),
   change: (built, _, __, { signal }) => benchChange(built, signal),
@@ -33,12 +36,7 @@ export async function benchCommand(wanted: string[], options: Options, signal: A
   if (unknown)
     throw new KilnError('usage', `no bench "${unknown}"`, { hint: `there are: ${subjectNames.join(', ')}` });
   const chosen = wanted.length > 0 ? wanted : ['boot', 'warm'];
-  const suites = (await findSuites(paths.guestTests)).map(({ dir }) => dir);
-  const tests = [...suites, join(paths.root, 'harness', 'fixtures', 'trivial')];
-  const plan = await readPlan(
-    [],
-    chosen.includes('fork') && !options.tests ? { ...options, tests } : options,
-  );
+  const plan = await readPlan([], { ...options, tests: options.tests ?? (await programsFor(chosen)) });
   await using _cache = await useCache(cacheDirectory(), signal);
   const built = await buildQuietly(plan, signal);
   const context = { cache: cacheDirectory(), signal, progress: showProgress(), note: showNote };
@@ -53,6 +51,16 @@ export async function benchCommand(wanted: string[], options: Options, signal: A
   };
   process.stdout.write(options.json ? `${JSON.stringify(all, null, 2)}\n` : readable(all));
   return 0;
+}
+
+/** Suites to be in the image; none if the default ones will do. */
+async function programsFor(subjects: string[]): Promise<string[]> {
+  const own = [
+    ...(subjects.includes('fork') ? [join(paths.root, 'harness', 'fixtures', 'trivial')] : []),
+    ...(subjects.includes('msharefs') ? [pageTablesSuite] : []),
+  ];
+  if (own.length === 0) return [];
+  return [...(await findSuites(paths.guestTests)).map(({ dir }) => dir), ...own];
 }
 
 /** Now and then, not for each of a hundred. */
