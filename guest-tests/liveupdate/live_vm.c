@@ -9,8 +9,6 @@
  *
  * liveupdate.vm= on the command line is the memory of the machine in MiB.
  */
-#include <errno.h>
-
 #include "../kselftest.h"
 #include "live_vm.h"
 #include "vmm.h"
@@ -362,9 +360,9 @@ static void leave(void)
 		exit(KSFT_FAIL);
 	/* Anywhere in a pass. */
 	usleep(random_number() % 100000);
-	vm_stop(&vm);
+	err = vm_stop(&vm);
 	forget_gaps();
-	if (vm_save(&vm, &saved->state))
+	if (err || vm_save(&vm, &saved->state))
 		exit(KSFT_FAIL);
 	saved->left = rdtsc();
 	kexec_to(kiln_generation() + 1);

@@ -30,11 +30,6 @@ unsigned long knob(const char *name, unsigned long otherwise)
 	return at ? strtoul(at + strlen(word), NULL, 0) : otherwise;
 }
 
-int open_or_create(const char *path)
-{
-	return or_errno(open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0644));
-}
-
 int make_sized(const char *path, size_t size)
 {
 	int fd = or_errno(open(path, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC,

@@ -64,8 +64,6 @@ int mount_gm(void);
 /* The number after "liveupdate.<name>=" on the kernel's command line. */
 unsigned long knob(const char *name, unsigned long otherwise);
 
-int open_or_create(const char *path);
-
 /* Create a file of a size and return a descriptor of it. */
 int make_sized(const char *path, size_t size);
 
