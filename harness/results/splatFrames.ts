@@ -56,7 +56,7 @@ const MESSENGER = new RegExp(
   `^(?:${[
     'dump_stack\\w*|show_(?:stack|regs)\\w*|print_\\w+|_?printk|vprintk\\w*|__warn\\w*|warn_slowpath\\w*|panic|die\\w*|oops_\\w+',
     '_*k[amc]san_\\w+|_*kfence_\\w+|__[amt]san_\\w+|asan_\\w+|_*ubsan_\\w+|handle_(?:overflow|bug|exception)|report_bug|check_panic_on_warn',
-    '_*lock_(?:acquire|acquired|release|downgrade)|lockdep_\\w+|validate_chain|mark_(?:lock\\w*|usage|held_locks)|check_(?:noncircular|prev\\w*|deadlock|wait_context|flags|preemption_disabled)',
+    '_*lock_(?:acquire|acquired|release|downgrade)|(?:look_up|register)_lock_class|lockdep_\\w+|validate_chain|mark_(?:lock\\w*|usage|held_locks)|check_(?:noncircular|prev\\w*|deadlock|wait_context|flags|preemption_disabled)',
     '__list_(?:add|del_entry)_valid\\w*|list_(?:add|del)\\w*|_*refcount_\\w+|debug_(?:check|object|print)\\w*|spin_(?:bug|dump)|do_raw_\\w+|_raw_\\w+|_*raw_spin_\\w+|bad_page|debug_smp_processor_id',
     '_*might_(?:sleep|resched|fault)\\w*|__schedule\\w*|schedule\\w*|preempt_schedule\\w*|io_schedule\\w*|msleep\\w*|__cond_resched\\w*|rt_mutex_schedule|do_nanosleep',
     '_*mutex_lock\\w*|_*mutex_unlock\\w*|_*down_(?:read|write)\\w*|_*up_(?:read|write)\\w*|rwsem_\\w+|_*wait_(?:for|on)_\\w+|folio_wait_\\w+|_*rt_mutex_\\w+',

@@ -112,6 +112,15 @@ const PATTERNS: readonly SplatPattern[] = [
   ...lockdep(/^\[ BUG: (Invalid wait context) \]/),
   ...lockdep(/^INFO: (trying to register non-static key)/),
   ...lockdep(/^BUG: (MAX_(?:LOCKDEP|STACK|LOCK)\w+ too low)/),
+  ...lockdep(/^BUG: (looking up invalid subclass)/),
+  {
+    kind: 'lockdep',
+    end: 'stack',
+    start: /^BUG: workqueue leaked atomic, lock or RCU: (?<task>.+)\[\d+\]$/,
+    // The function whose work it was has returned: it is in no stack.
+    title: (_match, lines) =>
+      inFunction('BUG: workqueue leaked atomic, lock or RCU', lines.map(workFunction).find(Boolean) ?? null),
+  },
   {
     kind: 'sleep-in-atomic',
     end: 'stack',
@@ -338,6 +347,10 @@ function lockSite(lines: readonly string[]): string | null {
     }
   }
   return null;
+}
+
+function workFunction(line: string): string | undefined {
+  return /^ +preempt=.* workfn=(\w+)/.exec(line)?.[1];
 }
 
 /** The function that the report names, unless that is only a messenger. */
