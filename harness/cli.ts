@@ -117,11 +117,11 @@ function program(run: Run): Command {
     .description('measure what Kiln costs on this machine')
     .argument(
       '[subject...]',
-      'boot, warm (default: both); restore; fork (minutes: it boots a hundred guests); msharefs; change (a cold build)',
+      'boot, warm (default: both); restore; fork (minutes: it boots a hundred guests); liveupdate; msharefs; change (a cold build)',
     )
     .option('--rounds <n>', 'how often', positive, 10)
     .option('--full', 'msharefs: 1 GiB in 64 processes (many minutes)')
-    .option('--plot <file>', 'msharefs: a picture of it, as SVG')
+    .option('--plot <file>', 'liveupdate, msharefs: a picture of it, as SVG')
     .option('--json', 'for programs')
     .addOption(jobsOption())
     .action(run((subjects, options) => benchCommand(subjects, options, stop.signal)));

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 // What a virtual machine loses of its time when the kernel under it is replaced, against nothing but kexec.
-import { mkdtemp, readFile, rm } from 'node:fs/promises';
+import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { machineFor } from '../guest/machine.ts';
@@ -10,6 +10,7 @@ import type { TestResult } from '../results/schema.ts';
 import { nextKernel } from '../tests.ts';
 import type { TrialRequest } from '../trial.ts';
 import type { Context } from '../util/context.ts';
+import { plotLiveUpdate } from './liveupdatePlot.ts';
 import { runOne } from './one.ts';
 import { type Figure, figure, ratio } from './statistics.ts';
 
@@ -33,13 +34,15 @@ export type LiveUpdateBench = {
   chatty_ms: Figure;
   /** 1 - small / chatty. */
   tuning: number;
-  /** Of `small`, in their order. */
-  stages_ms: Record<string, Figure>;
+  /** Where blackouts go, in the order of the stages. */
+  stages_ms: { small: Stages; large: Stages; chatty: Stages };
   /** Loading the next kernel, which is no part of a blackout: the virtual machine runs on. */
   load_ms: Figure;
   /** Minor faults at the first touch of the same memory. */
   first_touch: { faults_2m: number; faults_4k: number; ratio: number };
 };
+
+export type Stages = Record<string, Figure>;
 
 type Variant = { suite: string; program: string; words?: string };
 
@@ -61,12 +64,22 @@ const limit = 900;
 /** Samples by name: what each kernel but the first said of how it was come to. */
 type Samples = Map<string, number[]>;
 
-/** @param rounds samples of each, or some more */
+/**
+ * @param rounds samples of each, or some more
+ * @param plot a file for the stages as an SVG picture
+ */
 export async function benchLiveUpdate(
   built: Built,
   rounds: number,
+  plot: string | undefined,
   context: Context,
 ): Promise<LiveUpdateBench> {
+  const bench = await measure(built, rounds, context);
+  if (plot !== undefined) await writeFile(plot, plotLiveUpdate(bench));
+  return bench;
+}
+
+async function measure(built: Built, rounds: number, context: Context): Promise<LiveUpdateBench> {
   const samples = Object.fromEntries(names.map((name) => [name, new Map()])) as Record<
     keyof typeof variants,
     Samples
@@ -79,7 +92,10 @@ export async function benchLiveUpdate(
   const of = (name: keyof typeof variants, what: string) => figure(samples[name].get(what) ?? []);
   const [plain, small] = [of('plain', 'outside'), of('small', 'blackout')];
   const [large, chatty] = [of('large', 'blackout'), of('chatty', 'blackout')];
-  const stages = [...samples.small.keys()].filter((what) => what.startsWith('stage_'));
+  const stagesOf = (name: keyof typeof variants): Stages => {
+    const stages = [...samples[name].keys()].filter((what) => what.startsWith('stage_'));
+    return Object.fromEntries(stages.map((what) => [what.slice('stage_'.length), of(name, what)]));
+  };
   return {
     plain_ms: plain,
     blackout_ms: { small, large, two_cpus: of('two_cpus', 'blackout') },
@@ -87,7 +103,7 @@ export async function benchLiveUpdate(
     plain_ratio: ratio(small.median, plain.median),
     chatty_ms: chatty,
     tuning: ratio(chatty.median - small.median, chatty.median),
-    stages_ms: Object.fromEntries(stages.map((what) => [what.slice('stage_'.length), of('small', what)])),
+    stages_ms: { small: stagesOf('small'), large: stagesOf('large'), chatty: stagesOf('chatty') },
     load_ms: of('small', 'load'),
     first_touch: await firstTouch(built, context),
   };

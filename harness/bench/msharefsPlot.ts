@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 // Pure: the figures of `kiln bench msharefs` as a picture, two panels over the number of processes.
 import type { MsharefsBench, RawMsharefs } from './msharefs.ts';
+import { picture, round, text } from './svg.ts';
 
 type Point = { x: number; y: number };
 type Panel = { title: string; unit: (value: number) => string; ordinary: Point[]; mshare: Point[] };
@@ -10,7 +11,7 @@ const size = { width: 860, height: 380 };
 const plot = { width: 320, height: 240, top: 70 };
 const lefts = [80, 500];
 /** Told apart without colours too: the one is dashed. */
-const colours = { ordinary: '#b5432a', mshare: '#1d6f8f', text: '#333', grid: '#ddd' };
+const colours = { ordinary: '#b5432a', mshare: '#1d6f8f', grid: '#ddd' };
 
 /** An SVG document. */
 export function plotMsharefs({ steps, mib }: MsharefsBench): string {
@@ -18,14 +19,8 @@ export function plotMsharefs({ steps, mib }: MsharefsBench): string {
     panel('Page tables', kib, steps, ({ page_tables_kib }) => page_tables_kib),
     panel('Time until all have touched all', milliseconds, steps, ({ ms }) => ms),
   ];
-  return [
-    `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 ${size.width} ${size.height}" font-family="sans-serif" font-size="12" fill="${colours.text}">`,
-    `<rect width="${size.width}" height="${size.height}" fill="#fff"/>`,
-    text(size.width / 2, 24, `Processes that share ${mib} MiB and touch each page of it`, 'middle', 15),
-    ...panels.flatMap((each, index) => drawPanel(each, lefts[index]!)),
-    '</svg>',
-    '',
-  ].join('\n');
+  const title = `Processes that share ${mib} MiB and touch each page of it`;
+  return picture(size, title, ...panels.flatMap((each, index) => drawPanel(each, lefts[index]!)));
 }
 
 function panel(
@@ -82,18 +77,10 @@ function drawLine(points: Point[], way: 'ordinary' | 'mshare', name: string): st
   ];
 }
 
-function text(x: number, y: number, words: string, anchor: string, fontSize = 12): string {
-  return `<text x="${round(x)}" y="${round(y)}" text-anchor="${anchor}" font-size="${fontSize}">${words}</text>`;
-}
-
 function kib(value: number): string {
   return value >= 1024 ? `${round(value / 1024)} MiB` : `${value} KiB`;
 }
 
 function milliseconds(value: number): string {
   return value >= 1000 ? `${value / 1000} s` : `${value} ms`;
-}
-
-function round(value: number): number {
-  return Math.round(value * 10) / 10;
 }

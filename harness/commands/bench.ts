@@ -2,6 +2,7 @@
 import { join } from 'node:path';
 import { benchBoot } from '../bench/boot.ts';
 import { benchFork, benchRestore } from '../bench/fork.ts';
+import { benchLiveUpdate, kexecSuite } from '../bench/liveupdate.ts';
 import { benchMsharefs, fullSize, pageTablesSuite, usualSize } from '../bench/msharefs.ts';
 import { benchChange, benchWarm } from '../bench/rebuild.ts';
 import { KilnError } from '../errors.ts';
@@ -22,6 +23,7 @@ const leastForks = 20;
 const subjects: Record<string, Bench> = {
   boot: (built, { rounds }, _, { signal }) => benchBoot(built, rounds, signal),
   fork: (built, { rounds }, jobs, context) => benchFork(built, Math.max(rounds, leastForks), jobs, context),
+  liveupdate: (built, { rounds, plot }, _, context) => benchLiveUpdate(built, rounds, plot, context),
   msharefs: (built, { rounds, full, plot }, _, context) =>
     benchMsharefs(built, full ? fullSize : usualSize, rounds, plot, context),
   restore: (built, { rounds }, jobs, context) => benchRestore(built, rounds, jobs, context),
@@ -57,6 +59,7 @@ export async function benchCommand(wanted: string[], options: Options, signal: A
 async function programsFor(subjects: string[]): Promise<string[]> {
   const own = [
     ...(subjects.includes('fork') ? [join(paths.root, 'harness', 'fixtures', 'trivial')] : []),
+    ...(subjects.includes('liveupdate') ? [kexecSuite] : []),
     ...(subjects.includes('msharefs') ? [pageTablesSuite] : []),
   ];
   if (own.length === 0) return [];
