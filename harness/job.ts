@@ -11,6 +11,7 @@ import {
   type Fragment,
   findDisagreements,
   parseConfig,
+  readBootWords,
   readFragments,
   suiteFragment,
 } from './kernel/config.ts';
@@ -36,6 +37,8 @@ export type Built = {
   kernel: Kernel;
   image: Image;
   accelerator: Accelerator;
+  /** Words that the config's fragments want on the kernel's command line. */
+  bootWords: string;
   run: PlannedSuite[];
   next: Next;
 };
@@ -78,7 +81,8 @@ export async function build(line: Line, extras: { busybox?: string } = {}): Prom
   const { image, next } = await line.stage('image', (context) =>
     stageImage(plan, configured, kernel, extras, job, context),
   );
-  return { base, tree, kernel, image, next, accelerator: configured.accelerator, run: configured.run };
+  const { accelerator, bootWords, run } = configured;
+  return { base, tree, kernel, image, next, accelerator, bootWords, run };
 }
 
 async function stageBase(plan: Plan, job: JobResult, context: Context): Promise<StageResult<Base>> {
@@ -119,6 +123,7 @@ async function stageSeries(
 
 type Configured = {
   fragments: Fragment[];
+  bootWords: string;
   run: PlannedSuite[];
   accelerator: Accelerator;
   toolchain: Toolchain;
@@ -147,7 +152,8 @@ async function stageConfig(
   job.accelerator = accelerator;
   const sandbox = await findSandbox(plan, job, context);
   const names = ['base', 'x86_64', ...plan.ask.config].join(' + ');
-  const value = { fragments, run, accelerator, toolchain, sandbox };
+  const bootWords = await readBootWords(paths.kernelConfig, plan.ask.config);
+  const value = { fragments, bootWords, run, accelerator, toolchain, sandbox };
   return { value, cached: true, text: `${names}; ${accelerator.name} (${accelerator.reason})` };
 }
 

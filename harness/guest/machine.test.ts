@@ -3,7 +3,7 @@ import test from 'ava';
 import { guestArgv, interactiveArgv, type Machine, machineFor, portNames } from './machine.ts';
 
 const accelerator = { name: 'tcg', cpu: 'max', cmdline: 'tsc_early_khz=1000', reason: '' } as const;
-const parts = { accelerator, kernel: { dir: '/k' }, image: { path: '/i/initrd' } } as const;
+const parts = { accelerator, kernel: { dir: '/k' }, image: { path: '/i/initrd' }, bootWords: '' } as const;
 const machine = machineFor({}, parts);
 
 test('a suite that asks for nothing gets the defaults', (t) => {
@@ -25,6 +25,11 @@ test('a suite gets what it asks for; its words come last on the command line', (
   const asked = machineFor({ memory: 2048, cpus: 1, cmdline: 'quiet a=b' }, parts, 'kexec=1');
   t.deepEqual([asked.memory, asked.cpus], [2048, 1]);
   t.is(asked.cmdline, `${machine.cmdline} kexec=1 quiet a=b`);
+});
+
+test('what the config wants of the command line comes before what the test wants', (t) => {
+  const { cmdline } = machineFor({ cmdline: 'a=b' }, { ...parts, bootWords: 'no5lvl' });
+  t.is(cmdline, `${machine.cmdline} no5lvl a=b`);
 });
 
 test('the kernel file that is booted can be chosen', (t) => {

@@ -31,11 +31,13 @@ export type Parts = {
   accelerator: Accelerator;
   kernel: Pick<Kernel, 'dir'>;
   image: Pick<Image, 'path'>;
+  /** Words that the kernel's config fragments want on its command line. */
+  bootWords: string;
 };
 
 /** The machine a test asks for. `append`: words for the kernel's command line, before the test's own. */
 export function machineFor(settings: Settings, parts: Parts, append = ''): Machine {
-  const { accelerator, kernel, image } = parts;
+  const { accelerator, kernel, image, bootWords } = parts;
   return {
     accelerator: accelerator.name,
     cpu: accelerator.cpu,
@@ -43,7 +45,9 @@ export function machineFor(settings: Settings, parts: Parts, append = ''): Machi
     cpus: settings.cpus ?? defaults.cpus,
     kernel: join(kernel.dir, settings.kernel ?? 'vmlinux'),
     initrd: image.path,
-    cmdline: [baseCmdline, accelerator.cmdline, append, settings.cmdline].filter(Boolean).join(' '),
+    cmdline: [baseCmdline, accelerator.cmdline, bootWords, append, settings.cmdline]
+      .filter(Boolean)
+      .join(' '),
   };
 }
 

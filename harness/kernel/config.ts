@@ -3,6 +3,7 @@
 import { readdir, readFile } from 'node:fs/promises';
 import { basename, join } from 'node:path';
 import { KilnError } from '../errors.ts';
+import { readIfThere } from '../util/files.ts';
 import { explainMissing } from './dependency.ts';
 
 /** A named piece of kernel configuration. */
@@ -24,6 +25,15 @@ export async function readFragments(dir: string, names: string[]): Promise<Fragm
   return Promise.all(
     wanted.map(async (name) => ({ name, text: await readFile(join(dir, `${name}.config`), 'utf8') })),
   );
+}
+
+/** Words for the command line of a kernel with these fragments: `<name>.cmdline` beside `<name>.config`, if it is there. */
+export async function readBootWords(dir: string, names: string[]): Promise<string> {
+  const texts = await Promise.all(
+    [...always, ...new Set(names)].map((name) => readIfThere(join(dir, `${name}.cmdline`))),
+  );
+  const lines = texts.flatMap((text) => (text ?? '').split('\n'));
+  return lines.filter((line) => line !== '' && !line.startsWith('#')).join(' ');
 }
 
 /** The names that `--config` takes. */
