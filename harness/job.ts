@@ -224,7 +224,7 @@ async function prepareNextImages(
     for (const program of suite.programs) {
       const own = tests.filter((test) => test.program === program.name);
       if (!own.some(({ settings }) => countGenerations(plan, settings) > 1)) continue;
-      const small = { ...request, suites: [{ ...suite, programs: [program] }] };
+      const small = { ...request, suites: [suite], only: program.name };
       images.set(`${suite.name}/${program.name}`, (await prepareImage(small, context)).image.path);
     }
   return images;

@@ -17,7 +17,7 @@ export async function cleanCommand(
     return 0;
   }
   await using _alone = await useCache(cache, signal, true);
-  const parts = options.builds ? ['kernels', 'images', 'templates', 'scratch'] : ['.'];
+  const parts = options.builds ? ['kernels', 'programs', 'images', 'templates', 'scratch'] : ['.'];
   for (const part of parts) {
     const path = join(cache, part);
     if (!(await exists(path))) continue;

@@ -40,11 +40,11 @@ export async function compileAgent(
 }
 
 /**
- * Compile every test of the suites to `<outputDir>/<suite>/<test>`. The sources are copied beside the tree's
- * kselftest headers first, so that "../kselftest_harness.h" and "kselftest_harness.h" are the tested tree's.
+ * Compile every program of a suite to `<outputDir>/<program>`. The sources are copied beside the tree's kselftest
+ * headers first, so that "../kselftest_harness.h" and "kselftest_harness.h" are the tested tree's.
  */
-export async function compileSuites(
-  suites: Suite[],
+export async function compileSuite(
+  suite: Suite,
   kernel: Kernel,
   outputDir: string,
   scratch: string,
@@ -68,22 +68,17 @@ export async function compileSuites(
     runtimeDir,
   ];
   const runtime = (await regularFiles(runtimeDir)).filter((file) => file.endsWith('.c'));
-  const programs: Program[] = [];
-  for (const suite of suites) {
-    const dir = join(area, suite.name);
-    await copySuite(suite.dir, dir);
-    await mkdir(join(outputDir, suite.name), { recursive: true });
-    const helpers = suite.helpers.map((file) => basename(file));
-    for (const test of suite.programs)
-      programs.push({
-        name: `${suite.name}/${test.name}`,
-        dir,
-        sources: [basename(test.source), ...helpers, ...runtime.map((file) => join(runtimeDir, file))],
-        output: join(outputDir, suite.name, test.name),
-        flags,
-        read: [kernel.dir, dirname(runtimeDir), area],
-      });
-  }
+  const dir = join(area, suite.name);
+  await copySuite(suite.dir, dir);
+  const helpers = suite.helpers.map((file) => basename(file));
+  const programs = suite.programs.map(({ name, source }) => ({
+    name: `${suite.name}/${name}`,
+    dir,
+    sources: [basename(source), ...helpers, ...runtime.map((file) => join(runtimeDir, file))],
+    output: join(outputDir, name),
+    flags,
+    read: [kernel.dir, dirname(runtimeDir), area],
+  }));
   await compileAll(programs, context);
 }
 

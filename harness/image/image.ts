@@ -3,14 +3,14 @@ import { copyFile, mkdir, readdir, readFile, writeFile } from 'node:fs/promises'
 import { dirname, join } from 'node:path';
 import type { Kernel } from '../kernel/kernel.ts';
 import type { Toolchain } from '../kernel/toolchain.ts';
-import type { Suite } from '../suite/suite.ts';
+import type { Program, Suite } from '../suite/suite.ts';
 import type { Context } from '../util/context.ts';
 import { exists, makeDirectory } from '../util/files.ts';
 import { contentKey, sha256File, treeKey } from '../util/hash.ts';
 import { lock } from '../util/lock.ts';
 import { confined } from '../util/sandbox.ts';
 import { scratchDirectory } from '../util/scratch.ts';
-import { compileAgent, compileSuites } from './compile.ts';
+import { compileAgent, compileSuite } from './compile.ts';
 
 /** The initramfs that guests boot. Tests are at /tests/<suite>/<test>. */
 export type Image = { key: string; path: string };
@@ -23,25 +23,34 @@ export type ImageRequest = {
   imagesDir: string;
   /** Host path of a static busybox to pack, for interactive guests. */
   busybox?: string;
+  /** Of the suites' programs only that of this name. */
+  only?: string;
 };
 
 /** The key of an image that may not exist yet. */
 export async function imageKey(request: ImageRequest): Promise<string> {
   const suites = await Promise.all(
-    request.suites.map(async ({ name, dir, programs }) => [
-      name,
-      ...programs.map((program) => program.name),
-      await treeKey(dir),
+    request.suites.map(async (suite) => [
+      await programsKey(suite, request),
+      ...packed(suite, request).map(({ name }) => name),
     ]),
   );
   const busybox = request.busybox === undefined ? [] : [await readFile(request.busybox)];
   const agent = await treeKey(join(request.imagesDir, 'agent'));
-  const runtime = await treeKey(join(request.imagesDir, 'runtime'));
   const manifest = await readFile(join(request.imagesDir, 'manifest'));
   // The packer is the tested tree's: one that puts in what it likes is to do so for its own kernels alone.
   const packer = await sha256File(join(request.kernel.dir, 'gen_init_cpio'));
-  const parts = [request.kernel.headersKey, packer, request.toolchain.id, agent, runtime, manifest];
-  return contentKey('image 3', ...parts, ...suites.flat(), ...busybox);
+  const parts = [request.kernel.headersKey, packer, request.toolchain.id, agent, manifest];
+  return contentKey('image 4', ...parts, ...suites.flat(), ...busybox);
+}
+
+/** The key of a suite's programs: images hold them in many combinations, and they take longest. */
+async function programsKey({ name, dir }: Suite, request: ImageRequest): Promise<string> {
+  const { kernel, toolchain, imagesDir } = request;
+  const runtime = await treeKey(join(imagesDir, 'runtime'));
+  // <kiln.h>'s sources share a header with the agent.
+  const agent = await treeKey(join(imagesDir, 'agent'));
+  return contentKey('programs 1', kernel.headersKey, toolchain.id, runtime, agent, name, await treeKey(dir));
 }
 
 /** Get the image from the cache, or compile and pack it. */
@@ -69,8 +78,12 @@ async function make(request: ImageRequest, scratch: string, path: string, contex
   const root = join(scratch, 'root');
   await mkdir(root);
   await compileAgent(join(request.imagesDir, 'agent'), join(root, 'init'), scratch, context);
-  const runtime = join(request.imagesDir, 'runtime');
-  await compileSuites(request.suites, request.kernel, join(root, 'tests'), scratch, runtime, context);
+  for (const suite of request.suites) {
+    const from = await preparePrograms(suite, request, context);
+    const to = join(root, 'tests', suite.name);
+    await mkdir(to, { recursive: true });
+    for (const { name } of packed(suite, request)) await copyFile(join(from, name), join(to, name));
+  }
   if (request.busybox) await copyFile(request.busybox, join(root, 'busybox'));
   context.progress('packing');
   const list = [
@@ -84,6 +97,25 @@ async function make(request: ImageRequest, scratch: string, path: string, contex
   const packer = join(request.kernel.dir, 'gen_init_cpio');
   const reach = { cwd: root, read: [root, packer], write: [dirname(path)], env: {} };
   await confined('sh', ['-c', 'exec "$0" -t 0 list > "$1"', packer, path], reach, context);
+}
+
+function packed({ programs }: Suite, { only }: ImageRequest): Program[] {
+  return programs.filter(({ name }) => only === undefined || name === only);
+}
+
+/** A directory with all programs of a suite. */
+async function preparePrograms(suite: Suite, request: ImageRequest, context: Context): Promise<string> {
+  const key = await programsKey(suite, request);
+  const dir = join(context.cache, 'programs', key);
+  if (await exists(dir)) return dir;
+  await using _lock = await lock(join(context.cache, 'locks', `programs-${key}`), { signal: context.signal });
+  if (await exists(dir)) return dir;
+  await using scratch = await scratchDirectory(join(context.cache, 'scratch'));
+  const runtime = join(request.imagesDir, 'runtime');
+  await makeDirectory(dir, (temporary) =>
+    compileSuite(suite, request.kernel, temporary, scratch.path, runtime, context),
+  );
+  return dir;
 }
 
 async function testEntries(dir: string): Promise<string[]> {
