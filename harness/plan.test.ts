@@ -38,6 +38,7 @@ test('a program is chosen with its sections, and each section by its own name', 
   const of = (...select: string[]) => chosen(plan(ask({ select }), [], matrix).suites)[0];
   t.is(of('vm/paging'), 'vm: paging paging@five paging@one-cpu');
   t.is(of('vm/paging@five', 'vm/swap', 'vm/paging'), 'vm: paging@five swap paging paging@one-cpu');
+  t.is(of('vm/paging@'), 'vm: paging');
   t.throws(() => of('vm/paging@six'), { message: /no test "paging@six" in vm/ });
 });
 

@@ -99,10 +99,10 @@ function chooseTests(ask: Ask, suites: Suite[]): PlannedSuite[] {
   });
 }
 
-/** `test` is a program with all its sections, `test@section` one of them. */
+/** `test` is a program with all its sections, `test@section` one of them, `test@` the program without. */
 function namedTests({ name: suite, tests }: Suite, test: string | undefined): Test[] {
   if (test === undefined) return tests;
-  const named = tests.filter(({ name, program }) => name === test || program === test);
+  const named = tests.filter(({ name, program }) => [name, program].includes(test) || `${name}@` === test);
   if (named.length === 0)
     throw unknown(
       `no test "${test}" in ${suite}`,

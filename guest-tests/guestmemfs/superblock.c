@@ -7,7 +7,7 @@
 
 #include "layout.h"
 
-#define FUZZ_ROUNDS 400
+#define FUZZ_ROUNDS 150
 
 FIXTURE(superblock) {
 	struct metadata *good;

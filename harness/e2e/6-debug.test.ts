@@ -4,10 +4,16 @@ import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import test from 'ava';
 import { parseConfig } from '../kernel/config.ts';
-import { kilnTest } from './kiln.ts';
+import type { Suite } from '../suite/suite.ts';
+import { kiln, kilnTest } from './kiln.ts';
 
-test('all suites pass on a kernel with KASAN, lockdep and DEBUG_VM', async (t) => {
-  await kilnTest(['--config', 'kasan,lockdep,debugvm'], async ({ exitCode, results, dir, stdout }) => {
+/** Sections are other machines for the same programs: the plain kernel has seen those. */
+const { suites } = JSON.parse((await kiln(['list', '--json'])).stdout) as { suites: Suite[] };
+const tests = suites.flatMap(({ name, tests: all }) => all.map(({ program }) => `${name}/${program}@`));
+
+test.serial('all suites pass on a kernel with KASAN, lockdep and DEBUG_VM', async (t) => {
+  await kilnTest([...new Set(tests), '--config', 'kasan,lockdep,debugvm'], async (ran) => {
+    const { exitCode, results, dir, stdout } = ran;
     t.is(exitCode, 0, stdout);
     t.deepEqual(
       results.tests.flatMap(({ splats }) => splats),
@@ -16,4 +22,16 @@ test('all suites pass on a kernel with KASAN, lockdep and DEBUG_VM', async (t) =
     const config = parseConfig(await readFile(join(dir, 'jobs', results.jobs[0]!.id, '.config'), 'utf8'));
     for (const symbol of ['KASAN', 'PROVE_LOCKING', 'DEBUG_VM']) t.is(config.get(symbol), 'y', symbol);
   });
+});
+
+test.serial('files outlast a kernel of another configuration', async (t) => {
+  const plain = (await kiln(['build'])).stdout.trim();
+  const chain = ['--next', plain, '--next', 'same', '--generations', '3'];
+  await kilnTest(
+    ['liveupdate/data', '--config', 'kasan,lockdep,debugvm', ...chain],
+    ({ exitCode, results, stdout }) => {
+      t.is(exitCode, 0, stdout);
+      t.is(results.tests[0]!.generations!.length, 3);
+    },
+  );
 });
