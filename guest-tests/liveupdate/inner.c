@@ -145,16 +145,24 @@ INLINE void note_progress(volatile struct inner_cpu *cpu, uint64_t progress)
 	cpu->progress = progress;
 }
 
+/* The longest time in which no instruction is known to have been executed. */
+INLINE void note_gap(volatile struct inner_cpu *cpu, uint64_t now)
+{
+	uint64_t last = cpu->tsc > cpu->gap_end ? cpu->tsc : cpu->gap_end;
+
+	if (now > last && now - last > cpu->gap) {
+		cpu->gap = now - last;
+		cpu->gap_end = now;
+	}
+}
+
 INLINE void note_time(volatile struct inner_cpu *cpu)
 {
 	uint64_t now = rdtsc(), before = cpu->tsc;
 
 	if (now < before)
 		report(cpu, TIME_WENT_BACK, 0, now, before);
-	if (now - before > cpu->gap) {
-		cpu->gap_end = now;
-		cpu->gap = now - before;
-	}
+	note_gap(cpu, now);
 	cpu->tsc = now;
 }
 
@@ -228,6 +236,8 @@ INNER void inner_tick(void *frame)
 	volatile struct inner_cpu *cpu = this_cpu();
 	uint64_t now = rdtsc();
 
+	/* After kexec, all ticks that were missed come before the next page. */
+	note_gap(cpu, now);
 	if (now + cpu->period / 2 < cpu->deadline)
 		report(cpu, TICK_EARLY, 0, now, cpu->deadline);
 	cpu->ticks++;

@@ -64,7 +64,7 @@ struct inner_cpu {
 	uint64_t summed;		/* the last pass that was finished, ... */
 	uint64_t sum;			/* ... and the sum of its words */
 	uint64_t tsc;			/* after the page that was done last */
-	uint64_t gap, gap_end;		/* longest time for a page */
+	uint64_t gap, gap_end;		/* longest time without anything */
 	uint64_t first, deadline;	/* of the first tick, of the next one */
 	uint64_t ticks;
 	uint64_t ipis_sent, ipis_received;

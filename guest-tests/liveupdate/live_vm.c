@@ -289,7 +289,6 @@ static int go_on(struct times *at)
 	return err;
 }
 
-/* The first page after it was brought back is the one that took longest. */
 static bool guest_goes_on(void)
 {
 	return EVENTUALLY(ALL_CPUS(cpu, cpu->troubles || (cpu->gap &&
@@ -340,7 +339,7 @@ static void look_at_the_stopped_guest(void)
 static void forget_gaps(void)
 {
 	for (unsigned int i = 0; i < processors; i++)
-		inner_cpu(&vm, i)->gap = 0;
+		inner_cpu(&vm, i)->gap = inner_cpu(&vm, i)->gap_end = 0;
 }
 
 static void leave(void)
