@@ -17,10 +17,12 @@ import { version } from './paths.ts';
 import { printable } from './util/printable.ts';
 
 const stop = new AbortController();
+/** Whether the command that runs tears down when it is told to stop; others have nothing to tear down. */
+let isStoppable = false;
 for (const name of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) {
   process.on(name, () => {
     // A second time is for whoever does not want to wait for the teardown.
-    if (stop.signal.aborted) process.exit(EXIT.interrupted);
+    if (stop.signal.aborted || !isStoppable) process.exit(EXIT.interrupted);
     process.stderr.write('\nkiln: stopping; once more to stop at once\n');
     stop.abort(interrupted());
   });
@@ -41,15 +43,21 @@ async function main(argv: string[]): Promise<number> {
   const run =
     <A extends unknown[]>(command: (...args: A) => Promise<number>) =>
     async (...args: A) => {
+      isStoppable = true;
       exitCode = await command(...args);
     };
-  await program(run).parseAsync(argv);
+  const look: Run =
+    (command) =>
+    async (...args) => {
+      exitCode = await command(...args);
+    };
+  await program(run, look).parseAsync(argv);
   return exitCode;
 }
 
 type Run = <A extends unknown[]>(command: (...args: A) => Promise<number>) => (...args: A) => Promise<void>;
 
-function program(run: Run): Command {
+function program(run: Run, look: Run): Command {
   const kiln = new Command('kiln')
     .description('Tests Linux kernel patch series in QEMU: from patches to verdicts.')
     .version(version)
@@ -92,7 +100,7 @@ function program(run: Run): Command {
       'a directory of tests instead of the default suites; repeat for several',
       collect,
     )
-    .action(run((options) => listCommand(options)));
+    .action(look((options) => listCommand(options)));
 
   kiln
     .command('report')
@@ -100,7 +108,7 @@ function program(run: Run): Command {
     .argument('[run]', "a run's directory or id", 'latest')
     .addOption(outOption())
     .addOption(new Option('--format <form>').choices(['text', 'ktap', 'junit', 'json']).default('text'))
-    .action(run((which, options) => reportCommand(which, options)));
+    .action(look((which, options) => reportCommand(which, options)));
 
   kiln
     .command('doctor')

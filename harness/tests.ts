@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: MIT
+import { totalmem } from 'node:os';
 import { join } from 'node:path';
 import { runByCase } from './cases.ts';
 import { machineFor } from './guest/machine.ts';
@@ -52,6 +53,8 @@ export async function runTests(
       emit({ type: 'test-end', job: request.job, result });
     },
     instead: (request) => {
+      const { memory } = request.machine;
+      if (memory > hostMemory) return notRun(request, 'error', tooLarge(memory));
       const first = noBoot.get(JSON.stringify(request.machine));
       return first ? notBooted(request, first) : null;
     },
@@ -122,6 +125,13 @@ export function nextKernel({ next }: Built, test: string, generation: number): N
   const initramfs = next.images.get(test);
   if (!initramfs) throw new Error(`no image was made for the next kernel of ${test}`);
   return { kernel, initramfs };
+}
+
+/** MiB. */
+const hostMemory = Math.round(totalmem() / 2 ** 20);
+
+function tooLarge(memory: number): string {
+  return `not run: it wants a guest with ${memory} MiB of memory, this machine has ${hostMemory}`;
 }
 
 /** A kernel that did not come up for one test is not waited for again and again. */

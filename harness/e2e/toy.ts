@@ -1,26 +1,33 @@
 // SPDX-License-Identifier: MIT
 // A source that looks like a kernel's to Kiln and is built in a second, in a cache of its own that may be damaged.
-import { cp, mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { cp, mkdir, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
+import { setTimeout } from 'node:timers/promises';
 import type { ExecutionContext } from 'ava';
 import { paths } from '../paths.ts';
-import type { Child } from '../util/exec.ts';
+import { type Child, exec } from '../util/exec.ts';
 import { git } from '../util/git.ts';
 import { type Called, kiln, start } from './kiln.ts';
+
+type Changes = Record<string, string | ((old: string) => string)>;
 
 export type Toy = {
   /** A scratch directory that goes with the test. */
   dir: string;
   /** Of XDG_CACHE_HOME; Kiln's is `cache/kiln`. */
   cache: string;
-  /** The source, a git repository. */
+  /** The source, a git repository; the base is its tag `base`. */
   source: string;
-  /** Change files of the source in one commit; the option that names it as a series. */
-  series: (changes: Record<string, string | ((old: string) => string)>) => Promise<string[]>;
-  /** `kiln build` of the source, with options on top. */
+  /** Change files of the source in one commit; the options that name it as a series. */
+  series: (changes: Changes) => Promise<string[]>;
+  /** `kiln build` of the source, with options on top. CCACHE_TOY_SLEEP=TARGET in `env` has make sleep there. */
   build: (options?: string[], env?: Record<string, string>) => Promise<Called>;
+  /** `kiln test`: no guest of it boots. */
+  test: (options?: string[], env?: Record<string, string>) => Promise<Called>;
   start: (options?: string[], env?: Record<string, string>) => Child;
+  /** What has not gone with Kiln's end: processes, worktrees, scratch files, in words. */
+  left: () => Promise<string[]>;
 };
 
 export async function toy(t: ExecutionContext): Promise<Toy> {
@@ -29,28 +36,34 @@ export async function toy(t: ExecutionContext): Promise<Toy> {
   const [source, cache, suite] = [join(dir, 'source'), join(dir, 'cache'), join(dir, 'trivial')];
   await cp(join(paths.root, 'harness', 'fixtures', 'toy'), source, { recursive: true });
   await cp(join(paths.root, 'harness', 'fixtures', 'trivial'), suite, { recursive: true });
-  await mkdir(join(dir, 'tmp'));
+  await Promise.all([mkdir(join(dir, 'tmp')), mkdir(cache)]);
   await git(source, ['init', '--quiet', '--initial-branch=main']);
   await commit(source);
   await git(source, ['tag', 'base']);
-  const words = ['build', '--base', `git:${source}#base`, '--tests', suite, '--accel', 'tcg'];
-  const all = (options: string[]) => [
-    ...words,
+  const all = (command: string, options: string[]) => [
+    ...[command, '--accel', 'tcg'],
+    ...(options.includes('--base') ? [] : ['--base', `git:${source}#base`]),
+    ...(options.includes('--tests') ? [] : ['--tests', suite]),
     ...(options.includes('--series') ? [] : ['--no-series']),
     ...options,
   ];
-  const environment = { XDG_CACHE_HOME: cache, TMPDIR: join(dir, 'tmp') };
+  const call = (env: Record<string, string>) => ({
+    cwd: dir,
+    env: { XDG_CACHE_HOME: cache, TMPDIR: join(dir, 'tmp'), ...env },
+  });
   return {
     dir,
     cache,
     source,
     series: (changes) => series(source, changes),
-    build: (options = [], env = {}) => kiln(all(options), { cwd: dir, env: { ...environment, ...env } }),
-    start: (options = [], env = {}) => start(all(options), { cwd: dir, env: { ...environment, ...env } }),
+    build: (options = [], env = {}) => kiln(all('build', options), call(env)),
+    test: (options = [], env = {}) => kiln(all('test', options), call(env)),
+    start: (options = [], env = {}) => start(all('build', options), call(env)),
+    left: () => left(dir),
   };
 }
 
-async function series(source: string, changes: Parameters<Toy['series']>[0]): Promise<string[]> {
+async function series(source: string, changes: Changes): Promise<string[]> {
   await git(source, ['checkout', '--quiet', '--detach', 'base']);
   for (const [file, change] of Object.entries(changes)) {
     const path = join(source, file);
@@ -67,4 +80,58 @@ async function series(source: string, changes: Parameters<Toy['series']>[0]): Pr
 async function commit(source: string): Promise<void> {
   await git(source, ['add', '--all']);
   await git(source, ['commit', '--quiet', '--message', 'a change']);
+}
+
+/** Processes below a sandbox have our directory in their environment only. */
+export async function processesOf(dir: string): Promise<{ pid: number; command: string }[]> {
+  const found: { pid: number; command: string }[] = [];
+  for (const name of await readdir('/proc')) {
+    const pid = Number(name);
+    if (!pid || pid === process.pid) continue;
+    const read = (file: string) => readFile(`/proc/${name}/${file}`, 'latin1').catch(() => '');
+    const [command, environment] = await Promise.all([read('cmdline'), read('environ')]);
+    if (command.includes(dir) || environment.includes(dir))
+      found.push({ pid, command: command.replaceAll('\0', ' ').trim() });
+  }
+  return found;
+}
+
+/** A process is on its way out for a moment after Kiln's end. */
+async function left(dir: string): Promise<string[]> {
+  const deadline = performance.now() + 10_000;
+  while ((await processesOf(dir)).length > 0 && performance.now() < deadline) await setTimeout(100);
+  const processes = (await processesOf(dir)).map(({ command }) => `process ${command}`);
+  const cache = join(dir, 'cache', 'kiln');
+  const scratch = await readdir(join(cache, 'scratch')).catch(() => []);
+  const temporary = await readdir(join(dir, 'tmp'));
+  const worktrees: string[] = [];
+  for (const base of await readdir(join(cache, 'bases')).catch(() => []))
+    for (const name of await readdir(join(cache, 'bases', base, 'repo.git', 'worktrees')).catch(() => []))
+      if (name !== 'source') worktrees.push(`worktree ${name}`);
+  return [...processes, ...scratch, ...temporary, ...worktrees];
+}
+
+/** Wait until a process below `dir` runs a command; its pid. */
+export async function running(dir: string, command: RegExp): Promise<number> {
+  const deadline = performance.now() + 120_000;
+  for (;;) {
+    const found = (await processesOf(dir)).find((one) => command.test(one.command));
+    if (found) return found.pid;
+    if (performance.now() > deadline) throw new Error(`${command} never ran`);
+    await setTimeout(50);
+  }
+}
+
+/** A small file system on `dir`; false where we can't mount one. */
+export async function mountSmall(t: ExecutionContext, dir: string, size: string): Promise<boolean> {
+  await mkdir(dir, { recursive: true });
+  try {
+    await exec('mount', ['-t', 'tmpfs', '-o', `size=${size}`, 'tmpfs', dir]);
+  } catch {
+    t.log('not tried: a file system can be mounted by root only');
+    t.pass();
+    return false;
+  }
+  t.teardown(() => exec('umount', ['--lazy', dir]));
+  return true;
 }

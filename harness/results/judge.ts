@@ -76,6 +76,9 @@ function judgeLoss(loss: Loss, splats: SplatResult[], when: string): Verdictish 
   const reason = exit.events.findLast(({ event }) => event === 'SHUTDOWN')?.data?.reason;
   if (reason === 'guest-shutdown') return ['crash', `the guest powered off ${when}`];
   if (reason === 'guest-reset') return ['crash', `the guest rebooted ${when} without a word of the kernel's`];
+  // A fork's memory is a file of the cache's: this is how QEMU learns that there is no room for another page of it.
+  if (exit.signal === 'SIGBUS')
+    return ['error', `QEMU was killed by SIGBUS ${when}: the file system that holds the cache is full`];
   if (exit.signal) return ['error', `QEMU was killed by ${exit.signal} ${when}`];
   const words = exit.stderr.trim().split('\n').slice(-2).join('; ');
   return ['error', `QEMU ended by itself ${when} with exit code ${exit.code}: ${words || 'it said nothing'}`];

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: MIT
 import { randomBytes } from 'node:crypto';
-import { mkdir, readFile, stat } from 'node:fs/promises';
+import { readFile, stat } from 'node:fs/promises';
 import { basename, join, resolve } from 'node:path';
 import { KilnError } from '../errors.ts';
-import { replaceLink, writeAtomic } from '../util/files.ts';
+import { makeDirectories, replaceLink, writeAtomic } from '../util/files.ts';
 import { type Results, readResults } from './schema.ts';
 
 /** The directory that one run owns. */
@@ -15,7 +15,7 @@ export async function createRunDirectory(parent: string): Promise<RunDirectory> 
   const id = `${now}-${randomBytes(2).toString('hex')}`;
   const dir = join(resolve(parent), id);
   try {
-    await mkdir(dir, { recursive: true });
+    await makeDirectories(dir);
     await replaceLink(id, join(resolve(parent), 'latest'));
   } catch (cause) {
     throw new KilnError(

@@ -78,7 +78,9 @@ export async function gitRange(repository: string, range: string, signal?: Abort
       throw new KilnError('bad-input', `${repository} has no range ${range}`, { cause });
     });
     const names = (await readdir(dir)).sort();
-    return Promise.all(names.map(async (file) => ({ file, content: await readFile(join(dir, file)) })));
+    const patches = names.map(async (file) => ({ file, content: await readFile(join(dir, file)) }));
+    // An empty commit has an empty mail.
+    return (await Promise.all(patches)).filter(({ content }) => content.length > 0);
   });
 }
 

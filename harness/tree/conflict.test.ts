@@ -67,6 +67,12 @@ test("git's error is the reason, not its advice", (t) => {
   t.regex(conflict(output).message, /'up\/evil' is beyond a symbolic link$/);
 });
 
+test('a date that is none is no conflict', (t) => {
+  const error = conflict('Applying: two files\nfatal: invalid date format: yesterdayish\n');
+  t.is(error.code, 'bad-input');
+  t.is(error.message, "srvfs: 0001-two.patch can't be read: invalid date format: yesterdayish");
+});
+
 test('long output is kept in part', (t) => {
   t.is(conflict('word\n'.repeat(1000)).details.output?.split('\n').length, 40);
 });

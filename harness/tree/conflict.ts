@@ -2,9 +2,15 @@
 import { KilnError } from '../errors.ts';
 import type { Patch } from '../series/series.ts';
 
-/** What `git am` said of a patch it could not apply, as an error that names patch, file and hunk. */
+/** What `git am` said of a patch it could not apply (or read), as an error that names patch, file and hunk. */
 export function describeConflict(which: { series: string; patch: Patch }, output: string): KilnError {
   const { series, patch } = which;
+  const date = /^fatal: (invalid date format: .*)$/m.exec(output)?.[1];
+  if (date !== undefined)
+    return new KilnError('bad-input', `${series}: ${patch.file} can't be read: ${date}`, {
+      hint: 'put the Date: of the mail right, or take it out',
+      details: { series, patch: patch.file },
+    });
   const place = findPlace(output, patch.content.toString('utf8'));
   const where = [place.file, place.hunk].filter(Boolean).join(', hunk ');
   return new KilnError(

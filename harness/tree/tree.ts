@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 import { mkdir, writeFile } from 'node:fs/promises';
-import { join } from 'node:path';
+import { join, relative } from 'node:path';
 import type { Patch, Series } from '../series/series.ts';
 import type { Context } from '../util/context.ts';
 import { readCachedJson, readIfThere, writeAtomic } from '../util/files.ts';
@@ -86,18 +86,25 @@ async function amAll(worktree: string, patches: Named[], mailDir: string, contex
   if (patches.length === 0) return;
   context.progress(`applying ${patches.length} patches`);
   await mkdir(mailDir);
-  const files = patches.map((_, index) => join(mailDir, String(index + 1).padStart(6, '0')));
-  await Promise.all(patches.map(({ patch }, index) => writeFile(files[index]!, asMail(patch))));
-  const result = await git(worktree, ['am', '--quiet', '--committer-date-is-author-date', ...files], {
+  const names = patches.map((_, index) => String(index + 1).padStart(6, '0'));
+  for (const [index, { patch }] of patches.entries())
+    await writeFile(join(mailDir, names[index]!), asMail(patch));
+  let done = 0;
+  // Short names: there may be very many.
+  const files = names.map((name) => join(relative(worktree, mailDir), name));
+  const result = await git(worktree, ['am', '--committer-date-is-author-date', ...files], {
     signal: context.signal,
     okCodes: [0, 1, 128],
+    onLine: (line) => {
+      if (line.startsWith('Applying: ')) context.progress('applying patches', ++done, patches.length);
+    },
   });
   if (result.exitCode === 0) return;
   const next = (
     await git(worktree, ['rev-parse', '--path-format=absolute', '--git-path', 'rebase-apply/next'])
   ).stdout;
   const index = Number(await readIfThere(next.trim())) - 1;
-  throw describeConflict(patches[index] ?? patches[0]!, `${result.stdout}\n${result.stderr}`);
+  throw describeConflict(patches[index] ?? patches[0]!, `${result.stdout.replace(/^Applying: .*$/gm, '')}\n${result.stderr}`);
 }
 
 /** quilt takes bare diffs too; git wants a mail around them. Without a date git would take the time of day. */

@@ -6,12 +6,26 @@ import test, { type ExecutionContext } from 'ava';
 import {
   aside,
   exists,
+  makeDirectories,
   makeDirectory,
   readCachedJson,
   readIfThere,
   replaceLink,
   writeAtomic,
 } from './files.ts';
+
+test('directories are made with all above them, and where none can be made that is said', async (t) => {
+  const dir = await mkdtemp(join(tmpdir(), 'kiln-test-'));
+  t.teardown(() => rm(dir, { recursive: true, force: true }));
+  await makeDirectories(join(dir, 'a', 'b', 'c'));
+  await makeDirectories(join(dir, 'a', 'b', 'c'));
+  await Promise.all([1, 2, 3].map(() => makeDirectories(join(dir, 'x', 'y'))));
+  t.deepEqual(await readdir(join(dir, 'a', 'b')), ['c']);
+  await t.throwsAsync(makeDirectories('/proc/kiln/x'), { code: 'ENOENT' });
+  await writeFile(join(dir, 'file'), '');
+  await t.throwsAsync(makeDirectories(join(dir, 'file')), { code: 'EEXIST' });
+  await t.throwsAsync(makeDirectories(join(dir, 'file', 'x')), { code: 'ENOTDIR' });
+});
 
 test('a file, a directory and a link to one exist; a dangling link does not', async (t) => {
   const dir = await scratch(t);

@@ -24,6 +24,22 @@ export function aside(path: string): string {
   return `${path}.${process.pid}.${randomBytes(4).toString('hex')}.tmp`;
 }
 
+/**
+ * A directory with all that lead to it. Not `mkdir` with `recursive`: on a file system that makes none (/proc), Node
+ * tries for ever.
+ */
+export async function makeDirectories(path: string): Promise<void> {
+  await mkdir(path).catch(async (error: NodeJS.ErrnoException) => {
+    if (error.code === 'EEXIST' && (await stat(path)).isDirectory()) return;
+    if (error.code !== 'ENOENT' || dirname(path) === path) throw error;
+    await makeDirectories(dirname(path));
+    await mkdir(path).catch(async (again: NodeJS.ErrnoException) => {
+      // Somebody else was quicker.
+      if (again.code !== 'EEXIST' || !(await stat(path)).isDirectory()) throw again;
+    });
+  });
+}
+
 /** Write a file so that readers see the old bytes or the new ones, also after a power cut. */
 export async function writeAtomic(path: string, data: string | Uint8Array): Promise<void> {
   await mkdir(dirname(path), { recursive: true });

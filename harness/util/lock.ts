@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: MIT
-import { mkdir } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { interrupted, KilnError } from '../errors.ts';
 import { isTame } from './context.ts';
 import { describeEnd, spawn } from './exec.ts';
+import { makeDirectories } from './files.ts';
 import { sweep } from './scratch.ts';
 
 /**
@@ -17,7 +17,7 @@ export async function lock(
   options: { signal?: AbortSignal | undefined; onWait?: () => void; shared?: boolean } = {},
 ): Promise<AsyncDisposable> {
   options.signal?.throwIfAborted();
-  await mkdir(dirname(path), { recursive: true });
+  await makeDirectories(dirname(path));
   // cat echoes our line once flock has the lock, and ends when its standard input closes.
   const child = spawn('flock', [options.shared ? '--shared' : '--exclusive', path, 'cat'], {
     endSignal: 'KILL',
