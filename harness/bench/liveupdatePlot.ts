@@ -9,12 +9,12 @@ const colours = ['#1d6f8f', '#b5432a', '#d9a441', '#5b8c5a', '#7d5ba6', '#888888
 
 /** An SVG document. */
 export function plotLiveUpdate({ plain_ms, stages_ms }: LiveUpdateBench): string {
-  const { small, large, chatty } = stages_ms;
+  const { small, large, untuned } = stages_ms;
   const bars: [string, Stages | null, number][] = [
     ['kexec, nothing kept', null, plain_ms.median],
     ['64 MiB', small, total(small)],
     ['1 GiB', large, total(large)],
-    ['64 MiB, with a console', chatty, total(chatty)],
+    ['64 MiB, untuned', untuned, total(untuned)],
   ];
   const longest = Math.max(...bars.map(([, , ms]) => ms));
   const names = Object.keys(small);

@@ -104,7 +104,10 @@ async function amAll(worktree: string, patches: Named[], mailDir: string, contex
     await git(worktree, ['rev-parse', '--path-format=absolute', '--git-path', 'rebase-apply/next'])
   ).stdout;
   const index = Number(await readIfThere(next.trim())) - 1;
-  throw describeConflict(patches[index] ?? patches[0]!, `${result.stdout.replace(/^Applying: .*$/gm, '')}\n${result.stderr}`);
+  throw describeConflict(
+    patches[index] ?? patches[0]!,
+    `${result.stdout.replace(/^Applying: .*$/gm, '')}\n${result.stderr}`,
+  );
 }
 
 /** quilt takes bare diffs too; git wants a mail around them. Without a date git would take the time of day. */
