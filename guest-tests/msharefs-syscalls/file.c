@@ -166,14 +166,14 @@ TEST_F(file, is_no_object_of_another_region)
 	close(fd);
 }
 
-TEST_F(file, does_not_keep_the_memory_by_being_open)
+TEST_F(file, can_be_read_when_its_name_has_gone)
 {
 	struct mshare_info info;
 	int fd = try_open(FILE_, O_RDONLY);
 
 	ASSERT_LE(0, fd);
 	ASSERT_EQ(0, mshare_unlink(NAME));
-	/* It can still be read, and the name is free. */
+	/* Until it is closed it keeps the region, but not the name. */
 	EXPECT_EQ(16, read(fd, &info, sizeof(info)));
 	ASSERT_EQ(0, create());
 	EXPECT_EQ(0, peek(AT));

@@ -220,7 +220,7 @@ TEST_F(unlink, nothing_is_left_of_many)
 }
 
 /* All at once: what is left at the end is whole. */
-TEST_F_TIMEOUT(unlink, races_with_attaching, 120)
+TEST_F(unlink, races_with_attaching)
 {
 	volatile int *stop = mmap(NULL, PAGE, RW, MAP_SHARED | MAP_ANONYMOUS,
 				  -1, 0);

@@ -297,7 +297,7 @@ static bool slab_settles(const char *name, long before)
 	return settled;
 }
 
-TEST_F_TIMEOUT(lifetime, regions_without_a_size_leave_nothing_behind, 120)
+TEST_F(lifetime, regions_without_a_size_leave_nothing_behind)
 {
 	long mms = slab("mm_struct"), tables = meminfo("PageTables");
 	int i;
@@ -310,7 +310,7 @@ TEST_F_TIMEOUT(lifetime, regions_without_a_size_leave_nothing_behind, 120)
 	EXPECT_TRUE(no_more_than("PageTables", tables + ROUNDS));
 }
 
-TEST_F_TIMEOUT(lifetime, regions_that_were_used_leave_nothing_behind, 180)
+TEST_F(lifetime, regions_that_were_used_leave_nothing_behind)
 {
 	long mms = slab("mm_struct"), vmas = slab("vm_area_struct");
 	long tables = meminfo("PageTables"), memory = meminfo("Shmem");
@@ -336,7 +336,7 @@ TEST_F_TIMEOUT(lifetime, regions_that_were_used_leave_nothing_behind, 180)
 	EXPECT_TRUE(no_more_than("Shmem", memory + ROUNDS));
 }
 
-TEST_F_TIMEOUT(lifetime, instances_leave_nothing_behind, 120)
+TEST_F(lifetime, instances_leave_nothing_behind)
 {
 	long mms = slab("mm_struct");
 	int i, fd;

@@ -206,7 +206,7 @@ static int map_copies(FIXTURE_DATA(limits) *self, int object, int copies)
 	return err;
 }
 
-TEST_F_TIMEOUT(limits, a_process_that_waits_to_change_it_can_be_killed, 180)
+TEST_F(limits, a_process_that_waits_to_change_it_can_be_killed)
 {
 	int object = memfd_create("object", MFD_CLOEXEC);
 
@@ -219,7 +219,7 @@ TEST_F_TIMEOUT(limits, a_process_that_waits_to_change_it_can_be_killed, 180)
 	EXPECT_EQ(0, unmap_object(self->fd, 0, UNIT));
 }
 
-TEST_F_TIMEOUT(limits, a_process_that_waits_for_a_page_can_be_killed, 180)
+TEST_F(limits, a_process_that_waits_for_a_page_can_be_killed)
 {
 	int object = memfd_create("object", MFD_CLOEXEC);
 

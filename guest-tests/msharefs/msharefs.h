@@ -37,7 +37,7 @@
 
 /* Seconds a case may take: a debugging kernel under emulation takes its time. */
 #undef TEST_TIMEOUT_DEFAULT
-#define TEST_TIMEOUT_DEFAULT 120
+#define TEST_TIMEOUT_DEFAULT 240
 
 /*
  * The harness jumps over its own variable when an ASSERT fails.  At worst a

@@ -148,11 +148,11 @@ TEST_F(swap, a_region_without_users_is_swapped_out_too)
 }
 
 /* Threads of several processes wait for the same pages, and some are killed. */
-TEST_F_TIMEOUT(swap, killed_while_pages_come_in, 120)
+TEST_F(swap, killed_while_pages_come_in)
 {
 	int round, i;
 
-	for (round = 0; round < 10; round++) {
+	for (round = 0; round < 6; round++) {
 		pid_t pids[4];
 
 		ASSERT_EQ(0, page_out(self->addr, SIZE));
@@ -161,7 +161,7 @@ TEST_F_TIMEOUT(swap, killed_while_pages_come_in, 120)
 			if (!pids[i])
 				_exit(!!check_pages(self->addr, SIZE, 7));
 		}
-		usleep(500 * round);
+		usleep(800 * round);
 		kill(pids[0], SIGKILL);
 		kill(pids[1], SIGKILL);
 		for (i = 0; i < 2; i++)
@@ -243,7 +243,7 @@ static int press(void)
 	return 0;
 }
 
-TEST_F_TIMEOUT(swap, a_page_reclaimed_at_a_limit_is_not_used_any_more, 120)
+TEST_F(swap, a_page_reclaimed_at_a_limit_is_not_used_any_more)
 {
 	struct spinner *spinner;
 	int fd, round;

@@ -182,7 +182,7 @@ TEST_F(tlb, a_split_huge_page_is_gone_where_it_is_unmapped)
 	EXPECT_STOPPED(SIGSEGV);
 }
 
-TEST_F_TIMEOUT(tlb, a_table_that_is_freed_is_not_walked_any_more, 120)
+TEST_F(tlb, a_table_that_is_freed_is_not_walked_any_more)
 {
 	struct shared *shared = self->shared;
 	int round;
