@@ -5,9 +5,8 @@
  *
  *	figures PROCESSES MIB PROTECTED ROUNDS
  *
- * Up to so many processes touch each page of so many MiB; PROTECTED MiB are
- * given another protection; and one process alone is measured in so many
- * rounds.  Both ways take turns.  The figures are written as JSON to a file in
+ * Up to so many processes touch each page of so many MiB.  In so many rounds,
+ * one process alone does so, and PROTECTED MiB are given another protection.  Both ways take turns.  The figures are written as JSON to a file in
  * KILN_ARTIFACTS.
  */
 #include <errno.h>
@@ -129,17 +128,27 @@ static void give_up(struct memory *memory)
 struct crowd {
 	int count;
 	pid_t pids[MOST];
-	/* A byte for each process that is to go on, and one from each that did. */
-	int go[2], done[2];
+	/*
+	 * A byte for each process that is to work, and one for each when all
+	 * have; each answers both.
+	 */
+	int go[2], done[2], next[2];
 	/* Shared with them. */
 	volatile long *faults;
 };
 
-/* What each does between two bytes. */
+/* What each does between two bytes, and how often. */
 struct work {
 	struct memory *memory;
 	bool protects;
+	int rounds;
 };
+
+/* Odd rounds give back what even ones took. */
+static int protection(int round)
+{
+	return round % 2 ? RW : PROT_READ;
+}
 
 static void touch(volatile char *addr, unsigned long size)
 {
@@ -154,20 +163,26 @@ static void run_member(struct crowd *crowd, int number, const struct work *work)
 	char *addr = map_memory(work->memory);
 	char byte = 0;
 	long before;
+	int round;
 
 	if (work->protects)
 		touch(addr, work->memory->size);
 	/* Ready; then the work; then stay, with all page tables. */
 	check(write(crowd->done[1], &byte, 1) == 1, "write");
 	before = own_faults();
-	check(read(crowd->go[0], &byte, 1) == 1, "read");
-	if (!work->protects)
-		touch(addr, work->memory->size);
-	else if (!work->memory->is_region)
-		check(!mprotect(addr, work->memory->size, PROT_READ),
-		      "mprotect");
-	crowd->faults[number] = own_faults() - before;
-	check(write(crowd->done[1], &byte, 1) == 1, "write");
+	for (round = 0; round < work->rounds; round++) {
+		check(read(crowd->go[0], &byte, 1) == 1, "read");
+		if (!work->protects)
+			touch(addr, work->memory->size);
+		else if (!work->memory->is_region)
+			check(!mprotect(addr, work->memory->size,
+					protection(round)), "mprotect");
+		crowd->faults[number] = own_faults() - before;
+		check(write(crowd->done[1], &byte, 1) == 1, "write");
+		/* Nobody does the work of two. */
+		check(read(crowd->next[0], &byte, 1) == 1 &&
+		      write(crowd->done[1], &byte, 1) == 1, "next");
+	}
 	pause();
 }
 
@@ -197,7 +212,7 @@ static void gather(struct crowd *crowd, int count, const struct work *work)
 	crowd->faults = mmap(NULL, MOST * sizeof(long), RW,
 			     MAP_SHARED | MAP_ANONYMOUS, -1, 0);
 	check(crowd->faults != MAP_FAILED && !pipe(crowd->go) &&
-	      !pipe(crowd->done), "pipe");
+	      !pipe(crowd->done) && !pipe(crowd->next), "pipe");
 	memset((void *)crowd->faults, 0, MOST * sizeof(long));
 	for (i = 0; i < count; i++) {
 		crowd->pids[i] = fork();
@@ -211,12 +226,16 @@ static void gather(struct crowd *crowd, int count, const struct work *work)
 /* Let all do their work: milliseconds until the last one has. */
 static double let_go(struct crowd *crowd)
 {
-	double start = now_ms();
+	double start = now_ms(), took;
 	char bytes[MOST] = "";
 
 	check(write(crowd->go[1], bytes, crowd->count) == crowd->count, "write");
 	wait_for_all(crowd);
-	return now_ms() - start;
+	took = now_ms() - start;
+	check(write(crowd->next[1], bytes, crowd->count) == crowd->count,
+	      "write");
+	wait_for_all(crowd);
+	return took;
 }
 
 static void dismiss(struct crowd *crowd)
@@ -232,6 +251,7 @@ static void dismiss(struct crowd *crowd)
 	for (i = 0; i < 2; i++) {
 		close(crowd->go[i]);
 		close(crowd->done[i]);
+		close(crowd->next[i]);
 	}
 	munmap((void *)crowd->faults, MOST * sizeof(long));
 }
@@ -251,7 +271,7 @@ static struct figures touch_all(bool is_region, int processes,
 				unsigned long size)
 {
 	struct memory memory = make_memory(is_region, size);
-	struct work work = { .memory = &memory };
+	struct work work = { .memory = &memory, .rounds = 1 };
 	struct figures figures = { };
 	struct crowd crowd;
 	int i;
@@ -267,27 +287,34 @@ static struct figures touch_all(bool is_region, int processes,
 	return figures;
 }
 
-/* All processes lose the permission to write. */
-static double protect_all(bool is_region, int processes, unsigned long size)
+/* All processes lose and get back the permission to write: a list of times. */
+static void protect_all(FILE *out, bool is_region, int processes,
+			unsigned long size, int rounds)
 {
 	struct memory memory = make_memory(is_region, size);
-	struct work work = { .memory = &memory, .protects = true };
-	struct mshare_protect protect = { .size = size, .prot = PROT_READ };
+	struct work work = {
+		.memory = &memory, .protects = true, .rounds = rounds,
+	};
+	struct mshare_protect protect = { .size = size };
 	struct crowd crowd;
 	double ms;
+	int round;
 
 	gather(&crowd, processes, &work);
-	if (is_region) {
-		ms = -now_ms();
-		check(!ioctl(memory.region, MSHAREFS_PROTECT, &protect),
-		      "protect");
-		ms += now_ms();
-	} else {
-		ms = let_go(&crowd);
+	for (round = 0; round < rounds; round++) {
+		if (is_region) {
+			protect.prot = protection(round);
+			ms = -now_ms();
+			check(!ioctl(memory.region, MSHAREFS_PROTECT, &protect),
+			      "protect");
+			ms += now_ms();
+		} else {
+			ms = let_go(&crowd);
+		}
+		fprintf(out, "%s%.3f", round ? ", " : "", ms);
 	}
 	dismiss(&crowd);
 	give_up(&memory);
-	return ms;
 }
 
 int main(int argc, char **argv)
@@ -340,9 +367,11 @@ int main(int argc, char **argv)
 
 	fprintf(out, " ],\n  \"protect\": { \"processes\": %d, \"mib\": %lu",
 		processes, protected / MiB);
-	for (way = 0; way < 2; way++)
-		fprintf(out, ", \"%s_ms\": %.3f", ways[way],
-			protect_all(way, processes, protected));
+	for (way = 0; way < 2; way++) {
+		fprintf(out, ",\n    \"%s_ms\": [", ways[way]);
+		protect_all(out, way, processes, protected, rounds);
+		fprintf(out, "]");
+	}
 	fprintf(out, " } }\n");
 	check(!fclose(out), path);
 	return 0;
