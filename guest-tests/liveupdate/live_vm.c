@@ -381,7 +381,7 @@ int live_vm(unsigned int cpus)
 		err = generation ? go_on(&at) : begin();
 
 	ksft_print_header();
-	if (err == -ENODEV && !generation)
+	if ((err == -ENODEV || err == -ENOENT) && !generation)
 		ksft_exit_skip("no guestmemfs, or no /dev/kvm\n");
 	ksft_set_plan(1 + (generation ? 6 : 0) + 8 + (cpus > 1) + (last ? 0 : 2));
 	ksft_test_result(!err, generation ? "the guest is brought back\n" :
