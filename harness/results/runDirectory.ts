@@ -45,6 +45,8 @@ export async function loadResults(run: string, parent: string): Promise<{ result
     const info = await stat(path).catch(() => undefined);
     if (!info) continue;
     const file = info.isDirectory() ? join(path, 'results.json') : path;
+    // Opening a fifo would hold up even the end of the process.
+    if (!info.isDirectory() && !info.isFile()) throw new KilnError('bad-input', `${path} is no plain file`);
     const text = await readFile(file, 'utf8').catch((cause) => {
       throw new KilnError('bad-input', `there is no results.json in ${path}`, {
         hint: 'the run may still be going, or was killed before it could write',
