@@ -103,10 +103,10 @@ export class Templates implements AsyncDisposable {
     this.#context.progress('booting a guest to fork from');
     await mkdir(join(dir, '..'), { recursive: true });
     const first = await this.#bootInto(dir, machine);
-    const again = first && mayBeHosts(findSplats(first.logs.records), first.load);
+    const splats = first ? findSplats(first.logs.records) : [];
+    const again = first && mayBeHosts({ splats }, first.load);
     if (again) {
-      const what = findSplats(first.logs.records)[0]?.title;
-      const why = `its boot complained (${what}) while ${describeLoad(first.load)}`;
+      const why = `its boot complained (${splats[0]?.title}) while ${describeLoad(first.load)}`;
       this.#context.note('warn', `a guest to fork from was booted once more: ${why}`);
     }
     const template = again ? await this.#bootInto(dir, machine) : first;

@@ -9,7 +9,7 @@ import { explain } from './channel/silence.ts';
 import { asKilnError } from './errors.ts';
 import type { Hang } from './guest/hang.ts';
 import { guestArgv, type Machine } from './guest/machine.ts';
-import { since } from './guest/pace.ts';
+import { type Load, since } from './guest/pace.ts';
 import { type GuestOrigin, type Guests, type Lodging, deadlines as ofGuests, retell } from './guests.ts';
 import { Collector, logFiles } from './results/evidence.ts';
 import { markExpected } from './results/expected.ts';
@@ -112,20 +112,22 @@ export async function runTrials(
   }
 }
 
-/** Only complaints of the test's time count: those of its template's boot would come again with every fork. */
-function isHostsDoing({ verdict, splats, time, cases }: TestResult): boolean {
-  if (verdict !== 'fail' || !time || cases.some((one) => isBad(one.verdict as TestResult['verdict'])))
-    return false;
-  const load = { elapsed: time.elapsed_ms, lost: time.lost_ms, stopped: time.stopped_ms };
-  return mayBeHosts(splats, load) && splats.some(({ phase }) => phase !== 'boot');
+/** What a fork's template complained of would come again with every fork. */
+function isHostsDoing({ verdict, splats, cases, time, guest }: TestResult): boolean {
+  if (verdict !== 'fail' || !time) return false;
+  if (guest?.origin === 'fork' && splats.some(({ phase }) => phase === 'boot')) return false;
+  return mayBeHosts({ splats, cases }, loadOf(time));
+}
+
+function loadOf(time: NonNullable<TestResult['time']>): Load {
+  return { elapsed: time.elapsed_ms, lost: time.lost_ms, stopped: time.stopped_ms };
 }
 
 /** What comes again in another guest was not the host's doing. */
 async function runAgain(request: TrialRequest, first: TestResult, guests: Guests): Promise<TestResult> {
   const again = { ...request, guestDir: join(request.guestDir, 'again') };
   const { result } = await runTrial(again, null, true, guests);
-  const { elapsed_ms: elapsed, lost_ms: lost, stopped_ms: stopped } = first.time!;
-  const why = describeLoad({ elapsed, lost, stopped });
+  const why = describeLoad(loadOf(first.time!));
   result.problems.push(`it was run once more: ${first.verdict} at first (${first.detail}), while ${why}`);
   return result;
 }

@@ -3,6 +3,7 @@ import { randomBytes } from 'node:crypto';
 import { setImmediate, setTimeout } from 'node:timers/promises';
 import { KilnError } from '../errors.ts';
 import type { Guest, GuestExit } from '../guest/guest.ts';
+import { type Countdown, countdown, maxStretch, runOut } from '../guest/pace.ts';
 import { extractFromGuest } from './artifacts.ts';
 import { KmsgParser, type KmsgRecord } from './kmsg.ts';
 import { Limit, type Patience } from './limit.ts';
@@ -88,18 +89,8 @@ export type Marks = {
   nextRecord: number;
 };
 
-/** How long a message is waited for: what is left of it in the guest's own time, and the most that may pass, in ms. */
-type Countdown = { left: () => number; most: number };
-
 type Waiting = { matches: (message: GuestMessage) => boolean; resolve: (heard: Heard<GuestMessage>) => void };
 
-/**
- * However busy the host, a wait takes no more than so many times what it would on an idle one. The agent's own limit
- * is that long too.
- */
-export const maxStretch = 10;
-/** Milliseconds between two looks at what is left. */
-const maxNap = 1000;
 /** Milliseconds in which bytes announced by `end` must have come. */
 const deliveryDeadline = 15_000;
 
@@ -201,11 +192,11 @@ export class Session {
       ((message.type === 'end' || message.type === 'error') && message.id === id) ||
       (message.type === 'hello' && message.generation === program.generation + 1);
     const limit = new Limit(patience, pace.own(), () => this.#send({ type: 'kill', id: ++this.#id }));
-    const countdown = {
+    const time = {
       left: () => limit.left(pace.own(), this.#begun.get(id)?.at ?? null, this.#lastHeard),
       most: (beginMs + limitMs + graceMs) * maxStretch,
     };
-    const { message, loss } = await this.#wait<'end' | 'error' | 'hello'>(isAnswer, countdown);
+    const { message, loss } = await this.#wait<'end' | 'error' | 'hello'>(isAnswer, time);
     const begin = this.#begun.get(id)?.message ?? null;
     const run = { begin, end: null, loss: null, incomplete: true, next: null };
     if (loss) return { ...run, loss };
@@ -297,7 +288,7 @@ export class Session {
   async powerOff(timeout: number): Promise<boolean> {
     this.#send({ type: 'poweroff' });
     const over = new AbortController();
-    const late = this.#runOut(this.#countdown(timeout), over.signal).then(() => false);
+    const late = runOut(countdown(timeout, this.#guest.pace), over.signal).then(() => false);
     return Promise.race([this.#guest.exited.then(() => true), late]).finally(() => over.abort());
   }
 
@@ -354,31 +345,16 @@ export class Session {
     if (this.#loss) return { loss: this.#loss };
     const { pace } = this.#guest;
     const began = pace.own();
-    const countdown = typeof timeout === 'number' ? this.#countdown(timeout) : timeout;
+    const time = typeof timeout === 'number' ? countdown(timeout, pace) : timeout;
     const over = new AbortController();
     const { promise, resolve } = Promise.withResolvers<Heard<GuestMessage>>();
     const waiting = { matches, resolve };
     this.#waiting.push(waiting);
-    this.#runOut(countdown, over.signal).then(() => resolve({ loss: this.#silence(pace.own() - began) }));
+    runOut(time, over.signal).then(() => resolve({ loss: this.#silence(pace.own() - began) }));
     const heard = await promise;
     over.abort();
     this.#waiting = this.#waiting.filter((other) => other !== waiting);
     return heard as Heard<GuestMessageOf<T>>;
-  }
-
-  #countdown(timeout: number): Countdown {
-    const { pace } = this.#guest;
-    const end = pace.own() + timeout;
-    return { left: () => end - pace.own(), most: timeout * maxStretch };
-  }
-
-  /** Returns when nothing is left, or the wait is over. */
-  async #runOut({ left, most }: Countdown, over: AbortSignal): Promise<void> {
-    const began = performance.now();
-    for (let rest = left(); rest > 0 && performance.now() - began < most; rest = left()) {
-      await setTimeout(Math.min(rest + 1, maxNap), undefined, { signal: over }).catch(() => {});
-      if (over.aborted) return;
-    }
   }
 
   #silence(waited: number): Loss {

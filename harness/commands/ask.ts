@@ -60,7 +60,7 @@ export function addBuildOptions(command: Command): Command {
 /** How to run tests. */
 export function addRunOptions(command: Command): Command {
   return command
-    .option('--timeout <seconds>', 'limit of each test in guest time, instead of its own', positive)
+    .option('--timeout <seconds>', 'limit of each test, instead of its own', positive)
     .addOption(
       new Option(
         '--isolate <what>',

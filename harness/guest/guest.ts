@@ -9,7 +9,7 @@ import { KilnError } from '../errors.ts';
 import { type Child, type ChildResult, spawn } from '../util/exec.ts';
 import { socketDirectory } from '../util/scratch.ts';
 import { guestArgv, type Machine, type Origin, type PortName, portNames } from './machine.ts';
-import { Pace, processOf } from './pace.ts';
+import { countdown, Pace, processOf, runOut } from './pace.ts';
 import { Qmp, type QmpEvent } from './qmp.ts';
 
 /** How QEMU ended. `events` are all that QMP told, the last ones say why. */
@@ -32,7 +32,7 @@ export type Guest = AsyncDisposable & {
   kill: () => void;
 };
 
-/** Milliseconds for QEMU to connect to its sockets; it does so before it touches the guest. */
+/** Milliseconds that the host leaves QEMU to connect to its sockets; it does so before it touches the guest. */
 const connectDeadline = 20_000;
 
 /**
@@ -68,8 +68,8 @@ export async function startGuest(
     await child;
   });
   const pace = undo.use(new Pace(processOf(child.pid ?? 0)));
-  const [qmpSocket, ...portSockets] = await connected(child, listening);
-  const qmp = new Qmp(qmpSocket!);
+  const [qmpSocket, ...portSockets] = await connected(child, listening, pace);
+  const qmp = new Qmp(qmpSocket!, pace);
   const ports = Object.fromEntries(portNames.map((name, index) => [name, portSockets[index]!]));
   const rest = undo.move();
   return {
@@ -108,7 +108,7 @@ async function listen(path: string): Promise<Listening> {
   return { server, socket };
 }
 
-async function connected(child: Child, listening: Listening[]): Promise<Socket[]> {
+async function connected(child: Child, listening: Listening[], pace: Pace): Promise<Socket[]> {
   const ended = child.then((result: ChildResult) => {
     throw new KilnError('infrastructure', `QEMU did not start: ${lastWords(String(result.stderr ?? ''))}`, {
       hint: '`kiln doctor` checks QEMU and the accelerator',
@@ -116,15 +116,15 @@ async function connected(child: Child, listening: Listening[]): Promise<Socket[]
     });
   });
   ended.catch(() => {});
-  let timer: NodeJS.Timeout | undefined;
-  const late = new Promise<never>((_, reject) => {
-    const error = new KilnError('infrastructure', `QEMU did not start within ${connectDeadline / 1000} s`);
-    timer = globalThis.setTimeout(() => reject(error), connectDeadline);
+  const over = new AbortController();
+  const late = runOut(countdown(connectDeadline, pace), over.signal).then(() => {
+    throw new KilnError('infrastructure', `QEMU did not start within ${connectDeadline / 1000} s`);
   });
+  late.catch(() => {});
   try {
     return await Promise.race([Promise.all(listening.map(({ socket }) => socket)), ended, late]);
   } finally {
-    clearTimeout(timer);
+    over.abort();
   }
 }
 

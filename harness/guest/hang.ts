@@ -25,9 +25,10 @@ export type Hang = {
   trouble: string | null;
 };
 
-/** Milliseconds of host time. */
+/** Milliseconds of host time, unless said otherwise. */
 const deadlines = {
-  /** For QEMU's monitor to answer. */
+  all: 150_000,
+  /** For QEMU's monitor to answer, in QEMU's own time. */
   monitor: 20_000,
   /** For the kernel to begin to answer a key, in QEMU's own time. */
   first: 5000,
@@ -47,23 +48,37 @@ const questions = [
 ] as const;
 
 /**
- * Ask a guest that hangs. It runs on afterwards. Never throws, and takes two minutes at the very most.
+ * Ask a guest that hangs. It runs on afterwards. Never throws.
  * @param kernelDir of the kernel that it runs, for names
  */
 export async function examine(guest: Guest, kernelDir: string): Promise<Hang> {
   const parts: Buffer[] = [];
-  const write = (text: string | Buffer) => void parts.push(Buffer.from(text));
-  const processors: string[] = [];
-  const trouble = await troubleOfQemu(guest);
-  if (trouble) write(`${trouble}\n`);
-  else
-    try {
-      processors.push(...(await askQemu(guest, kernelDir, write)));
-      await askKernel(guest, write);
-    } catch (error) {
-      write(`\n[the questions end here: ${(error as Error).message}]\n`);
-    }
-  return { report: Buffer.concat(parts), processors, trouble };
+  const hang: Hang = { report: Buffer.alloc(0), processors: [], trouble: null };
+  const over = new AbortController();
+  const write = (text: string | Buffer) => void (over.signal.aborted || parts.push(Buffer.from(text)));
+  const late = setTimeout(deadlines.all, undefined, { signal: over.signal }).then(
+    () => write('\n[the questions end here: it takes too long]\n'),
+    () => {},
+  );
+  await Promise.race([ask(guest, kernelDir, hang, write), late]);
+  over.abort();
+  return { ...hang, report: Buffer.concat(parts) };
+}
+
+async function ask(
+  guest: Guest,
+  kernelDir: string,
+  hang: Hang,
+  write: (text: string | Buffer) => void,
+): Promise<void> {
+  hang.trouble = await troubleOfQemu(guest);
+  if (hang.trouble) return write(`${hang.trouble}\n`);
+  try {
+    hang.processors = await askQemu(guest, kernelDir, write);
+    await askKernel(guest, write);
+  } catch (error) {
+    write(`\n[the questions end here: ${(error as Error).message}]\n`);
+  }
 }
 
 /** Of QEMU's own, or somebody's who stopped it. */
@@ -98,11 +113,16 @@ async function askQemu(guest: Guest, kernelDir: string, write: (text: string) =>
     write('== Processors, as QEMU sees them. The callers are a guess: some may be of calls that are over.\n');
     for (const [{ number }, { state, at, callers }] of found)
       write(`CPU ${number}: ${state}\n${[at, ...callers].map((name) => `  ${name}\n`).join('')}`);
-    write(`\n== Registers\n${registers.replaceAll('\r', '')}\n`);
+    write(`\n== Registers\n${withoutFloats(registers)}\n`);
     return found.map(([{ number }, where]) => brief(number, where));
   } finally {
     await symbols?.[Symbol.asyncDispose]();
   }
+}
+
+/** Nobody asks for those of a kernel. */
+function withoutFloats(registers: string): string {
+  return registers.replaceAll('\r', '').replaceAll(/^(?:FCW|FPR|XMM|YMM|ZMM|Opmask).*\n?/gm, '');
 }
 
 async function place(

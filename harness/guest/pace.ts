@@ -2,11 +2,17 @@
 // How much of the time that passes a process can use. On a busy host its threads stand in line for a processor: what
 // the one that waited longest has lost counts against no deadline. Linux counts that wait (sched/stats: run_delay).
 import { readdirSync, readFileSync } from 'node:fs';
+import { setTimeout } from 'node:timers/promises';
 
-/** Milliseconds between two looks. Within one of them the longest wait of any thread counts. */
+/** Milliseconds between two looks. */
 const interval = 500;
-/** Looks this many times later than that: we did not run ourselves, stopped or without a processor. */
-const tooLate = 4;
+/**
+ * Milliseconds over which each thread's wait is summed; the longest of these sums is lost. A wait is told when it is over:
+ * in shorter windows another thread would seem to be the one that waits each time.
+ */
+const window = 5000;
+/** Milliseconds between two looks after which we did not run ourselves, stopped or without a processor. */
+const tooLate = 2000;
 
 /** Host time, in milliseconds. */
 export type Load = {
@@ -24,24 +30,32 @@ export type Watched = {
   isStopped: () => boolean;
 };
 
+/** Milliseconds, from anywhere. */
+export type Clock = { own: () => number };
+
+/** The host's time, for who has no better. */
+export const wallClock: Clock = { own: () => performance.now() };
+
 /** Watches a process until it is disposed. */
-export class Pace implements Disposable {
+export class Pace implements Clock, Disposable {
   readonly #watched: Watched;
   readonly #now: () => number;
   readonly #timer: NodeJS.Timeout;
-  #last: Map<string, number>;
+  /** Each thread's wait when this window began, or the thread. */
+  #before: Map<string, number>;
+  /** What passed of this window. */
+  #passed = 0;
   #looked: number;
-  #elapsed = 0;
+  /** In the windows before, and while we did not run. */
   #lost = 0;
+  #elapsed = 0;
   #stopped = 0;
-  /** Lost, and told in a lump when the wait was over: more than passed since the last look. */
-  #owed = 0;
 
   /** @param now in milliseconds */
   constructor(watched: Watched, now: () => number = () => performance.now()) {
     this.#watched = watched;
     this.#now = now;
-    this.#last = watched.waits();
+    this.#before = watched.waits();
     this.#looked = now();
     this.#timer = setInterval(() => this.load(), interval);
     this.#timer.unref();
@@ -50,16 +64,20 @@ export class Pace implements Disposable {
   load(): Load {
     const now = this.#now();
     const passed = now - this.#looked;
-    if (passed > 0) {
-      this.#looked = now;
-      const waited = this.#owed + this.#longestWait();
-      const lost = Math.min(passed, waited);
-      this.#owed = waited - lost;
-      this.#elapsed += passed;
-      this.#lost += Math.max(lost, passed - tooLate * interval);
-      if (this.#watched.isStopped()) this.#stopped += passed;
+    this.#looked = now;
+    this.#elapsed += passed;
+    if (this.#watched.isStopped()) this.#stopped += passed;
+    const missed = Math.max(0, passed - tooLate);
+    this.#lost += missed;
+    this.#passed += passed - missed;
+    const waits = this.#watched.waits();
+    const lost = this.#lost + Math.min(this.#passed, this.#longestWait(waits));
+    if (this.#passed >= window) {
+      this.#lost = lost;
+      this.#before = waits;
+      this.#passed = 0;
     }
-    return { elapsed: this.#elapsed, lost: this.#lost, stopped: this.#stopped };
+    return { elapsed: this.#elapsed, lost, stopped: this.#stopped };
   }
 
   /** Milliseconds that the process could use so far. */
@@ -72,11 +90,32 @@ export class Pace implements Disposable {
     clearInterval(this.#timer);
   }
 
-  #longestWait(): number {
-    const waits = this.#watched.waits();
-    const longest = Math.max(0, ...[...waits].map(([id, wait]) => wait - (this.#last.get(id) ?? wait)));
-    this.#last = waits;
-    return longest;
+  #longestWait(waits: Map<string, number>): number {
+    for (const [id, wait] of waits) if (!this.#before.has(id)) this.#before.set(id, wait);
+    return Math.max(0, ...[...waits].map(([id, wait]) => wait - this.#before.get(id)!));
+  }
+}
+
+/** How long something is waited for: what is left, and how much of the host's time may pass at most, in ms. */
+export type Countdown = { left: () => number; most: number };
+
+/** However busy the host, a wait takes no more than so many times what it would on an idle one. */
+export const maxStretch = 10;
+
+export function countdown(timeout: number, clock: Clock): Countdown {
+  const end = clock.own() + timeout;
+  return { left: () => end - clock.own(), most: timeout * maxStretch };
+}
+
+/** Milliseconds between two looks at what is left. */
+const maxNap = 1000;
+
+/** Returns when nothing is left, or the wait is over. */
+export async function runOut({ left, most }: Countdown, over: AbortSignal): Promise<void> {
+  const began = performance.now();
+  for (let rest = left(); rest > 0 && performance.now() - began < most; rest = left()) {
+    await setTimeout(Math.min(rest + 1, maxNap), undefined, { signal: over }).catch(() => {});
+    if (over.aborted) return;
   }
 }
 

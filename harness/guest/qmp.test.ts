@@ -59,7 +59,7 @@ test('an event that is still to come is waited for, others pass by', async (t) =
     if (execute === 'migrate') say({ event: 'STOP' }, { event: 'MIGRATION', data: { status: 'completed' } });
     say({ return: {}, id });
   });
-  const ended = qmp.event(({ data }) => data?.status === 'completed', 5000);
+  const ended = qmp.event(({ data }) => data?.status === 'completed', 50_000);
   await qmp.execute('migrate');
   t.is((await ended).event, 'MIGRATION');
 });
@@ -74,7 +74,7 @@ test('an event that does not come, and one that QEMU takes along into its grave,
     { instanceOf: KilnError, message: /not done within 50 ms/ },
   );
   const never = t.throwsAsync(
-    qmp.event(() => true, 5000),
+    qmp.event(() => true, 50_000),
     { instanceOf: KilnError, message: /monitor closed/ },
   );
   await qmp.execute('quit').catch(() => {});

@@ -2,27 +2,31 @@
 import type { Socket } from 'node:net';
 import { createInterface } from 'node:readline';
 import { KilnError } from '../errors.ts';
+import { type Clock, countdown, runOut, wallClock } from './pace.ts';
 
 /** An event of QEMU's, as it came: https://www.qemu.org/docs/master/interop/qemu-qmp-ref.html */
 export type QmpEvent = { event: string; data?: Record<string, unknown> };
 
 type Waiting = { resolve: (value: unknown) => void; reject: (error: Error) => void };
 
-/** Milliseconds. A busy host may let QEMU wait for its turn. */
+/** Milliseconds that the host leaves QEMU. */
 const answerDeadline = 20_000;
 
 /** QEMU's monitor: commands with deadlines, and every event since the start in `events`. */
 export class Qmp {
   readonly events: QmpEvent[] = [];
   readonly #socket: Socket;
+  readonly #clock: Clock;
   readonly #waiting = new Map<number, Waiting>();
   readonly #listeners = new Set<(event: QmpEvent) => void>();
   readonly #ready: Promise<unknown>;
   readonly #refuse: (error: Error) => void;
   #next = 1;
 
-  constructor(socket: Socket) {
+  /** @param clock for the deadlines */
+  constructor(socket: Socket, clock: Clock = wallClock) {
     this.#socket = socket;
+    this.#clock = clock;
     const greeting = Promise.withResolvers<void>();
     this.#refuse = greeting.reject;
     const lines = createInterface({ input: socket });
@@ -40,14 +44,14 @@ export class Qmp {
     args: Record<string, unknown> = {},
     timeout = answerDeadline,
   ): Promise<unknown> {
-    const late = deadline(timeout, `QEMU's monitor did not come up within ${timeout} ms`);
+    const late = this.#deadline(timeout, `QEMU's monitor did not come up within ${timeout} ms`);
     await Promise.race([this.#ready, late.promise]).finally(late.cancel);
     return this.#send(command, args, timeout);
   }
 
   /** Wait for an event that is still to come. @param timeout milliseconds */
   async event(matches: (event: QmpEvent) => boolean, timeout: number): Promise<QmpEvent> {
-    const late = deadline(timeout, `what QEMU was asked for was not done within ${timeout} ms`);
+    const late = this.#deadline(timeout, `what QEMU was asked for was not done within ${timeout} ms`);
     const seen = Promise.withResolvers<QmpEvent>();
     const listener = (event: QmpEvent) => {
       if (matches(event)) seen.resolve(event);
@@ -67,7 +71,7 @@ export class Qmp {
     const id = this.#next++;
     const answer = new Promise((resolve, reject) => this.#waiting.set(id, { resolve, reject }));
     this.#socket.write(`${JSON.stringify({ execute: command, arguments: args, id })}\n`);
-    const late = deadline(timeout, `QEMU did not answer ${command} within ${timeout} ms`);
+    const late = this.#deadline(timeout, `QEMU did not answer ${command} within ${timeout} ms`);
     return Promise.race([answer, late.promise]).finally(() => {
       late.cancel();
       this.#waiting.delete(id);
@@ -93,6 +97,15 @@ export class Qmp {
     }
   }
 
+  #deadline(timeout: number, message: string): { promise: Promise<never>; cancel: () => void } {
+    const over = new AbortController();
+    const promise = runOut(countdown(timeout, this.#clock), over.signal).then(() => {
+      throw new KilnError('infrastructure', message);
+    });
+    promise.catch(() => {});
+    return { promise, cancel: () => over.abort() };
+  }
+
   #giveUp(): void {
     this.#refuse(closed());
     for (const { reject } of this.#waiting.values()) reject(closed());
@@ -101,13 +114,4 @@ export class Qmp {
 
 function closed(): KilnError {
   return new KilnError('infrastructure', "QEMU's monitor closed");
-}
-
-function deadline(timeout: number, message: string): { promise: Promise<never>; cancel: () => void } {
-  let timer: NodeJS.Timeout;
-  const promise = new Promise<never>((_, reject) => {
-    timer = setTimeout(() => reject(new KilnError('infrastructure', message)), timeout);
-  });
-  promise.catch(() => {});
-  return { promise, cancel: () => clearTimeout(timer) };
 }

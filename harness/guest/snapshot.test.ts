@@ -16,6 +16,6 @@ test('a QEMU that refuses to be frozen leaves nothing that keeps this process al
       () => console.log('frozen'),
       (error) => console.log(error.message),
     );`;
-  const { stdout } = await exec(process.execPath, ['--input-type=module', '-e', code], { timeout: 20_000 });
+  const { stdout } = await exec(process.execPath, ['--input-type=module', '-e', code], { timeout: 50_000 });
   t.is(stdout, 'gone');
 });

@@ -56,19 +56,34 @@ const busy = { elapsed: 40_000, lost: 12_000, stopped: 0 };
 
 test('only complaints of standing still can be of the host’s making', (t) => {
   for (const kind of ['rcu-stall', 'soft-lockup', 'hard-lockup', 'hung-task'] as const)
-    t.true(mayBeHosts([splat(kind)], busy), kind);
-  t.true(mayBeHosts([splat('other', 'BUG: workqueue lockup')], busy));
-  t.false(mayBeHosts([], busy));
-  t.false(mayBeHosts([splat('warning')], busy));
-  t.false(mayBeHosts([splat('rcu-stall'), splat('kasan')], busy));
+    t.true(mayBeHosts({ splats: [splat(kind)] }, busy), kind);
+  t.true(mayBeHosts({ splats: [splat('other', 'BUG: workqueue lockup')] }, busy));
+  t.false(mayBeHosts({ splats: [] }, busy));
+  t.false(mayBeHosts({ splats: [splat('warning')] }, busy));
+  t.false(mayBeHosts({ splats: [splat('rcu-stall'), splat('kasan')] }, busy));
 });
 
 test('and only if the host kept much from the guest', (t) => {
-  const stall = [splat('rcu-stall')];
+  const stall = { splats: [splat('rcu-stall')] };
   t.true(mayBeHosts(stall, { elapsed: 40_000, lost: 0, stopped: 25_000 }));
   t.false(mayBeHosts(stall, idle));
   t.false(mayBeHosts(stall, { elapsed: 4000, lost: 3000, stopped: 0 }));
   t.false(mayBeHosts(stall, { elapsed: 400_000, lost: 12_000, stopped: 0 }));
+});
+
+test('a case that failed may be, if it did so at the limit that kselftest_harness.h gives it', (t) => {
+  const late = {
+    verdict: 'fail' as const,
+    detail: 'a.c:1:works:Expected\nworks: Test terminated by timeout',
+  };
+  const wrong = { verdict: 'fail' as const, detail: 'works: Test failed' };
+  const good = { verdict: 'pass' as const, detail: '' };
+  t.true(mayBeHosts({ splats: [], cases: [good, late] }, busy));
+  t.true(mayBeHosts({ splats: [splat('soft-lockup')], cases: [late] }, busy));
+  t.false(mayBeHosts({ splats: [], cases: [late] }, idle));
+  t.false(mayBeHosts({ splats: [], cases: [late, wrong] }, busy));
+  t.false(mayBeHosts({ splats: [splat('soft-lockup')], cases: [wrong] }, busy));
+  t.false(mayBeHosts({ splats: [], cases: [good] }, busy));
 });
 
 test('the reason is told in seconds', (t) => {

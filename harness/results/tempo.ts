@@ -2,7 +2,7 @@
 // Pure: slow, timed out, hung and dead told apart; and what a busy host may have brought about.
 import type { Loss, TestRun } from '../channel/session.ts';
 import { type Load, missingShare } from '../guest/pace.ts';
-import type { SplatResult, TestResult, Verdict } from './schema.ts';
+import type { CaseResult, SplatResult, TestResult, Verdict } from './schema.ts';
 
 /**
  * How much longer a guest is given than one that boots within `usualBoot` would be: it is as much slower by itself,
@@ -36,12 +36,24 @@ export function tempo(
 /** A host that kept so much of its time from a guest may be why its kernel complains of standing still. */
 const enough = { share: 0.25, ms: 5000 };
 
+/** What may be of the host's making. */
+type Complaints = {
+  splats: readonly Pick<SplatResult, 'kind' | 'title'>[];
+  cases?: readonly Pick<CaseResult, 'verdict' | 'detail'>[];
+};
+
 /**
- * Whether complaints may be of the host's making: all are of processors or tasks that stood still, and QEMU has itself
- * stood still for long.
+ * Whether all that is wrong may be: the kernel complains only of processors or tasks that stood still, cases failed only
+ * at kselftest_harness.h's own limit, and QEMU has itself stood still for long.
  */
-export function mayBeHosts(splats: readonly Pick<SplatResult, 'kind' | 'title'>[], load: Load): boolean {
-  return splats.length > 0 && splats.every(isStall) && wasKept(load);
+export function mayBeHosts({ splats, cases = [] }: Complaints, load: Load): boolean {
+  const failed = cases.filter(({ verdict }) => verdict === 'fail' || verdict === 'timeout');
+  const complains = splats.length + failed.length > 0;
+  return complains && splats.every(isStall) && failed.every(isLate) && wasKept(load);
+}
+
+function isLate({ detail }: Pick<CaseResult, 'detail'>): boolean {
+  return /\bTest terminated by timeout$/m.test(detail);
 }
 
 function isStall({ kind, title }: Pick<SplatResult, 'kind' | 'title'>): boolean {
