@@ -32,19 +32,22 @@ const deadlines = {
   monitor: 20_000,
   /** For the kernel to begin to answer a key, in QEMU's own time. */
   first: 5000,
-  /** After its last word. */
-  quiet: 1000,
+  /** After its last word, in QEMU's own time. */
+  quiet: 1500,
   /** For all it has to say to one key. */
   answer: 30_000,
 };
 /** Bytes kept of the answer to one key. */
 const maxAnswer = 512 * 1024;
 
-/** Keys of the kernel's Documentation/admin-guide/sysrq.rst. */
+/**
+ * Keys of the kernel's Documentation/admin-guide/sysrq.rst. The last one waits for processors that may not answer,
+ * and the kernel takes no key meanwhile.
+ */
 const questions = [
   ['w', 'tasks that are blocked'],
-  ['l', 'the backtrace of each processor that is busy'],
   ['t', 'all tasks'],
+  ['l', 'the backtrace of each processor that is busy'],
 ] as const;
 
 /**
@@ -152,13 +155,13 @@ async function askKernel(guest: Guest, write: (text: string | Buffer) => void): 
 async function press({ qmp, keyboard, console, pace, exited }: Guest, key: string): Promise<Buffer> {
   const said: Buffer[] = [];
   let bytes = 0;
-  let last = 0;
+  let last: number | null = null;
   let gone = false;
   exited.then(() => {
     gone = true;
   });
   const hear = (chunk: Buffer) => {
-    last = performance.now();
+    last = pace.own();
     if (bytes < maxAnswer) said.push(chunk.subarray(0, maxAnswer - bytes));
     bytes += chunk.length;
   };
@@ -167,11 +170,10 @@ async function press({ qmp, keyboard, console, pace, exited }: Guest, key: strin
     await qmp.execute('chardev-send-break', { id: 'console' }, deadlines.monitor);
     keyboard.write(key);
     const until = performance.now() + deadlines.answer;
-    const first = pace.own() + deadlines.first;
-    const isOver = () =>
-      gone ||
-      performance.now() > until ||
-      (last === 0 ? pace.own() > first : performance.now() - last > deadlines.quiet);
+    const asked = pace.own();
+    const isQuiet = () =>
+      last === null ? pace.own() - asked > deadlines.first : pace.own() - last > deadlines.quiet;
+    const isOver = () => gone || performance.now() > until || isQuiet();
     while (!isOver()) await setTimeout(100);
   } finally {
     console.off('data', hear);
