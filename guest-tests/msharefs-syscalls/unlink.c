@@ -163,8 +163,14 @@ static long meminfo(const char *key)
 {
 	char line[256];
 	long value = -1;
-	FILE *file = fopen("/proc/meminfo", "re");
+	int fd = try_open("/proc/sys/vm/stat_refresh", O_WRONLY);
+	FILE *file;
 
+	/* CPUs keep small numbers to themselves until they are asked. */
+	if (fd >= 0 && write(fd, "1", 1) != 1)
+		value = -errno;
+	close(fd);
+	file = fopen("/proc/meminfo", "re");
 	while (file && fgets(line, sizeof(line), file)) {
 		if (!strncmp(line, key, strlen(key)))
 			sscanf(line + strlen(key), ": %ld", &value);

@@ -453,6 +453,19 @@ static inline int peer_stop(struct peer *peer)
 
 /* ----- Numbers of the kernel ----- */
 
+/* Write to a file in /proc, /sys or a cgroup. */
+static inline int write_to(const char *path, const char *text)
+{
+	int fd = try_open(path, O_WRONLY);
+	int err;
+
+	if (fd < 0)
+		return fd;
+	err = write(fd, text, strlen(text)) < 0 ? -errno : 0;
+	close(fd);
+	return err;
+}
+
 /* The number that follows key at the start of a line of a file. */
 static inline long number_in(const char *path, const char *key)
 {
@@ -482,25 +495,14 @@ static inline long fdinfo(int fd, const char *key)
 /* In kB. */
 static inline long meminfo(const char *key)
 {
+	/* CPUs keep small numbers to themselves until they are asked. */
+	write_to("/proc/sys/vm/stat_refresh", "1");
 	return number_in("/proc/meminfo", key);
 }
 
 static inline long vmstat(const char *key)
 {
 	return number_in("/proc/vmstat", key);
-}
-
-/* Write to a file in /proc, /sys or a cgroup. */
-static inline int write_to(const char *path, const char *text)
-{
-	int fd = try_open(path, O_WRONLY);
-	int err;
-
-	if (fd < 0)
-		return fd;
-	err = write(fd, text, strlen(text)) < 0 ? -errno : 0;
-	close(fd);
-	return err;
 }
 
 /* ----- Nothing is left ----- */
@@ -535,8 +537,6 @@ static inline struct usage usage_now(void)
 	/* Caches of all kinds would hide what is in use; 4: do not log it. */
 	write_to("/proc/sys/vm/drop_caches", "7");
 	write_to("/sys/kernel/slab/mm_struct/shrink", "1");
-	/* CPUs keep small numbers to themselves until they are asked. */
-	write_to("/proc/sys/vm/stat_refresh", "1");
 	return (struct usage) {
 		.page_tables = meminfo("PageTables"),
 		.mms = slab("mm_struct"),
