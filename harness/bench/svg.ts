@@ -8,6 +8,7 @@ export type Size = { width: number; height: number };
 export function picture({ width, height }: Size, title: string, ...content: string[]): string {
   return [
     `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 ${width} ${height}" font-family="sans-serif" font-size="12" fill="#333">`,
+    `<title>${title}</title>`,
     `<rect width="${width}" height="${height}" fill="#fff"/>`,
     text(width / 2, 24, title, 'middle', 15),
     ...content,
