@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 // One job through the stages: series → tree → kernel → image → guests → results.
 import { copyFile, mkdir } from 'node:fs/promises';
-import { join } from 'node:path';
+import { join, resolve } from 'node:path';
 import { asKilnError, type KilnError } from './errors.ts';
 import type { Emit } from './events.ts';
 import { type Accelerator, chooseAccelerator } from './guest/accelerator.ts';
@@ -157,10 +157,10 @@ async function stageConfig(
   return { value, cached: true, text: `${names}; ${accelerator.name} (${accelerator.reason})` };
 }
 
-/** A series that is not kept in patches/ is somebody else's. */
+/** A series that is neither kept in patches/ nor one of our own tests' is somebody else's. */
 async function findSandbox(plan: Plan, job: JobResult, context: Context): Promise<Sandbox> {
   const kept = await listSeries(paths.patches);
-  const foreign = plan.series.some((source) => !kept.includes(source));
+  const foreign = plan.series.some((source) => !kept.includes(source) && !isFixture(source));
   const sandbox = await chooseSandbox(plan.ask.sandbox, foreign, context.signal);
   const on = sandbox.flags !== null;
   job.sandbox = { on, reason: sandbox.reason };
@@ -170,6 +170,10 @@ async function findSandbox(plan: Plan, job: JobResult, context: Context): Promis
       `nothing holds what the series and the tests run at build time, there is no sandbox: ${sandbox.reason}`,
     );
   return sandbox;
+}
+
+function isFixture(source: string): boolean {
+  return resolve(source).startsWith(`${paths.fixtures}/`);
 }
 
 async function stageKernel(

@@ -10,6 +10,7 @@ export const paths = {
   kernelConfig: join(root, 'kernel-config'),
   guestTests: join(root, 'guest-tests'),
   images: join(root, 'images'),
+  fixtures: join(root, 'harness', 'fixtures'),
 };
 
 /** Kiln's own version, from package.json. */

@@ -1,4 +1,6 @@
 // SPDX-License-Identifier: MIT
+
+import { renderJson } from '../report/json.ts';
 import { renderJunit } from '../report/junit.ts';
 import { renderKtap } from '../report/ktapOut.ts';
 import { summaryLines, testLine } from '../report/words.ts';
@@ -14,7 +16,7 @@ export async function reportCommand(
   const { results, dir } = await loadResults(run, options.out);
   if (options.format === 'ktap') process.stdout.write(renderKtap(results));
   else if (options.format === 'junit') process.stdout.write(renderJunit(results));
-  else if (options.format === 'json') process.stdout.write(`${JSON.stringify(results, null, 2)}\n`);
+  else if (options.format === 'json') process.stdout.write(renderJson(results));
   else
     process.stdout.write(`${[...results.tests.map(testLine), ...summaryLines(results, dir)].join('\n')}\n`);
   return results.exit_code;

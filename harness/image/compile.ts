@@ -2,7 +2,7 @@
 // C for the guest: static, against the tested tree's own headers, the same bytes from the same sources.
 import { copyFile, mkdir, readdir, realpath, symlink } from 'node:fs/promises';
 import { availableParallelism } from 'node:os';
-import { basename, dirname, join } from 'node:path';
+import { basename, dirname, join, relative } from 'node:path';
 import { KilnError } from '../errors.ts';
 import { isExplained } from '../kernel/compile.ts';
 import { findDiagnostics } from '../kernel/diagnostics.ts';
@@ -87,7 +87,7 @@ async function copySuite(from: string, to: string): Promise<void> {
   const around = dirname(await realpath(from));
   for (const file of await regularFiles(from)) {
     const found = await realpath(join(from, file));
-    if (!found.startsWith(`${around}/`))
+    if (relative(around, found).startsWith('..'))
       throw new KilnError('bad-input', `${join(from, file)} is a link that leads out of ${around}`, {
         hint: 'copy the file into the suite',
         details: { file },

@@ -69,9 +69,13 @@ function indent(text: string, by: number, most: number): string[] {
   return lines.length > most ? [...shown, `${' '.repeat(by)}… (${lines.length - most} more lines)`] : shown;
 }
 
-/** The closing lines of a run. */
+/** The closing lines of a run. Every word of it may be a guest's, or of somebody's results.json. */
 export function summaryLines(results: Results, dir: string): string[] {
-  if (results.repeat) return repeatLines(results, results.repeat, dir);
+  const lines = results.repeat ? repeatLines(results, results.repeat, dir) : runLines(results, dir);
+  return lines.map(printable);
+}
+
+function runLines(results: Results, dir: string): string[] {
   const { summary, jobs } = results;
   const failures = results.tests.filter(({ verdict }) => isBad(verdict));
   const errors = jobs.flatMap(({ error }) => (error ? [errorText(error)] : []));

@@ -16,6 +16,6 @@ const CARRIAGE_RETURN = /\r\n?/g;
 const ESCAPE =
   /(?:\x1b[\]PX^_]|[\x90\x98\x9d-\x9f])[^\x07\x1b\x9c\n]*(?:\x07|\x1b\\|\x9c|(?=\n|$|\x1b))|(?:\x1b\[|\x9b)[0-?]*[ -/]*[@-~]?|\x1b[ -/]*[0-Z\\^-~]?/g;
 
-// C0 without \t and \n, DEL, C1, and the marks that reorder or hide text (bidirectional controls, zero widths).
-const CONTROL =
+/** C0 without \t and \n, DEL, C1, and the marks that reorder or hide text (bidirectional controls, zero widths). */
+export const CONTROL =
   /[\x00-\x08\x0b-\x1f\x7f-\x9f\u200b-\u200f\u2028-\u202e\u2060-\u2069\ufeff]|[\ud800-\udbff](?![\udc00-\udfff])|(?<![\ud800-\udbff])[\udc00-\udfff]/g;

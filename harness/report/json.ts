@@ -1,0 +1,9 @@
+// SPDX-License-Identifier: MIT
+import type { Results } from '../results/schema.ts';
+import { CONTROL } from '../util/printable.ts';
+
+/** results.json for a program, or for eyes: what a terminal would act on is escaped, which means the same in JSON. */
+export function renderJson(results: Results): string {
+  const escaped = (text: string) => `\\u${text.charCodeAt(0).toString(16).padStart(4, '0')}`;
+  return `${JSON.stringify(results, null, 2).replace(CONTROL, escaped)}\n`;
+}
