@@ -20,6 +20,7 @@ import { findToolchain, type Toolchain } from './kernel/toolchain.ts';
 import { Line, type StageResult } from './line.ts';
 import { paths } from './paths.ts';
 import { countGenerations, leaveOut, type Plan, type PlannedSuite } from './plan.ts';
+import { decodeSplats } from './results/decode.ts';
 import type { JobResult, TestResult } from './results/schema.ts';
 import { listSeries, readSeries } from './series/series.ts';
 import { runTests } from './tests.ts';
@@ -62,7 +63,12 @@ export async function runJob(
   try {
     const built = await build(line, {});
     await keepKernelFiles(built.kernel, join(runDir, 'jobs', plan.id));
-    await line.stage('tests', (context) => run(line, built, runDir, context));
+    await line.stage('tests', async (context) => {
+      const result = await run(line, built, runDir, context);
+      const splats = line.tests.flatMap((test) => test?.splats ?? []);
+      await decodeSplats(splats, built.kernel, built.tree, context);
+      return result;
+    });
   } catch (thrown) {
     error = asKilnError(signal.aborted ? (signal.reason ?? thrown) : thrown);
     line.job.error = { code: error.code, message: error.message, hint: error.hint, ...error.details };

@@ -7,17 +7,18 @@ import type { Context } from '../util/context.ts';
 import { makeDirectory, readCachedJson, readIfThere, writeAtomic } from '../util/files.ts';
 import { contentKey, treeKey } from '../util/hash.ts';
 import { onlyPlain, plainFile } from '../util/plain.ts';
+import { confined } from '../util/sandbox.ts';
 import { compile, isExplained, warningsOfSeries } from './compile.ts';
 import { type Fragment, findMissing, missingError, parseConfig } from './config.ts';
 import type { Diagnostic } from './diagnostics.ts';
-import { kernelMake } from './make.ts';
+import { hasDebugInfo, kernelMake } from './make.ts';
 import type { Toolchain } from './toolchain.ts';
 import { openWorkspace, type Workspace } from './workspace.ts';
 
 /** What a build leaves, in one directory of the cache; nothing else of the tree is needed afterwards. */
 export type Kernel = {
   key: string;
-  /** Absolute; holds vmlinux, bzImage, config, System.map, build.log, headers/, selftests/, gen_init_cpio. */
+  /** Absolute; holds vmlinux (and vmlinux.debug, if it has debug information), bzImage, config, System.map, build.log, headers/, selftests/, gen_init_cpio. */
   dir: string;
   release: string;
   /** Key of headers/ and selftests/: test programs depend on the kernel through these alone. */
@@ -122,6 +123,17 @@ function configureError(output: string[], source: string, tree: Tree, cause: unk
   );
 }
 
+/** Guests boot it without its debug information, which is many times as large as the rest. */
+async function collectVmlinux(build: string, dir: string, context: Context): Promise<void> {
+  const vmlinux = await plainFile(build, 'vmlinux');
+  const stripped = join(dir, 'vmlinux');
+  if (!(await hasDebugInfo(build))) return copyFile(vmlinux, stripped);
+  const reach = { cwd: dir, read: [vmlinux], write: [dir], env: {} };
+  const apart = ['--only-keep-debug', '--compress-debug-sections', vmlinux, join(dir, 'vmlinux.debug')];
+  await confined('objcopy', apart, reach, context);
+  await confined('objcopy', ['--strip-debug', vmlinux, stripped], reach, context);
+}
+
 async function collect(workspace: Workspace, dir: string, context: Context): Promise<void> {
   const { source, build } = workspace;
   context.progress('installing headers');
@@ -130,9 +142,9 @@ async function collect(workspace: Workspace, dir: string, context: Context): Pro
   const words = ['headers_install', `INSTALL_HDR_PATH=${headers}`];
   await kernelMake(workspace, words, context, () => {}, [headers]);
   await onlyPlain(headers);
+  await collectVmlinux(build, dir, context);
   await Promise.all(
     [
-      ['vmlinux', 'vmlinux'],
       ['arch/x86/boot/bzImage', 'bzImage'],
       ['.config', 'config'],
       ['System.map', 'System.map'],

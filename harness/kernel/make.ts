@@ -1,12 +1,15 @@
 // SPDX-License-Identifier: MIT
-import { mkdir, rm } from 'node:fs/promises';
+import { mkdir, readFile, rm } from 'node:fs/promises';
 import { availableParallelism } from 'node:os';
 import { join } from 'node:path';
 import { KilnError } from '../errors.ts';
 import type { Context } from '../util/context.ts';
 import { writeAtomic } from '../util/files.ts';
+import { plainFile } from '../util/plain.ts';
 import { confined, type Reach } from '../util/sandbox.ts';
 import { unfinished, type Workspace } from './workspace.ts';
+
+type Seen = Pick<Workspace, 'source' | 'build' | 'seenAs'>;
 
 /**
  * Run the kernel's make out of tree with ccache on all cores, in the sandbox. Nothing of the machine, the user or the
@@ -15,7 +18,7 @@ import { unfinished, type Workspace } from './workspace.ts';
  * @param more directories that it writes to, beside the build's
  */
 export async function kernelMake(
-  workspace: Pick<Workspace, 'source' | 'build' | 'seenAs'>,
+  workspace: Seen,
   targets: string[],
   context: Context,
   onLine: (line: string) => void = () => {},
@@ -36,6 +39,7 @@ export async function kernelMake(
       KBUILD_BUILD_HOST: 'kiln',
       KBUILD_BUILD_VERSION: '1',
       LOCALVERSION: '',
+      ...(await flags(workspace)),
       LC_ALL: 'C',
     },
   };
@@ -54,6 +58,22 @@ export async function kernelMake(
 function hasFailedByItself(error: unknown): boolean {
   return error instanceof KilnError && (error.cause as { exitCode?: number } | undefined)?.exitCode === 2;
 }
+
+/** Debug information names files as they are called in the tree, wherever the cache is. */
+async function flags({ source, build, seenAs }: Seen): Promise<Record<string, string>> {
+  if (!(await hasDebugInfo(build))) return {};
+  const maps = [source, seenAs].map((dir) => `-fdebug-prefix-map=${dir}=.`).join(' ');
+  return { KCFLAGS: maps, KAFLAGS: maps };
+}
+
+/** Whether what is configured in this build directory has debug information. */
+export async function hasDebugInfo(build: string): Promise<boolean> {
+  const config = await plainFile(build, '.config', largestConfig).catch(() => null);
+  return config !== null && /^CONFIG_DEBUG_INFO=y$/m.test(await readFile(config, 'utf8'));
+}
+
+/** Bytes. */
+const largestConfig = 16 * 2 ** 20;
 
 const compiler = ['CC=ccache gcc', 'HOSTCC=ccache gcc'];
 

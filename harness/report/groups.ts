@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
 import type { Results, TestResult } from '../results/schema.ts';
+import { splatPlaces } from './places.ts';
 
 /** What the nested formats show at their outermost level. */
 export type Group =
@@ -52,8 +53,9 @@ export function explain(test: TestResult): string {
     test.detail,
     ...test.problems.map((problem) => `problem: ${problem}`),
     ...test.splats.flatMap((splat) => [
-      `${splat.phase}: ${splat.title}`,
+      `${splat.phase}: ${splat.title}${splat.expected ? ' (expected)' : ''}`,
       ...splat.lines.map((line) => `  ${line}`),
+      ...splatPlaces(splat).map((place) => `    ${place}`),
     ]),
     test.reproduce === null ? '' : `again: ${test.reproduce}`,
   ]

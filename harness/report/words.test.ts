@@ -94,3 +94,42 @@ test('slow, timed out, hung and crashed are different words', (t) => {
     lines.join('\n'),
   );
 });
+
+test('a failure shows where its splat was: innermost places, then those in lines of the series', (t) => {
+  const place = (name: string, line: number, patch: string | null = null) => ({
+    at: `${name}+0x1/0x2`,
+    places: [{ function: name, file: 'lib/x.c', line, patch }],
+  });
+  const splat = {
+    title: 'WARNING in inner',
+    kind: 'warning' as const,
+    phase: 'test' as const,
+    task: null,
+    torn: false,
+    lines: ['WARNING: inner'],
+    frames: [
+      place('__warn', 9),
+      {
+        at: 'outer+0x1/0x2',
+        places: [...place('inner', 1, '0002-x.patch').places, ...place('outer', 2).places],
+      },
+      ...[3, 4, 5].map((line) => place(`f${line}`, line)),
+      place('late\x1b[31m', 6, '0001-x.patch'),
+    ],
+  };
+  const told = (expected: boolean) =>
+    summaryLines(
+      exampleResults([{ verdict: 'fail', detail: 'so', splats: [{ ...splat, expected }] }]),
+      'runs/x',
+    );
+  t.deepEqual(told(false).slice(1, 8), [
+    'FAIL demo/first: so',
+    '  WARNING: inner',
+    '    at inner (lib/x.c:1, 0002-x.patch)',
+    '    at outer (lib/x.c:2)',
+    '    at f3 (lib/x.c:3)',
+    '    at f4 (lib/x.c:4)',
+    '    at late (lib/x.c:6, 0001-x.patch)',
+  ]);
+  t.notRegex(told(true).join('\n'), /inner/);
+});

@@ -5,6 +5,7 @@ import { isBad } from '../results/judge.ts';
 import type { Counts, Repeat, Results, TestResult } from '../results/schema.ts';
 import { isFailure } from '../results/tally.ts';
 import { printable } from '../util/printable.ts';
+import { splatPlaces } from './places.ts';
 
 export const stageTitles: Record<StageName, string> = {
   base: 'Get the kernel source',
@@ -56,7 +57,10 @@ export function failureLines(result: TestResult, dir: string): string[] {
     ...result.splats
       .filter(({ expected }) => !expected)
       .slice(0, 3)
-      .flatMap((splat) => indent(splat.lines.join('\n'), 2, 12)),
+      .flatMap((splat) => [
+        ...indent(splat.lines.join('\n'), 2, 12),
+        ...splatPlaces(splat).map((place) => `    ${printable(place)}`),
+      ]),
     ...result.problems.slice(0, 5).map((problem) => `  note: ${printable(problem)}`),
     ...(result.guest ? [`  logs: ${dir}/${result.guest.console.replace(/\/[^/]*$/, '/')}`] : []),
     ...(result.reproduce ? [`  again: ${result.reproduce}`] : []),

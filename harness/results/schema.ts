@@ -103,6 +103,26 @@ export const caseSchema = z.object({
   detail: z.string(),
 });
 
+/** A point of a splat's stacks in the kernel's code. */
+export const frameSchema = z.object({
+  /** As the log has it: `function+offset/size`. */
+  at: z.string(),
+  /**
+   * Its source line, after those of the functions that are inlined there, the innermost first. Empty if it is not
+   * known: without debug information in the kernel (docs/design.md), in a module, in assembly.
+   */
+  places: z.array(
+    z.object({
+      function: z.string(),
+      /** As the kernel's tree names it. */
+      file: z.string(),
+      line: count,
+      /** File name of the patch of the series that changed this line last; null if none did. */
+      patch: z.string().nullable(),
+    }),
+  ),
+});
+
 /** One complaint of the kernel's in the log. */
 export const splatSchema = z.object({
   /** The same for the same bug in every run: no addresses, pids, offsets, CPU numbers or times. */
@@ -118,6 +138,8 @@ export const splatSchema = z.object({
   lines: z.array(z.string()),
   /** What the kernel panicked with because of this splat. */
   panic: z.string().nullable().optional(),
+  /** Of all its stacks, each frame once, in the log's order, without uncertain ones. Absent if none was decoded. */
+  frames: z.array(frameSchema).optional(),
   /** The test's settings declare it (expect_splat=), so that it does not fail the test. */
   expected: z.boolean().optional(),
 });
@@ -349,6 +371,7 @@ export type Verdict = z.infer<typeof verdictSchema>;
 export type SplatKind = z.infer<typeof splatKindSchema>;
 export type Counts = z.infer<typeof countsSchema>;
 export type CaseResult = z.infer<typeof caseSchema>;
+export type SplatFrame = z.infer<typeof frameSchema>;
 export type SplatResult = z.infer<typeof splatSchema>;
 export type GuestResult = z.infer<typeof guestSchema>;
 export type TestResult = z.infer<typeof testSchema>;

@@ -8,6 +8,7 @@ import type { Series } from '../series/series.ts';
 import type { Context } from '../util/context.ts';
 import { git } from '../util/git.ts';
 import type { Base } from './base.ts';
+import { blameLines } from './blame.ts';
 import { applySeries, lastToTouch } from './tree.ts';
 
 test('each patch becomes a commit with its subject, author, date and files', async (t) => {
@@ -307,6 +308,31 @@ async function worktrees(base: Base): Promise<number> {
 async function show(base: Base, commit: string, path: string): Promise<string> {
   return (await git(base.gitDir, ['show', `${commit}:${path}`])).stdout;
 }
+
+test('each line is known by the patch that changed it last', async (t) => {
+  const { base, context } = await setup(t);
+  const patches = series(edit(5, 'five'), add('fs/new.c', 'new', 'newer'), edit(15, 'fifteen'));
+  const { tree } = await applySeries(base, [patches], context);
+  const places = [
+    { file: 'fs/a.c', line: 5 },
+    { file: 'fs/a.c', line: 15 },
+    { file: 'fs/a.c', line: 6 },
+    { file: 'fs/new.c', line: 2 },
+    { file: 'Makefile', line: 1 },
+    { file: '../outside', line: 1 },
+  ];
+  t.deepEqual(
+    [...(await blameLines(tree, [...places, ...places], context))],
+    [
+      ['fs/a.c:5', '0001.patch'],
+      ['fs/a.c:15', '0003.patch'],
+      ['fs/new.c:2', '0002.patch'],
+    ],
+  );
+  t.is((await blameLines(tree, [{ file: 'fs/a.c', line: 999 }], context)).size, 0);
+  const untouched = await applySeries(base, [], context);
+  t.is((await blameLines(untouched.tree, places, context)).size, 0);
+});
 
 function series(...mails: string[]): Series {
   const patches = mails.map((mail, index) => ({

@@ -1,0 +1,93 @@
+// SPDX-License-Identifier: MIT
+// What a build with debug information leaves, and the source lines that are found in it.
+import { readdir, readFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import test from 'ava';
+import { findPlaces } from '../kernel/places.ts';
+import { decodeSplats } from '../results/decode.ts';
+import type { SplatResult } from '../results/schema.ts';
+import type { Tree } from '../tree/tree.ts';
+import type { Context } from '../util/context.ts';
+import { exec } from '../util/exec.ts';
+import { chooseSandbox } from '../util/sandbox.ts';
+import { type Toy, toy } from './toy.ts';
+
+const source = [
+  'volatile int *nowhere;',
+  'static inline __attribute__((always_inline)) void inner(void)',
+  '{',
+  '\t*nowhere = 1;',
+  '}',
+  'void outer(void)',
+  '{',
+  '\tinner();',
+  '}',
+].join('\n');
+
+/** With debug information, symbols, and sources called by their whole path, as the kernel's Makefile does. */
+const makefile = (old: string) =>
+  old
+    .replace('cp $(KCONFIG_ALLCONFIG) $(O)/.config', '$&\n\techo CONFIG_DEBUG_INFO=y >> $(O)/.config')
+    .replaceAll('$(CC) -O2', '$(CC) -O2 -g $(KCFLAGS)')
+    .replaceAll('-c $<', '-c $(abspath $<)')
+    .replace('echo > $(O)/System.map', 'nm -n $(O)/vmlinux > $(O)/System.map');
+
+async function treeOf({ cache, source: repository }: Toy): Promise<Tree> {
+  const dir = join(cache, 'kiln', 'trees');
+  const [name] = await readdir(dir);
+  return { ...JSON.parse(await readFile(join(dir, name!), 'utf8')), gitDir: repository };
+}
+
+test('a splat has the lines of its frames, those of inlined functions, and the patch they are from', async (t) => {
+  const made = await toy(t);
+  const series = await made.series({ Makefile: makefile, 'init/one.c': source });
+  const { exitCode, stdout, stderr } = await made.build([...series, '--config', 'debuginfo']);
+  t.is(exitCode, 0, stderr);
+  const dir = stdout.trim();
+
+  const sections = async (file: string) => (await exec('objdump', ['-h', join(dir, file)])).stdout;
+  t.notRegex(await sections('vmlinux'), /debug_info/);
+  t.regex(await sections('vmlinux.debug'), /debug_info/);
+  const dump = await exec('readelf', ['--debug-dump=info,line', join(dir, 'vmlinux.debug')]);
+  t.regex(dump.stdout, /init\/one\.c/);
+  t.false(dump.stdout.includes(made.dir), 'nothing of this machine is in it');
+
+  const { signal } = new AbortController();
+  const sandbox = await chooseSandbox('auto', true, signal);
+  const notes: string[] = [];
+  const note = (_: string, text: string) => void notes.push(text);
+  const context: Context = { cache: join(made.cache, 'kiln'), signal, sandbox, progress: () => {}, note };
+  const lines = ['BUG: x', 'RIP: 0010:outer+0x7/0x1000', 'Call Trace:', ' not_there+0x1/0x2'];
+  const splat: SplatResult = {
+    title: 'x',
+    kind: 'oops',
+    phase: 'test',
+    task: null,
+    torn: false,
+    lines,
+  };
+  const tree = await treeOf(made);
+  await decodeSplats([splat], { dir }, tree, context);
+  t.deepEqual(notes, []);
+  const patch = tree.patches[0]!.file;
+  t.deepEqual(splat.frames, [
+    {
+      at: 'outer+0x7/0x1000',
+      places: [
+        { function: 'inner', file: 'init/one.c', line: 4, patch },
+        { function: 'outer', file: 'init/one.c', line: 8, patch },
+      ],
+    },
+    { at: 'not_there+0x1/0x2', places: [] },
+  ]);
+});
+
+test('without debug information nothing is decoded, and nothing is said', async (t) => {
+  const made = await toy(t);
+  const { exitCode, stdout, stderr } = await made.build();
+  t.is(exitCode, 0, stderr);
+  const dir = stdout.trim();
+  t.false((await readdir(dir)).includes('vmlinux.debug'));
+  const point = { symbol: 'one', offset: 0, size: 1, isReturn: false };
+  t.deepEqual(await findPlaces({ dir }, [point], { signal: new AbortController().signal }), [[]]);
+});

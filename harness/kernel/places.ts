@@ -1,0 +1,102 @@
+// SPDX-License-Identifier: MIT
+// From `function+offset/size`, as the kernel prints it, to source lines.
+import { readFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import type { Context } from '../util/context.ts';
+import { exists } from '../util/files.ts';
+import { buildLimits, confined } from '../util/sandbox.ts';
+import type { Kernel } from './kernel.ts';
+
+/** A point in the kernel's code. `isReturn`: the call before it is meant. */
+export type CodePoint = { symbol: string; offset: number; size: number; isReturn: boolean };
+
+/** A source line; `file` as the tree names it. */
+export type Place = { function: string; file: string; line: number };
+
+/** Milliseconds; addr2line reads the debug information of the whole kernel first. */
+const patience = 120_000;
+/** Addresses looked up, on one command line. */
+const most = 5000;
+
+/**
+ * For each point its line, after the lines of the functions that are inlined there, the innermost first; none for a
+ * point that is not found, and for all if the kernel was built without debug information.
+ */
+export async function findPlaces(
+  kernel: Pick<Kernel, 'dir'>,
+  points: CodePoint[],
+  context: Pick<Context, 'signal' | 'sandbox'>,
+): Promise<Place[][]> {
+  const debug = join(kernel.dir, 'vmlinux.debug');
+  if (points.length === 0 || !(await exists(debug))) return points.map(() => []);
+  const symbols = readSymbols(await readFile(join(kernel.dir, 'System.map'), 'utf8'));
+  const addresses = points.map((point) => addressOf(point, symbols));
+  const known = [...new Set(addresses.filter((address) => address !== null))];
+  // The debug information was made by what the series brings, and programs that read such have had their holes.
+  const reach = { cwd: '/', read: [debug], write: [], env: { LC_ALL: 'C' } };
+  const words = known.slice(0, most).map((address) => address.toString(16));
+  const args = ['--addresses', '--functions', '--inlines', '--exe', debug, ...words];
+  const { stdout } = await confined(
+    'addr2line',
+    args,
+    reach,
+    context,
+    {},
+    { ...buildLimits, time: patience },
+  );
+  const places = parsePlaces(stdout);
+  return addresses.map((address) => (address === null ? [] : (places.get(address) ?? [])));
+}
+
+/** Functions by name, and where the next symbol begins: the kernel prints that as a function's size. */
+type Symbols = Map<string, { address: bigint; size: number }[]>;
+
+/** @param map the text of System.map, sorted by address as it is */
+export function readSymbols(map: string): Symbols {
+  const rows = map.split('\n').flatMap((line): [bigint, string, string][] => {
+    const [address, type, name] = line.split(' ');
+    return name ? [[BigInt(`0x${address}`), type!, name]] : [];
+  });
+  const symbols: Symbols = new Map();
+  let end = rows.at(-1)?.[0] ?? 0n;
+  let start = end;
+  for (const [address, type, name] of rows.toReversed()) {
+    if (address !== start) [start, end] = [address, start];
+    if (!/^[tTwW]$/.test(type)) continue;
+    const one = { address, size: Number(end - address) };
+    symbols.set(name, [...(symbols.get(name) ?? []), one]);
+  }
+  return symbols;
+}
+
+/** null if there is no such function, or several that its size does not tell apart. */
+export function addressOf({ symbol, offset, size, isReturn }: CodePoint, symbols: Symbols): bigint | null {
+  const all = symbols.get(symbol) ?? [];
+  const fitting = all.filter((one) => one.size === size);
+  const found = fitting.length === 1 ? fitting[0] : all.length === 1 ? all[0] : undefined;
+  return found ? found.address + BigInt(offset) - (isReturn ? 1n : 0n) : null;
+}
+
+/** An address, then for each function there, the innermost first, its name and `file:line`. */
+export function parsePlaces(output: string): Map<bigint, Place[]> {
+  const places = new Map<bigint, Place[]>();
+  let current: Place[] = [];
+  let name = '';
+  for (const line of output.split('\n')) {
+    if (/^0x[0-9a-f]+$/.test(line)) {
+      current = [];
+      places.set(BigInt(line), current);
+      continue;
+    }
+    const at = /^(.*):(\d+|\?)(?: \(discriminator \d+\))?$/.exec(line);
+    if (!at) name = line;
+    else if (at[2] !== '?' && at[2] !== '0')
+      current.push({ function: name, file: inTree(at[1]!), line: Number(at[2]) });
+  }
+  return places;
+}
+
+/** What the build calls `./././lib/x.c`, or from a directory below `./lib/../include/y.h`. */
+function inTree(file: string): string {
+  return join('.', file);
+}

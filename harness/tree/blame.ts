@@ -1,0 +1,42 @@
+// SPDX-License-Identifier: MIT
+import type { Context } from '../util/context.ts';
+import { git } from '../util/git.ts';
+import { lastToTouch, type Tree } from './tree.ts';
+
+/** `file:line` → file name of the patch that changed this line last. */
+export type Blame = Map<string, string>;
+
+/** Milliseconds for one file. */
+const patience = 30_000;
+
+/** Which patch each of these lines comes from; those of the base, and of files that no patch touches, from none. */
+export async function blameLines(
+  tree: Tree,
+  lines: { file: string; line: number }[],
+  { signal }: Context,
+): Promise<Blame> {
+  const touched = lastToTouch(tree);
+  const blame: Blame = new Map();
+  const asked = lines.filter(({ file }) => touched.has(file));
+  for (const [file, places] of Map.groupBy(asked, (place) => place.file)) {
+    const numbers = [...new Set(places.map(({ line }) => line))];
+    const ranges = numbers.flatMap((line) => ['-L', `${line},${line}`]);
+    const range = `${tree.patches[0]!.commit}^..${tree.commit}`;
+    const args = ['blame', '--porcelain', ...ranges, range, '--', file];
+    // 128: a line past the file's end; then nothing is known of this file.
+    const { stdout } = await git(tree.gitDir, args, { signal, timeout: patience, okCodes: [0, 128] });
+    for (const [line, commit] of parseBlame(stdout)) {
+      const patch = tree.patches.find((one) => one.commit === commit)?.file;
+      if (patch) blame.set(`${file}:${line}`, patch);
+    }
+  }
+  return blame;
+}
+
+/** Each line's group begins with `COMMIT LINE-BEFORE LINE [COUNT]`. */
+function parseBlame(porcelain: string): [number, string][] {
+  return [...porcelain.matchAll(/^([0-9a-f]{40}) \d+ (\d+)(?: \d+)?$/gm)].map(([, commit, line]) => [
+    Number(line),
+    commit!,
+  ]);
+}
