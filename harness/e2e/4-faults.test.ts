@@ -189,7 +189,8 @@ test.serial('ten thousand patches: progress is seen, and one signal ends it', as
   const asked = performance.now();
   child.kill('SIGINT');
   t.is((await child).exitCode, 130);
-  t.true(performance.now() - asked < 20_000);
+  // Two times 10,000 files are removed meanwhile.
+  t.true(performance.now() - asked < 60_000);
   await isWell(t, at);
 });
 
