@@ -24,6 +24,19 @@ test('on an idle host all time is the process’s own', (t) => {
   t.deepEqual(pace.load(), { elapsed: 2500, lost: 0, stopped: 0 });
 });
 
+test('what was lost stays lost when the process is gone', (t) => {
+  const { state, pace } = example();
+  state.waits = { a: 0 };
+  pace.load();
+  state.now = 1000;
+  state.waits = { a: 400 };
+  const before = pace.load();
+  t.is(before.lost, 400);
+  state.now = 1200;
+  state.waits = {};
+  t.deepEqual(since(before, pace.load()), { elapsed: 200, lost: 0, stopped: 0 });
+});
+
 test('the longest wait of any thread is lost', (t) => {
   const { state, pace } = example();
   state.waits = { a: 1000, b: 70 }; // those are threads that were not there before

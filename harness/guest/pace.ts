@@ -43,6 +43,8 @@ export class Pace implements Clock, Disposable {
   readonly #timer: NodeJS.Timeout;
   /** Each thread's wait when this window began, or the thread. */
   #before: Map<string, number>;
+  /** The longest wait in this window so far: a thread that is gone by now had it all the same. */
+  #longest = 0;
   /** What passed of this window. */
   #passed = 0;
   #looked: number;
@@ -71,10 +73,12 @@ export class Pace implements Clock, Disposable {
     this.#lost += missed;
     this.#passed += passed - missed;
     const waits = this.#watched.waits();
-    const lost = this.#lost + Math.min(this.#passed, this.#longestWait(waits));
+    this.#longest = Math.max(this.#longest, this.#longestWait(waits));
+    const lost = this.#lost + Math.min(this.#passed, this.#longest);
     if (this.#passed >= window) {
       this.#lost = lost;
       this.#before = waits;
+      this.#longest = 0;
       this.#passed = 0;
     }
     return { elapsed: this.#elapsed, lost, stopped: this.#stopped };
