@@ -3,11 +3,12 @@
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Guests } from './guests.ts';
+import type { TrialRequest } from './passage.ts';
 import { readCaseList } from './results/caseList.ts';
 import { logFiles } from './results/evidence.ts';
 import { isBad, worst } from './results/judge.ts';
 import type { CaseResult, TestResult } from './results/schema.ts';
-import { notRun, runTrials, type TrialRequest, type Watcher } from './trial.ts';
+import { notRun, runTrials, type Watcher } from './trial.ts';
 import type { Context } from './util/context.ts';
 import { allEnded } from './util/ended.ts';
 

@@ -1,7 +1,17 @@
 // SPDX-License-Identifier: MIT
 import test from 'ava';
 import { KilnError } from './errors.ts';
-import { type Ask, defaultBase, jobOptions, leaveOut, type PlannedSuite, plan } from './plan.ts';
+import {
+  type Ask,
+  countGenerations,
+  defaultBase,
+  isolationOf,
+  jobOptions,
+  leaveOut,
+  type PlannedSuite,
+  plan,
+} from './plan.ts';
+import type { Settings } from './suite/settings.ts';
 import type { Suite } from './suite/suite.ts';
 
 const suites = [suite('boot', 'environment'), suite('srvfs', 'flags', 'mounts', 'races')];
@@ -103,6 +113,17 @@ test('a suite that the user named is not left out', (t) => {
     leftOut.map(({ suite: name }) => name),
     ['boot'],
   );
+});
+
+test('a test that goes through several kernels shares its guest with no other', (t) => {
+  const of = (isolate: Ask['isolate'], settings: Settings) =>
+    isolationOf(plan(ask({ isolate }), [], []), settings);
+  t.is(of(null, { isolation: 'suite' }), 'suite');
+  t.is(of('case', { generations: 1 }), 'case');
+  t.is(of(null, { isolation: 'suite', generations: 2 }), 'test');
+  t.is(of('case', { generations: 2 }), 'test');
+  t.is(of(null, { isolation: 'boot', generations: 2 }), 'boot');
+  t.is(countGenerations(plan(ask({ generations: 9 }), [], []), {}), 1);
 });
 
 test('the options that make a job again are those that differ from the default, quoted', (t) => {

@@ -142,6 +142,12 @@ export function countGenerations({ ask }: Plan, { generations = 1 }: Settings): 
   return generations > 1 ? (ask.generations ?? generations) : 1;
 }
 
+/** What shares a guest with a test. One that goes to other kernels leaves nothing that another could use. */
+export function isolationOf(plan: Plan, settings: Settings): Isolation {
+  const wanted = plan.ask.isolate ?? settings.isolation ?? 'test';
+  return countGenerations(plan, settings) > 1 && wanted !== 'boot' ? 'test' : wanted;
+}
+
 /** The options that make this job again, as words of a shell. */
 export function jobOptions(ask: Ask): string {
   const words = [

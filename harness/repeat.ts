@@ -6,11 +6,12 @@ import { runByCase } from './cases.ts';
 import { Guests } from './guests.ts';
 import type { Built } from './job.ts';
 import type { Line, StageResult } from './line.ts';
+import type { TrialRequest } from './passage.ts';
 import { requireExpected } from './results/expected.ts';
 import type { Repeat, TestResult } from './results/schema.ts';
 import { isFailure, type Tally } from './results/tally.ts';
 import { memoryBudget, type Unit, unitsOf } from './tests.ts';
-import { notRun, runTrials, type TrialRequest, type Watcher } from './trial.ts';
+import { notRun, runTrials, type Watcher } from './trial.ts';
 import type { Context } from './util/context.ts';
 import { allEnded } from './util/ended.ts';
 

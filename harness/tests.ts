@@ -6,14 +6,15 @@ import { machineFor } from './guest/machine.ts';
 import { Guests } from './guests.ts';
 import type { Built } from './job.ts';
 import type { Line, StageResult } from './line.ts';
+import type { NextKernel, TrialRequest } from './passage.ts';
 import { self } from './paths.ts';
-import { countGenerations, jobOptions, type Plan, type PlannedSuite } from './plan.ts';
+import { countGenerations, isolationOf, jobOptions, type Plan, type PlannedSuite } from './plan.ts';
 import { requireExpected } from './results/expected.ts';
 import { isBad } from './results/judge.ts';
 import type { TestResult } from './results/schema.ts';
 import type { Isolation } from './suite/settings.ts';
 import type { Test } from './suite/suite.ts';
-import { type NextKernel, notRun, runTrials, type TrialRequest, type Watcher } from './trial.ts';
+import { notRun, runTrials, type Watcher } from './trial.ts';
 import type { Context } from './util/context.ts';
 import { allEnded } from './util/ended.ts';
 import { quote } from './util/quote.ts';
@@ -78,7 +79,7 @@ export function memoryBudget(): number {
 /** What there is to run of a suite. */
 export function unitsOf(plan: Plan, built: Built, { suite, tests }: PlannedSuite, runDir: string): Unit[] {
   const all = tests.map((test) => {
-    const isolation = plan.ask.isolate ?? test.settings.isolation ?? 'test';
+    const isolation = isolationOf(plan, test.settings);
     return { isolation, request: requestFor(plan, built, suite.name, test, isolation, runDir) };
   });
   // Tests share a guest only if it is the one that each of them asks for.

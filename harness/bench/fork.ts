@@ -10,9 +10,10 @@ import { type Machine, machineFor } from '../guest/machine.ts';
 import { thaw } from '../guest/snapshot.ts';
 import { deadlines, type GuestOrigin, Guests } from '../guests.ts';
 import type { Built } from '../job.ts';
+import type { TrialRequest } from '../passage.ts';
 import type { TestResult } from '../results/schema.ts';
 import { Templates } from '../templates.ts';
-import { runTrials, type TrialRequest } from '../trial.ts';
+import { runTrials } from '../trial.ts';
 import type { Context } from '../util/context.ts';
 import { type Figure, figure, ratio } from './statistics.ts';
 

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: MIT
 import { Guests } from '../guests.ts';
+import type { TrialRequest } from '../passage.ts';
 import type { TestResult } from '../results/schema.ts';
-import { runTrials, type TrialRequest } from '../trial.ts';
+import { runTrials } from '../trial.ts';
 import type { Context } from '../util/context.ts';
 
 /** Run one program that measures, and nothing beside it. Throws if it does not pass. */
