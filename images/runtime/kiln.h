@@ -25,7 +25,7 @@ int kexec_load_next(void);
 /*
  * Loads the next kernel as the crash kernel: `generation`, the next one, begins when
  * this kernel panics. There has to be a crashkernel= on the command line. Returns 0
- * or a negative errno.
+ * or a negative errno; bails out if `generation` is not the next one.
  */
 int kexec_on_panic(unsigned int generation);
 
