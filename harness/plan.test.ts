@@ -122,7 +122,8 @@ test('a test that goes through several kernels shares its guest with no other', 
   t.is(of('case', { generations: 1 }), 'case');
   t.is(of(null, { isolation: 'suite', generations: 2 }), 'test');
   t.is(of('case', { generations: 2 }), 'test');
-  t.is(of(null, { isolation: 'boot', generations: 2 }), 'boot');
+  for (const isolate of [null, 'suite'] as const)
+    t.is(of(isolate, { isolation: 'boot', generations: 2 }), 'boot');
   t.is(countGenerations(plan(ask({ generations: 9 }), [], []), {}), 1);
 });
 

@@ -142,10 +142,14 @@ export function countGenerations({ ask }: Plan, { generations = 1 }: Settings): 
   return generations > 1 ? (ask.generations ?? generations) : 1;
 }
 
-/** What shares a guest with a test. One that goes to other kernels leaves nothing that another could use. */
+/**
+ * What shares a guest with a test. One that goes to other kernels leaves nothing that another could use; and a reset
+ * leads to its first kernel again only where QEMU was given one.
+ */
 export function isolationOf(plan: Plan, settings: Settings): Isolation {
   const wanted = plan.ask.isolate ?? settings.isolation ?? 'test';
-  return countGenerations(plan, settings) > 1 && wanted !== 'boot' ? 'test' : wanted;
+  if (countGenerations(plan, settings) === 1) return wanted;
+  return [wanted, settings.isolation].includes('boot') ? 'boot' : 'test';
 }
 
 /** The options that make this job again, as words of a shell. */
