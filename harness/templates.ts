@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 // Templates in the cache: made on first need, found again by what they are, thrown away when they fail.
-import { mkdir, readdir, rename, rm, stat, utimes } from 'node:fs/promises';
+import { mkdir, rename, rm } from 'node:fs/promises';
 import { cpus } from 'node:os';
 import { join } from 'node:path';
 import { BootLost, makeTemplate, openTemplate, type Template } from './channel/template.ts';
@@ -9,6 +9,7 @@ import { qemuVersion } from './guest/accelerator.ts';
 import { guestArgv, type Machine } from './guest/machine.ts';
 import { findSplats } from './results/splat.ts';
 import { describeLoad, mayBeHosts } from './results/tempo.ts';
+import { budgets, evict, markUsed } from './util/cache.ts';
 import type { Context } from './util/context.ts';
 import { aside, makeDirectory } from './util/files.ts';
 import { contentKey } from './util/hash.ts';
@@ -16,8 +17,6 @@ import { lock } from './util/lock.ts';
 
 /** Raised when a template that an older Kiln has made would not do any more. */
 const layout = 'template 2';
-/** Bytes on disk that templates may take together; those used longest ago go first. */
-const budget = 4 * 2 ** 30;
 
 /**
  * The templates of one run. A machine that can't be frozen is booted for every test, and a note says why; a kernel
@@ -94,8 +93,7 @@ export class Templates implements AsyncDisposable {
     const template = await openTemplate(dir);
     if (!template) return undefined;
     this.#opened.use(template);
-    const now = new Date();
-    await utimes(dir, now, now);
+    await markUsed(dir);
     return template;
   }
 
@@ -110,7 +108,8 @@ export class Templates implements AsyncDisposable {
       this.#context.note('warn', `a guest to fork from was booted once more: ${why}`);
     }
     const template = again ? await this.#bootInto(dir, machine) : first;
-    await evict(join(dir, '..'), budget, dir);
+    // Whoever still forks from one that goes holds its files open.
+    await evict(join(dir, '..'), budgets.templates, dir);
     return template;
   }
 
@@ -144,30 +143,6 @@ export class Templates implements AsyncDisposable {
   [Symbol.asyncDispose](): Promise<void> {
     return this.#opened.disposeAsync();
   }
-}
-
-/**
- * Remove the templates that were not used for longest until the rest fit into `limit` bytes on disk. Whoever still
- * forks from one holds its files open. `keep` stays in any case.
- */
-export async function evict(parent: string, limit: number, keep: string): Promise<void> {
-  const all = await Promise.all((await readdir(parent)).map((name) => describe(join(parent, name))));
-  let total = all.reduce((sum, { bytes }) => sum + bytes, 0);
-  for (const { dir, bytes } of all.toSorted((a, b) => a.used - b.used)) {
-    if (total <= limit) return;
-    if (dir === keep || dir.endsWith('.tmp')) continue;
-    await rm(dir, { recursive: true, force: true });
-    total -= bytes;
-  }
-}
-
-/** Bytes on disk, not the length: what the guest never touched is a hole. */
-async function describe(dir: string): Promise<{ dir: string; used: number; bytes: number }> {
-  const [itself, memory] = await Promise.all([
-    stat(dir).catch(() => null),
-    stat(join(dir, 'memory')).catch(() => null),
-  ]);
-  return { dir, used: itself?.mtimeMs ?? 0, bytes: (memory?.blocks ?? 0) * 512 };
 }
 
 /** Whether the kernel is to blame for a guest that did not come up, or QEMU, which then can't be used this way. */

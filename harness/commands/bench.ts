@@ -9,8 +9,8 @@ import { KilnError } from '../errors.ts';
 import type { Built } from '../job.ts';
 import { paths } from '../paths.ts';
 import { findSuites } from '../suite/suite.ts';
+import { useCache } from '../util/cache.ts';
 import { type Context, cacheDirectory } from '../util/context.ts';
-import { useCache } from '../util/lock.ts';
 import { type JobOptions, readPlan } from './ask.ts';
 import { buildQuietly } from './build.ts';
 

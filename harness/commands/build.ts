@@ -2,8 +2,8 @@
 import { type Built, build } from '../job.ts';
 import { Line } from '../line.ts';
 import type { Plan } from '../plan.ts';
+import { useCache } from '../util/cache.ts';
 import { cacheDirectory } from '../util/context.ts';
-import { useCache } from '../util/lock.ts';
 import { type JobOptions, readPlan } from './ask.ts';
 import { buildStages, chooseReporter } from './reporter.ts';
 

@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: MIT
 import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
+import { haveCacheAlone } from '../util/cache.ts';
 import { cacheDirectory } from '../util/context.ts';
 import { exec } from '../util/exec.ts';
 import { exists } from '../util/files.ts';
-import { useCache } from '../util/lock.ts';
 
 /** `kiln clean`: empty the cache. With `builds`, the kernel sources and ccache's files stay. */
 export async function cleanCommand(
@@ -16,7 +16,7 @@ export async function cleanCommand(
     process.stdout.write(`nothing in ${cache}\n`);
     return 0;
   }
-  await using _alone = await useCache(cache, signal, true);
+  await using _alone = await haveCacheAlone(cache, signal);
   const parts = options.builds ? ['kernels', 'programs', 'images', 'templates', 'scratch'] : ['.'];
   for (const part of parts) {
     const path = join(cache, part);

@@ -7,8 +7,8 @@ import type { GuestExit } from '../guest/guest.ts';
 import { machineFor } from '../guest/machine.ts';
 import { Guests, type Lodging } from '../guests.ts';
 import type { Built } from '../job.ts';
+import { useCache } from '../util/cache.ts';
 import { type Context, cacheDirectory } from '../util/context.ts';
-import { useCache } from '../util/lock.ts';
 
 /** Milliseconds in which the agent obeys. */
 const deadline = 20_000;

@@ -7,9 +7,9 @@ import { renderJunit } from '../report/junit.ts';
 import { renderKtap } from '../report/ktapOut.ts';
 import { createRunDirectory, type RunDirectory, writeResults } from '../results/runDirectory.ts';
 import { countVerdicts, RESULTS_VERSION, type Results } from '../results/schema.ts';
+import { useCache } from '../util/cache.ts';
 import { cacheDirectory } from '../util/context.ts';
 import { writeAtomic } from '../util/files.ts';
-import { useCache } from '../util/lock.ts';
 import { type JobOptions, readPlan } from './ask.ts';
 import { chooseReporter, testStages } from './reporter.ts';
 

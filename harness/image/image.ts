@@ -4,6 +4,7 @@ import { dirname, join } from 'node:path';
 import type { Kernel } from '../kernel/kernel.ts';
 import type { Toolchain } from '../kernel/toolchain.ts';
 import type { Program, Suite } from '../suite/suite.ts';
+import { markUsed } from '../util/cache.ts';
 import type { Context } from '../util/context.ts';
 import { exists, makeDirectory } from '../util/files.ts';
 import { contentKey, sha256File, treeKey } from '../util/hash.ts';
@@ -61,7 +62,10 @@ export async function prepareImage(
   const key = await imageKey(request);
   const dir = join(context.cache, 'images', key);
   const image = { key, path: join(dir, 'initramfs.cpio') };
-  if (await exists(image.path)) return { image, cached: true };
+  if (await exists(image.path)) {
+    await markUsed(dir);
+    return { image, cached: true };
+  }
   await using _lock = await lock(join(context.cache, 'locks', `image-${key}`), {
     signal: context.signal,
     onWait: () => context.note('info', 'another run is making the same image: waiting for it'),
@@ -107,7 +111,10 @@ function packed({ programs }: Suite, { only }: ImageRequest): Program[] {
 async function preparePrograms(suite: Suite, request: ImageRequest, context: Context): Promise<string> {
   const key = await programsKey(suite, request);
   const dir = join(context.cache, 'programs', key);
-  if (await exists(dir)) return dir;
+  if (await exists(dir)) {
+    await markUsed(dir);
+    return dir;
+  }
   await using _lock = await lock(join(context.cache, 'locks', `programs-${key}`), { signal: context.signal });
   if (await exists(dir)) return dir;
   await using scratch = await scratchDirectory(join(context.cache, 'scratch'));

@@ -3,6 +3,7 @@ import { copyFile, mkdir, readdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { KilnError } from '../errors.ts';
 import { lastToTouch, type Tree } from '../tree/tree.ts';
+import { markUsed } from '../util/cache.ts';
 import type { Context } from '../util/context.ts';
 import { makeDirectory, readCachedJson, readIfThere, writeAtomic } from '../util/files.ts';
 import { contentKey, treeKey } from '../util/hash.ts';
@@ -46,7 +47,9 @@ export function kernelKey({ tree, fragments, toolchain }: KernelRequest): string
 export async function findKernel(key: string, context: Context): Promise<Kernel | undefined> {
   const dir = join(context.cache, 'kernels', key);
   const found = await readCachedJson<Kernel>(join(dir, 'kernel.json'));
-  return found?.release ? { ...found, dir } : undefined;
+  if (!found?.release) return undefined;
+  await markUsed(dir);
+  return { ...found, dir };
 }
 
 /** Configure and build. Throws config-missing or does-not-build. */

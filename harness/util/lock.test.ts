@@ -8,7 +8,7 @@ import { setTimeout } from 'node:timers/promises';
 import { pathToFileURL } from 'node:url';
 import test, { type ExecutionContext } from 'ava';
 import { asKilnError, KilnError } from '../errors.ts';
-import { lock } from './lock.ts';
+import { lock, lockIfFree } from './lock.ts';
 
 test('a lock that nobody holds is had at once, in directories made for it', async (t) => {
   const path = join(await scratch(t), 'a', 'b', 'lock');
@@ -32,6 +32,17 @@ test('only one holds a lock at a time', async (t) => {
     }),
   );
   t.is(most, 1);
+});
+
+test('whoever does not want to wait gets nothing while somebody has it, shared or alone', async (t) => {
+  const path = join(await scratch(t), 'lock');
+  const { signal } = new AbortController();
+  for (const shared of [true, false]) {
+    await using _held = await lock(path, { shared });
+    t.is(await lockIfFree(path, signal), null);
+  }
+  await using held = await lockIfFree(path, signal);
+  t.not(held, null);
 });
 
 test('another process waits, says so once, and goes on when the lock is free', async (t) => {

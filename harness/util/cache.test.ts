@@ -3,16 +3,13 @@ import { mkdir, mkdtemp, open, readdir, rm, utimes, writeFile } from 'node:fs/pr
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import test from 'ava';
-import { evict } from './templates.ts';
+import { evict, markUsed } from './cache.ts';
 
 const kib = 1024;
 
-/** A directory of templates, each with so many KiB and so many hours old. */
-async function templates(
-  t: { teardown: (end: () => Promise<void>) => void },
-  all: [string, number, number][],
-) {
-  const parent = await mkdtemp(join(tmpdir(), 'kiln-templates-'));
+/** A directory of entries, each with so many KiB and so many hours old. */
+async function entries(t: { teardown: (end: () => Promise<void>) => void }, all: [string, number, number][]) {
+  const parent = await mkdtemp(join(tmpdir(), 'kiln-cache-'));
   t.teardown(() => rm(parent, { recursive: true }));
   for (const [name, size, hours] of all) {
     await mkdir(join(parent, name));
@@ -24,7 +21,7 @@ async function templates(
 }
 
 test('those used longest ago go first, until the rest fit', async (t) => {
-  const parent = await templates(t, [
+  const parent = await entries(t, [
     ['new', 400, 0],
     ['old', 400, 9],
     ['older', 400, 99],
@@ -35,7 +32,7 @@ test('those used longest ago go first, until the rest fit', async (t) => {
 });
 
 test('nothing goes while all fit', async (t) => {
-  const parent = await templates(t, [
+  const parent = await entries(t, [
     ['a', 400, 9],
     ['b', 400, 1],
   ]);
@@ -44,7 +41,7 @@ test('nothing goes while all fit', async (t) => {
 });
 
 test('what was just made stays, also if it is too big; so does what is being made', async (t) => {
-  const parent = await templates(t, [
+  const parent = await entries(t, [
     ['huge', 800, 5],
     ['made.1.0123abcd.tmp', 800, 5],
   ]);
@@ -52,8 +49,30 @@ test('what was just made stays, also if it is too big; so does what is being mad
   t.deepEqual((await readdir(parent)).sort(), ['huge', 'made.1.0123abcd.tmp']);
 });
 
+test('all files of an entry count, also those in directories', async (t) => {
+  const parent = await entries(t, [
+    ['a', 100, 9],
+    ['b', 100, 1],
+  ]);
+  await mkdir(join(parent, 'a', 'more'));
+  await writeFile(join(parent, 'a', 'more', 'headers'), Buffer.alloc(900 * kib, 1));
+  await markUsed(join(parent, 'b'));
+  await evict(parent, 500 * kib);
+  t.deepEqual(await readdir(parent), ['b']);
+});
+
+test('an entry that was used again outlives one that was not', async (t) => {
+  const parent = await entries(t, [
+    ['a', 400, 9],
+    ['b', 400, 1],
+  ]);
+  await markUsed(join(parent, 'a'));
+  await evict(parent, 500 * kib);
+  t.deepEqual(await readdir(parent), ['a']);
+});
+
 test('holes count for nothing', async (t) => {
-  const parent = await templates(t, [['touched', 100, 9]]);
+  const parent = await entries(t, [['touched', 100, 9]]);
   await mkdir(join(parent, 'sparse'));
   await using file = await open(join(parent, 'sparse', 'memory'), 'w');
   await file.truncate(1024 * 1024 * kib);
