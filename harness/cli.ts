@@ -27,6 +27,14 @@ for (const name of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) {
     stop.abort(interrupted());
   });
 }
+/** End the run in order after so many seconds. */
+function stopAfter(seconds: number): void {
+  const end = () => {
+    process.stderr.write(`\nkiln: not done after ${seconds} s (--deadline): stopping\n`);
+    stop.abort(interrupted());
+  };
+  setTimeout(end, seconds * 1000).unref();
+}
 // `kiln list | head` closes the pipe on us, which is no error; a run whose words reach nobody is stopped in order.
 process.stdout.on('error', (error: NodeJS.ErrnoException) => {
   stop.abort(
@@ -70,7 +78,12 @@ function program(run: Run, look: Run): Command {
     .argument('[suite...]', 'suites, or single tests as suite/test (default: all that the tree can run)')
     .addOption(outOption())
     .addHelpText('after', testExamples)
-    .action(run((select, options) => testCommand(select, options, stop.signal)));
+    .action(
+      run((select, options) => {
+        stopAfter(options.deadline);
+        return testCommand(select, options, stop.signal);
+      }),
+    );
 
   addRunOptions(addBuildOptions(kiln.command('repeat')))
     .description('run one test many times, each in a fresh guest, and say how often it fails')
@@ -80,7 +93,12 @@ function program(run: Run, look: Run): Command {
     .option('--json', 'what was found as one JSON object on stdout, all else on stderr')
     .addOption(outOption())
     .addHelpText('after', repeatExamples)
-    .action(run((test, options) => repeatCommand(test, options, stop.signal)));
+    .action(
+      run((test, options) => {
+        stopAfter(options.deadline);
+        return repeatCommand(test, options, stop.signal);
+      }),
+    );
 
   addBuildOptions(kiln.command('build'))
     .description('build the kernel and the tests; prints the directory of the kernel')
@@ -153,6 +171,7 @@ Examples:
   kiln test                                     all series of patches/, all suites
   kiln test srvfs --config kasan,lockdep        one suite on a debug kernel
   kiln test srvfs/races --timeout 300           one test program
+  kiln test --deadline 3600                     what is known after an hour, in a CI job
   kiln test --series incoming.mbox              a series from the list
   kiln test --series ./fix --base git:$HOME/linux#v6.12
   kiln test --no-series --tests ~/linux/tools/testing/selftests/timers`;

@@ -62,6 +62,11 @@ export function addRunOptions(command: Command): Command {
   return command
     .option('--timeout <seconds>', 'limit of each test, instead of its own', positive)
     .addOption(
+      new Option('--deadline <seconds>', 'limit of the whole run, which then ends as if interrupted')
+        .argParser(positive)
+        .default(12 * 3600, '12 hours'),
+    )
+    .addOption(
       new Option(
         '--isolate <what>',
         "what has a guest of its own, instead of each suite's own setting",

@@ -5,7 +5,7 @@ import { mkdir, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promis
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout } from 'node:timers/promises';
-import test from 'ava';
+import test, { type ExecutionContext } from 'ava';
 import { readResults } from '../results/schema.ts';
 import type { Child } from '../util/exec.ts';
 import { besideDefaults, kiln, kilnTest, start } from './kiln.ts';
@@ -13,14 +13,16 @@ import { besideDefaults, kiln, kilnTest, start } from './kiln.ts';
 const scratch = await mkdtemp(join(tmpdir(), 'kiln-endings-'));
 test.after.always(() => rm(scratch, { recursive: true, force: true }));
 
+type Endless = { child: Child; temporary: string; out: string };
+
 /** A run whose one test never ends by itself, its temporary files in a directory of their own. */
-async function startEndless(name: string): Promise<{ child: Child; temporary: string; out: string }> {
+async function startEndless(name: string, ...options: string[]): Promise<Endless> {
   const suite = join(scratch, name, 'endless');
   const [temporary, out] = [join(scratch, name, 'tmp'), join(scratch, name, 'runs')];
   await mkdir(suite, { recursive: true });
   await mkdir(temporary);
   await writeFile(join(suite, 'endless.c'), '#include <unistd.h>\nint main(void) { for (;;) pause(); }\n');
-  const child = start(['test', 'endless', ...besideDefaults(suite), '--out', out], {
+  const child = start(['test', 'endless', ...besideDefaults(suite), '--out', out, ...options], {
     env: { TMPDIR: temporary },
   });
   let ended = false;
@@ -48,16 +50,26 @@ async function until(condition: () => boolean, timeout: number): Promise<void> {
 
 for (const signal of ['SIGINT', 'SIGTERM'] as const)
   test.serial(`${signal} ends a run with 130, and its results are written`, async (t) => {
-    const { child, temporary, out } = await startEndless(signal);
-    child.kill(signal);
-    const result = await child;
-    t.is(result.exitCode, 130, String(result.all));
-    t.deepEqual(guestsOf(temporary), []);
-    t.deepEqual(await readdir(temporary), []);
-    const results = readResults(await readFile(join(out, 'latest', 'results.json'), 'utf8'));
-    t.is(results.exit_code, 130);
-    t.is(results.jobs[0]!.error!.code, 'interrupted');
+    const endless = await startEndless(signal);
+    endless.child.kill(signal);
+    await assertInterrupted(t, endless);
   });
+
+test.serial('so does the deadline of the run', async (t) => {
+  const endless = await startEndless('deadline', '--deadline', '15');
+  await assertInterrupted(t, endless);
+  t.regex(String((await endless.child).stderr), /not done after 15 s/);
+});
+
+async function assertInterrupted(t: ExecutionContext, { child, temporary, out }: Endless): Promise<void> {
+  const result = await child;
+  t.is(result.exitCode, 130, String(result.all));
+  t.deepEqual(guestsOf(temporary), []);
+  t.deepEqual(await readdir(temporary), []);
+  const results = readResults(await readFile(join(out, 'latest', 'results.json'), 'utf8'));
+  t.is(results.exit_code, 130);
+  t.is(results.jobs[0]!.error!.code, 'interrupted');
+}
 
 test.serial('kill -9 of the harness takes its guests along', async (t) => {
   const { child, temporary } = await startEndless('SIGKILL');
