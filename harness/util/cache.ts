@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 // The cache as a whole: who may use it, and what goes when it grows. What is in it is known to those who make it.
-import { readdir, rm, stat, utimes } from 'node:fs/promises';
+import { lstat, readdir, rm, stat, utimes } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { KilnError } from '../errors.ts';
@@ -76,8 +76,11 @@ export async function evict(parent: string, limit: number, keep?: string): Promi
 
 /** Bytes on disk, not the length: what a frozen guest never touched is a hole. */
 async function describe(dir: string): Promise<{ dir: string; used: number; bytes: number }> {
-  const names = await readdir(dir, { recursive: true }).catch(() => []);
-  const files = await Promise.all(names.map((name) => stat(join(dir, name)).catch(() => null)));
+  // With types it does not follow links.
+  const all = await readdir(dir, { recursive: true, withFileTypes: true }).catch(() => []);
+  const files = await Promise.all(
+    all.map(({ parentPath, name }) => lstat(join(parentPath, name)).catch(() => null)),
+  );
   const used = (await stat(dir).catch(() => null))?.mtimeMs ?? 0;
   return { dir, used, bytes: files.reduce((sum, file) => sum + (file?.blocks ?? 0) * 512, 0) };
 }
