@@ -606,7 +606,7 @@ static inline bool usage_is_as_before(void)
 	FIXTURE(afterwards) { };					\
 	FIXTURE_SETUP(afterwards) { }					\
 	FIXTURE_TEARDOWN(afterwards) { }				\
-	TEST_F(afterwards, nothing_is_left)				\
+	TEST_F_TIMEOUT(afterwards, nothing_is_left, 120)		\
 	{								\
 		bool settled = EVENTUALLY(usage_is_as_before());	\
 		struct usage now = usage_now();				\
