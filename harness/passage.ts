@@ -36,8 +36,11 @@ export type TrialRequest = {
   fixedLimit?: number;
   /** What the titles of splats look like that it is to provoke. */
   expectSplats: RegExp[];
-  /** If it goes through several kernels: how many, and what the guest boots for a generation from 1 on. */
-  kexec?: { generations: number; next: (generation: number) => NextKernel };
+  /**
+   * If it goes through several kernels: how many, and what the guest boots for a generation from 1 on. `sentOnce`: the
+   * test keeps what it was sent first, and needs nothing after it.
+   */
+  kexec?: { generations: number; next: (generation: number) => NextKernel; sentOnce?: boolean };
   /** The run's directory, and this guest's directory in it. Both absolute. */
   runDir: string;
   guestDir: string;
@@ -260,7 +263,7 @@ async function converse(
     generation,
     generations,
   };
-  if (kexec && generation + 1 < generations)
+  if (kexec && generation + 1 < generations && !(kexec.sentOnce && generation > 0))
     seen.problems.push(...(await sendKernel(session, kexec.next(generation + 1))));
   seen.run = await session.run(program, {
     limitMs,

@@ -7,7 +7,11 @@
  * then looks closer: the guest checks each word that it comes across, and the
  * VMM all of them by a replay of what the guest has computed.
  *
- * liveupdate.vm= on the command line is the memory of the machine in MiB.
+ * On the command line, for what it costs:
+ *
+ *   liveupdate.vm=     the memory of the machine in MiB
+ *   liveupdate.late=1  the next kernel is loaded after the machine was stopped
+ *   liveupdate.keep=1  the first one's next kernel is everybody's
  */
 #include "../kselftest.h"
 #include "live_vm.h"
@@ -20,6 +24,7 @@
 struct saved {
 	struct vm_state state;
 	struct vm_state other;		/* for states that are refused */
+	uint64_t saved;			/* TSC when the state was saved */
 	uint64_t left;			/* TSC at the call of kexec_to() */
 };
 
@@ -245,7 +250,8 @@ static void tell_blackout(const struct times *at, uint64_t stopped)
 			first = end;
 	}
 	ksft_print_msg("blackout_ms %.1f\n", ms(first - stopped));
-	ksft_print_msg("stage_save_ms %.1f\n", ms(saved->left - stopped));
+	ksft_print_msg("stage_save_ms %.1f\n", ms(saved->saved - stopped));
+	ksft_print_msg("stage_load_ms %.1f\n", ms(saved->left - saved->saved));
 	ksft_print_msg("stage_switch_ms %.1f\n", ms(started - saved->left));
 	ksft_print_msg("stage_boot_ms %.1f\n", init);
 	ksft_print_msg("stage_init_ms %.1f\n", ms(at->main - started) - init);
@@ -342,29 +348,56 @@ static void forget_gaps(void)
 		inner_cpu(&vm, i)->gap = inner_cpu(&vm, i)->gap_end = 0;
 }
 
+static void load(void)
+{
+	uint64_t before = rdtsc();
+	int err = kexec_load_next();
+
+	if (err)
+		ksft_print_msg("it can't be loaded: %s\n", strerror(-err));
+	else
+		ksft_print_msg("load_ms %.1f\n", ms(rdtsc() - before));
+	result(!err, "the next kernel is loaded");
+}
+
 static void leave(void)
 {
-	uint64_t before;
+	bool late = knob("late", 0);
 	int err;
 
-	/* Once more, and the next kernel loaded meanwhile. */
+	if (knob("keep", 0))
+		result(!keep_next_kernel(), "the next kernel is kept");
+	/* Once more, and the next kernel loaded meanwhile if it may be. */
 	vm_run(&vm);
-	before = rdtsc();
-	err = kexec_load_next();
-	ksft_print_msg("load_ms %.1f\n", ms(rdtsc() - before));
-	result(!err, "the next kernel is loaded while the guest runs");
+	if (!late)
+		load();
 	result(guest_does_a_pass(), "the guest runs until it is put away");
-	ksft_print_cnts();
-	if (ksft_get_fail_cnt())
-		exit(KSFT_FAIL);
 	/* Anywhere in a pass. */
 	usleep(random_number() % 100000);
 	err = vm_stop(&vm);
 	forget_gaps();
 	if (err || vm_save(&vm, &saved->state))
 		exit(KSFT_FAIL);
+	saved->saved = rdtsc();
+	if (late)
+		load();
 	saved->left = rdtsc();
+	ksft_print_cnts();
+	if (ksft_get_fail_cnt())
+		exit(KSFT_FAIL);
 	kexec_to(kiln_generation() + 1);
+}
+
+/* Those that maxcpus= left out: the guest did not wait for them. */
+static void bring_processors(void)
+{
+	uint64_t before = rdtsc();
+	int brought = bring_processors_online();
+
+	if (brought < 0)
+		ksft_exit_fail_msg("a processor stays away: %s\n", strerror(-brought));
+	if (brought)
+		ksft_print_msg("processors_ms %.1f\n", ms(rdtsc() - before));
 }
 
 int live_vm(unsigned int cpus)
@@ -383,7 +416,8 @@ int live_vm(unsigned int cpus)
 	ksft_print_header();
 	if ((err == -ENODEV || err == -ENOENT) && !generation)
 		ksft_exit_skip("no guestmemfs, or no /dev/kvm\n");
-	ksft_set_plan(1 + (generation ? 6 : 0) + 8 + (cpus > 1) + (last ? 0 : 2));
+	ksft_set_plan(1 + (generation ? 6 : 0) + 8 + (cpus > 1) +
+		      (last ? 0 : 2 + !!knob("keep", 0)));
 	ksft_test_result(!err, generation ? "the guest is brought back\n" :
 					    "the guest is created\n");
 	if (err)
@@ -394,6 +428,7 @@ int live_vm(unsigned int cpus)
 		tell_blackout(&at, saved->state.stopped);
 		refuse_states();
 	}
+	bring_processors();
 	look_at_the_running_guest();
 	err = vm_stop(&vm);
 	if (err)

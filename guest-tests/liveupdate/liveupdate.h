@@ -79,6 +79,15 @@ uint64_t rdtsc(void);
 
 uint64_t random_number(void);
 
+/*
+ * The next kernel and its initramfs: what generation 0 was sent is put into
+ * guestmemfs, and found there by those after it, which are sent nothing.
+ */
+int keep_next_kernel(void);
+
+/* Returns how many were not, and are now. */
+int bring_processors_online(void);
+
 /* A good mixture of two numbers. */
 uint64_t mix(uint64_t a, uint64_t b);
 

@@ -22,7 +22,7 @@ export const kexecSuite = join(paths.images, 'bench', 'kexec');
  * its first on the next; `plain`, from the order to leave to the agent's first word, outside.
  */
 export type LiveUpdateBench = {
-  /** kexec to PID 1, the next kernel loaded ahead, nothing kept. */
+  /** kexec to PID 1, the next kernel loaded as for `small`, nothing kept. */
   plain_ms: Figure;
   /** A virtual machine of 64 MiB, and one whose memory is 1 GiB. */
   blackout_ms: { small: Figure; large: Figure; two_cpus: Figure };
@@ -30,30 +30,48 @@ export type LiveUpdateBench = {
   memory_ratio: number;
   /** small / plain. */
   plain_ratio: number;
-  /** With the initramfs that the guest was booted with, and a console that is told everything; else as `small`. */
-  untuned_ms: Figure;
+  /** What was tuned: 64 MiB after each step, from `untuned` to `small`. */
+  steps_ms: Record<Step, Figure>;
   /** 1 - small / untuned. */
   tuning: number;
   /** Where blackouts go, in the order of the stages. */
-  stages_ms: { small: Stages; large: Stages; untuned: Stages };
-  /** Loading the next kernel, which is no part of a blackout: the virtual machine runs on. */
-  load_ms: Figure;
+  stages_ms: { large: Stages } & Record<Step, Stages>;
+  /** Loading the next kernel, while the virtual machine runs; and bringing up the processors it came without. */
+  beside_ms: { load: Figure; processors: Figure };
   /** Minor faults at the first touch of the same memory. */
   first_touch: { faults_2m: number; faults_4k: number; ratio: number };
 };
 
 export type Stages = Record<string, Figure>;
 
-type Variant = { suite: string; program: string; words?: string; wholeImage?: boolean };
+type Variant = { suite: string; program: string; words: string; wholeImage?: boolean };
+
+const tuned = 'quiet maxcpus=1';
+const inSmall = { suite: 'liveupdate', program: 'vm_one_cpu', words: 'liveupdate.vm=64' };
+const inWhole = { ...inSmall, wholeImage: true };
+
+/** Each with what those before it have. */
+const steps = {
+  untuned: withWords(inWhole, 'liveupdate.late=1'),
+  loaded_ahead: inWhole,
+  small_initramfs: inSmall,
+  quiet: withWords(inSmall, 'quiet'),
+  small: withWords(inSmall, tuned),
+} satisfies Record<string, Variant>;
+type Step = keyof typeof steps;
 
 const variants = {
-  plain: { suite: 'kexec', program: 'plain', words: 'quiet' },
-  small: { suite: 'liveupdate', program: 'vm_one_cpu', words: 'quiet liveupdate.vm=64' },
-  large: { suite: 'liveupdate', program: 'vm_one_cpu', words: 'quiet liveupdate.vm=1024' },
-  two_cpus: { suite: 'liveupdate', program: 'vm_two_cpus', words: 'quiet liveupdate.vm=64' },
-  untuned: { suite: 'liveupdate', program: 'vm_one_cpu', words: 'liveupdate.vm=64', wholeImage: true },
+  plain: { suite: 'kexec', program: 'plain', words: tuned },
+  ...steps,
+  large: { ...inSmall, words: `${tuned} liveupdate.vm=1024` },
+  two_cpus: { ...withWords(inSmall, tuned), program: 'vm_two_cpus' },
 } satisfies Record<string, Variant>;
-const names = Object.keys(variants) as (keyof typeof variants)[];
+type Name = keyof typeof variants;
+const names = Object.keys(variants) as Name[];
+
+function withWords(variant: Variant, words: string): Variant {
+  return { ...variant, words: `${words} ${variant.words}` };
+}
 
 /** Kernels that follow one another in one guest. */
 const chain = 4;
@@ -80,31 +98,31 @@ export async function benchLiveUpdate(
 }
 
 async function measure(built: Built, rounds: number, context: Context): Promise<LiveUpdateBench> {
-  const samples = Object.fromEntries(names.map((name) => [name, new Map()])) as Record<
-    keyof typeof variants,
-    Samples
-  >;
+  const samples = Object.fromEntries(names.map((name) => [name, new Map()])) as Record<Name, Samples>;
   for (let done = 0; done < rounds; done += chain - 1)
     for (const name of names) {
       context.progress(`a kernel after another: ${name}`, done, rounds);
       add(samples[name], await follow(built, variants[name], context));
     }
-  const of = (name: keyof typeof variants, what: string) => figure(samples[name].get(what) ?? []);
-  const [plain, small] = [of('plain', 'outside'), of('small', 'blackout')];
-  const [large, untuned] = [of('large', 'blackout'), of('untuned', 'blackout')];
-  const stagesOf = (name: keyof typeof variants): Stages => {
+  const of = (name: Name, what: string) => figure(samples[name].get(what) ?? []);
+  const stagesOf = (name: Name): Stages => {
     const stages = [...samples[name].keys()].filter((what) => what.startsWith('stage_'));
     return Object.fromEntries(stages.map((what) => [what.slice('stage_'.length), of(name, what)]));
   };
+  const ofSteps = <T>(use: (step: Step) => T) =>
+    Object.fromEntries((Object.keys(steps) as Step[]).map((step) => [step, use(step)])) as Record<Step, T>;
+  const [plain, large] = [of('plain', 'outside'), of('large', 'blackout')];
+  const afterSteps = ofSteps((step) => of(step, 'blackout'));
+  const { untuned, small } = afterSteps;
   return {
     plain_ms: plain,
     blackout_ms: { small, large, two_cpus: of('two_cpus', 'blackout') },
     memory_ratio: ratio(large.median, small.median),
     plain_ratio: ratio(small.median, plain.median),
-    untuned_ms: untuned,
+    steps_ms: afterSteps,
     tuning: ratio(untuned.median - small.median, untuned.median),
-    stages_ms: { small: stagesOf('small'), large: stagesOf('large'), untuned: stagesOf('untuned') },
-    load_ms: of('small', 'load'),
+    stages_ms: { large: stagesOf('large'), ...ofSteps(stagesOf) },
+    beside_ms: { load: of('small', 'load'), processors: of('small', 'processors') },
     first_touch: await firstTouch(built, context),
   };
 }
@@ -135,7 +153,7 @@ export function figuresIn(output: string): Samples {
 }
 
 async function firstTouch(built: Built, context: Context): Promise<LiveUpdateBench['first_touch']> {
-  const variant = { suite: 'liveupdate', program: 'first_touch' };
+  const variant = { suite: 'liveupdate', program: 'first_touch', words: '' };
   return run(built, variant, 1, context, async ({ guest }, output) => {
     const [, large, small] = /^# faults_2m (\d+), faults_4k (\d+)/m.exec(await output(guest!.output)) ?? [];
     return { faults_2m: Number(large), faults_4k: Number(small), ratio: ratio(Number(small), Number(large)) };
@@ -157,9 +175,9 @@ async function run<T>(
     });
     const request: TrialRequest = {
       ...{ suite, program, test: program, job: 'bench', reproduce: '', args: [], expectSplats: [] },
-      machine: machineFor(settings, built, words),
+      machine: machineFor(settings, built, `${words} liveupdate.keep=1`),
       ...{ origin: 'fork', limit, runDir, guestDir: join(runDir, 'guest') },
-      ...(generations > 1 ? { kexec: { generations, next } } : {}),
+      ...(generations > 1 ? { kexec: { generations, next, sentOnce: suite === 'liveupdate' } } : {}),
     };
     const result = await runOne(request, context);
     return await use(result, (path) => readFile(join(runDir, path), 'utf8'));

@@ -4,17 +4,21 @@ import type { LiveUpdateBench, Stages } from './liveupdate.ts';
 import { picture, round, text } from './svg.ts';
 
 /** Pixels. */
-const bar = { left: 190, width: 600, height: 30, gap: 22, top: 60 };
-const colours = ['#1d6f8f', '#b5432a', '#d9a441', '#5b8c5a', '#7d5ba6', '#888888', '#333333'];
+const bar = { left: 230, width: 600, height: 30, gap: 22, top: 60 };
+const colours = ['#1d6f8f', '#9fc3d1', '#b5432a', '#d9a441', '#5b8c5a', '#7d5ba6', '#888888', '#333333'];
 
 /** An SVG document. */
 export function plotLiveUpdate({ plain_ms, stages_ms }: LiveUpdateBench): string {
-  const { small, large, untuned } = stages_ms;
+  const { small, large } = stages_ms;
+  const stepped = (name: string, stages: Stages): [string, Stages, number] => [name, stages, total(stages)];
   const bars: [string, Stages | null, number][] = [
-    ['kexec, nothing kept', null, plain_ms.median],
-    ['64 MiB', small, total(small)],
-    ['1 GiB', large, total(large)],
-    ['64 MiB, untuned', untuned, total(untuned)],
+    stepped('64 MiB, untuned', stages_ms.untuned),
+    stepped('next kernel loaded ahead', stages_ms.loaded_ahead),
+    stepped('and a small initramfs', stages_ms.small_initramfs),
+    stepped('and a quiet console', stages_ms.quiet),
+    stepped('and one processor first: tuned', small),
+    stepped('tuned, 1 GiB', large),
+    ['tuned, kexec, nothing kept', null, plain_ms.median],
   ];
   const longest = Math.max(...bars.map(([, , ms]) => ms));
   const names = Object.keys(small);
@@ -25,11 +29,11 @@ export function plotLiveUpdate({ plain_ms, stages_ms }: LiveUpdateBench): string
     text(bar.left + (ms * bar.width) / longest + 8, y(index) + 20, `${Math.round(ms)} ms`),
   ]);
   const legend = names.flatMap((name, index) => {
-    const x = bar.left + index * 88;
+    const x = bar.left + index * 76;
     const at = y(bars.length) + 10;
     return [rectangle(x, at, 12, 12, colours[index]!), text(x + 17, at + 10, name)];
   });
-  const size = { width: 900, height: y(bars.length) + 50 };
+  const size = { width: 940, height: y(bars.length) + 50 };
   return picture(
     size,
     'The blackout of a virtual machine over kexec, and where it goes',
