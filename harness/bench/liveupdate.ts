@@ -147,7 +147,7 @@ async function follow(built: Built, variant: Variant, context: Context): Promise
 /** Lines such as `# blackout_ms 812.5`. */
 export function figuresIn(output: string): Samples {
   const samples: Samples = new Map();
-  for (const [, what, value] of output.matchAll(/^# (\w+)_ms ([\d.]+)$/gm))
+  for (const [, what, value] of output.matchAll(/^# (\w+)_ms (-?[\d.]+)$/gm))
     add(samples, new Map([[what!, [Number(value)]]]));
   return samples;
 }
