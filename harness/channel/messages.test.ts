@@ -22,11 +22,17 @@ const end = {
   status: 0,
   ktap: 10,
   kmsg: 20,
+  taint: 64,
   duration_ms: 30,
   leftovers: 0,
   artifacts: 0,
 };
-const talk = [hello, { type: 'begin', seq: 2, id: 2, ktap: 0, kmsg: 9 }, end, { type: 'bye', seq: 4 }];
+const talk = [
+  hello,
+  { type: 'begin', seq: 2, id: 2, ktap: 0, kmsg: 9, taint: 0 },
+  end,
+  { type: 'bye', seq: 4 },
+];
 
 test('a conversation can go on where another stood still', (t) => {
   const reader = new MessageReader(41);
@@ -71,7 +77,7 @@ test('every message of the protocol is read as it was sent', (t) => {
     hello,
     { type: 'ready', seq: 2, id: 1 },
     { type: 'alive', seq: 3, uptime_ms: 2000 },
-    { type: 'begin', seq: 4, id: 2, ktap: 0, kmsg: 9 },
+    { type: 'begin', seq: 4, id: 2, ktap: 0, kmsg: 9, taint: 0 },
     { ...end, seq: 5, how: 'timeout' },
     { type: 'got', seq: 6, id: 3, bytes: 1024, truncated: true },
     { type: 'pong', seq: 7, id: 4, uptime_ms: 3000 },

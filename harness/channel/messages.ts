@@ -24,7 +24,7 @@ const fromGuest = z.discriminatedUnion('type', [
     memory_kb: natural,
   }),
   z.object({ type: z.literal('ready'), seq, id }),
-  z.object({ type: z.literal('begin'), seq, id, ktap: natural, kmsg: natural }),
+  z.object({ type: z.literal('begin'), seq, id, ktap: natural, kmsg: natural, taint: natural }),
   z.object({ type: z.literal('alive'), seq, uptime_ms: natural }),
   z.object({
     type: z.literal('end'),
@@ -34,6 +34,7 @@ const fromGuest = z.discriminatedUnion('type', [
     status: natural,
     ktap: natural,
     kmsg: natural,
+    taint: natural,
     duration_ms: natural,
     leftovers: natural,
     artifacts: natural,

@@ -4,6 +4,7 @@ import { lstat, mkdtemp, readFile, rm, stat } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import test from 'ava';
+import { paths } from '../paths.ts';
 import { readResults } from '../results/schema.ts';
 import { spawn } from '../util/exec.ts';
 import { canaries, canaryDirs, canaryVerdicts } from './canaries.ts';
@@ -32,6 +33,11 @@ test('each misbehaviour has its verdict', async (t) => {
       t.deepEqual(splatsOf('out_of_memory'), [{ title, expected: false }]);
       t.deepEqual(splatsOf('out_of_memory@expected'), [{ title, expected: true }]);
       t.regex(of('out_of_memory@another-expected').detail, /^no splat came that matches \^WARNING/);
+      t.deepEqual(
+        of('taint').splats.map(({ kind, title: words, expected }) => ({ kind, title: words, expected })),
+        [{ kind: 'taint', title: 'kernel tainted: U, user space asked for it', expected: false }],
+      );
+      t.true(of('taint@expected').splats[0]!.expected);
       t.regex(of('memory_hog').detail, /^Out of memory: .*; the test was killed by signal 9/);
 
       t.deepEqual(
@@ -76,6 +82,15 @@ test('each misbehaviour has its verdict', async (t) => {
         t.is(one.reproduce !== null, ['fail', 'crash', 'timeout'].includes(one.verdict), one.test);
     },
   );
+});
+
+test('a taint is of the test that it came with, not of the next one in the same guest', async (t) => {
+  const suites = besideDefaults(join(paths.root, 'harness', 'fixtures', 'tainted'));
+  await kilnTest(['tainted', ...suites], ({ results }) => {
+    t.deepEqual(verdicts(results), { 'tainted/a_taints': 'fail', 'tainted/b_finds_it': 'pass' });
+    t.is(find(results, 'tainted/a_taints').detail, 'kernel tainted: U, user space asked for it');
+    t.deepEqual(find(results, 'tainted/b_finds_it').splats, []);
+  });
 });
 
 test('the reproduce line of a failure works when pasted', async (t) => {

@@ -49,6 +49,7 @@ test.serial('a kernel that does not come up is told from one that lost something
       'kexec_trouble/nothing_loaded': 'fail',
       'kexec_trouble/panics_early': 'crash',
       'kexec_trouble/stays': 'fail',
+      'kexec_trouble/taints': 'fail',
       'kexec_trouble/too_far': 'fail',
     });
     t.is(exitCode, 1);
@@ -63,6 +64,8 @@ test.serial('a kernel that does not come up is told from one that lost something
     t.regex(detail('panics_early'), /the kernel died during the test: .*sysrq/i);
     t.regex(detail('stays'), /^generation 0: it ended before the last of 3 generations$/);
     t.regex(detail('too_far'), /there are only 1 generations/);
+    t.is(detail('taints'), 'generation 1: kernel tainted: U, user space asked for it');
+    t.is(find(results, 'kexec_trouble/taints').splats.length, 1);
     // It went on, and the rest of it was seen.
     t.is(find(results, 'kexec_trouble/lost_data').generations!.length, 3);
   });

@@ -37,6 +37,8 @@ export const canaryVerdicts = {
   'canaries/segfault': 'fail',
   'canaries/skip': 'skip',
   'canaries/steal_ports': 'pass',
+  'canaries/taint': 'fail',
+  'canaries/taint@expected': 'pass',
   'canaries/wrong_plan': 'fail',
   'canaries/xfail': 'xfail',
   'limits/endless': 'timeout',

@@ -7,6 +7,7 @@ import { BoundedLog } from '../util/boundedLog.ts';
 import { KtapParser, type KtapResult } from './ktap.ts';
 import type { SplatResult } from './schema.ts';
 import { findSplats, type Splat } from './splat.ts';
+import { unexplainedTaint } from './taint.ts';
 
 /** File names in a guest's directory. */
 export const logFiles = {
@@ -86,7 +87,8 @@ export class Collector {
     const late = lost ? (run?.begin ? 'test' : 'boot') : 'shutdown';
     const fromConsole = findSplats(parseConsole(rest)).map((splat) => describe(splat, late));
     const before = findSplats(parseConsole(this.#beforeKernel())).map((splat) => describe(splat, 'boot'));
-    const all = merge(merge(before, fromLog), fromConsole).slice(0, maxSplats);
+    const said = merge(merge(before, fromLog), fromConsole).slice(0, maxSplats);
+    const all = [...said, ...unsaid(run, said)];
     // A panic that led to the test's next kernel was the way there; what caused it still counts.
     return run?.next ? all.filter(({ kind }) => kind !== 'panic') : all;
   }
@@ -111,6 +113,13 @@ export class Collector {
     const at = text.lastIndexOf(farewell);
     return at < 0 ? Buffer.alloc(0) : text.subarray(at);
   }
+}
+
+/** What only the mask tells. Flags of before the test are not its own. */
+function unsaid(run: TestRun | null, said: SplatResult[]): SplatResult[] {
+  if (!run?.begin || !run.end) return [];
+  const own = said.filter(({ phase }) => phase !== 'boot');
+  return unexplainedTaint(run.begin.taint, run.end.taint, own);
 }
 
 function describe(splat: Splat, phase: SplatResult['phase']): SplatResult {

@@ -75,6 +75,7 @@ export const splatKindSchema = z.enum([
   'rss-counter',
   'oom',
   'panic',
+  'taint',
   'other',
 ]);
 

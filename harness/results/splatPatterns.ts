@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 import type { SplatKind } from './schema.ts';
 import { currentFunction, functionName, guiltyFunction, isMessenger } from './splatFrames.ts';
+import { taintTitle } from './taint.ts';
 
 /**
  * How a splat ends.
@@ -52,7 +53,7 @@ export function stable(text: string): string {
 
 /** One test before the fifty: nearly every line of a log is innocent. */
 const LOOKS_BAD =
-  /BUG|WARNING|Oops|fault|panic|PANIC|SAN|INFO:|corruption|refcount_t|error|opcode|segment|LOCKUP|killed|Killed|memory leak|unreferenced|stall|starved|didn't happen|Unable|list_add|Busy inodes|bad magic/;
+  /BUG|WARNING|Oops|fault|panic|PANIC|SAN|INFO:|corruption|refcount_t|error|opcode|segment|LOCKUP|killed|Killed|memory leak|unreferenced|stall|starved|didn't happen|Unable|list_add|Busy inodes|bad magic|taints kernel|tainting kernel|staging directory/;
 
 const PATTERNS: readonly SplatPattern[] = [
   // Checkers of memory. KASAN's second line says Read or Write.
@@ -290,6 +291,16 @@ const PATTERNS: readonly SplatPattern[] = [
     title: (match) => `kernel panic: ${panicReason(match[1] ?? '')}`,
   },
 
+  // What the kernel says of a taint that comes with no complaint. `Disabling lock debugging` follows any.
+  ...taint(/^\S+: module license .*taints kernel\.$/, 'P'),
+  ...taint(/^\S+: loading out-of-tree module taints kernel\.$/, 'O'),
+  ...taint(/^\S+: module verification failed: .* tainting kernel$/, 'E'),
+  ...taint(/^\S+: module is from the staging directory/, 'C'),
+  ...taint(/^\S+: loading test module taints kernel\.$/, 'N'),
+  ...taint(/^\S+: tainting kernel with TAINT_LIVEPATCH$/, 'K'),
+  ...taint(/^Setting dangerous option \S+ - tainting kernel$/, 'U'),
+  ...taint(/^(?:ACPI: )?Override \[.*\], this is unsafe: tainting kernel$/, 'A'),
+
   // Busy inodes mean a use after free to come; the rest begins with the word that nobody prints lightly.
   {
     kind: 'other',
@@ -333,6 +344,10 @@ function lockdep(start: RegExp, what?: string, end: SplatEnd = 'stack'): SplatPa
     return inFunction(prefix + named, lockSite(lines) ?? guiltyFunction(lines));
   };
   return [{ kind: 'lockdep', end, start, title }];
+}
+
+function taint(start: RegExp, letter: string): SplatPattern[] {
+  return [{ kind: 'taint', end: 'line', start, title: () => taintTitle(letter) }];
 }
 
 /** Where the lock in question was taken: `… trying to acquire lock:`, then ` (…) (name){….}, at: function`. */

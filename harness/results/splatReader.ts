@@ -297,8 +297,13 @@ const EVIDENCE = new RegExp(
   `^[ \\t]|^$|^${REGISTERS}|^(?:CPU: |Hardware name: |Call Trace:|Modules linked in:|Oops: |task:|rcu: |NMI backtrace|-> #|---|===|Kernel )`,
 );
 
+/** Of add_taint(), after what it is about. */
+const LOCKDEP_OFF = /^Disabling lock debugging due to kernel taint$/;
 /** Lines that may follow a splat's end: the registers once more, all locks, more CPUs' stacks. */
 const AFTER: Partial<Record<SplatKind, RegExp>> = {
+  kasan: LOCKDEP_OFF,
+  'bad-page': LOCKDEP_OFF,
+  taint: LOCKDEP_OFF,
   oops: new RegExp(`^${REGISTERS}|^note: |^Modules linked in:`),
   gpf: new RegExp(`^${REGISTERS}|^note: |^Modules linked in:`),
   bug: new RegExp(`^${REGISTERS}|^note: |^Modules linked in:`),

@@ -28,7 +28,7 @@ const silent: Loss = { why: 'silent', detail: '' };
 const exited: Loss = { why: 'exited', exit: { code: 0, signal: null, stderr: '', events: [] } };
 
 function ended(duration_ms: number): TestRun {
-  const end = { type: 'end', seq: 3, id: 2, how: 'exit', status: 0, ktap: 0, kmsg: 0 } as const;
+  const end = { type: 'end', seq: 3, id: 2, how: 'exit', status: 0, ktap: 0, kmsg: 0, taint: 0 } as const;
   return {
     begin: null,
     end: { ...end, duration_ms, leftovers: 0, artifacts: 0 },

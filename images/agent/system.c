@@ -75,7 +75,7 @@ static const struct {
 
 static char filesystems[8192];
 static char command_line[8192];
-static int proc = -1, cgroup = -1, urandom = -1;
+static int proc = -1, cgroup = -1, urandom = -1, tainted = -1;
 
 static void mount_all(void);
 static bool kernel_has(const char *type);
@@ -94,6 +94,7 @@ void system_set_up(void)
 	open_standard_files();
 	kmsg_open();
 	proc = open("/proc", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	tainted = open("/proc/sys/kernel/tainted", O_RDONLY | O_CLOEXEC);
 	urandom = open("/dev/urandom", O_WRONLY | O_CLOEXEC);
 	read_file("/proc/cmdline", command_line, sizeof(command_line));
 	command_line[strcspn(command_line, "\n")] = '\0';
@@ -258,6 +259,17 @@ int system_proc(void)
 int system_cgroup(void)
 {
 	return cgroup;
+}
+
+uint64_t system_taint(void)
+{
+	char text[32];
+	ssize_t length = pread(tainted, text, sizeof(text) - 1, 0);
+
+	if (length <= 0)
+		return 0;
+	text[length] = '\0';
+	return strtoull(text, NULL, 10);
 }
 
 /*

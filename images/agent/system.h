@@ -3,6 +3,7 @@
 #define SYSTEM_H
 
 #include <stdbool.h>
+#include <stdint.h>
 
 /* Where tests leave files for the host, and the kernel their cores. */
 #define ARTIFACTS "/run/artifacts"
@@ -13,6 +14,9 @@ void system_set_up(void);
 /* Held open from the start, for a test may unmount them; -1 if not there. */
 int system_proc(void);
 int system_cgroup(void);
+
+/* The flags that taint the kernel now. */
+uint64_t system_taint(void);
 
 /* Makes ARTIFACTS an empty directory, however the last test left it; returns it
  * opened, to be held for as long as its content matters, or -1. */

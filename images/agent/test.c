@@ -252,6 +252,7 @@ static void begin(void)
 	json_add_integer(message, "id", test.id);
 	json_add_integer(message, "ktap", (int64_t)output_bytes);
 	json_add_integer(message, "kmsg", (int64_t)kmsg_next());
+	json_add_integer(message, "taint", (int64_t)system_taint());
 	control_send();
 
 	test.started = now_ms();
@@ -443,6 +444,7 @@ static void send_end(void)
 	json_add_integer(message, "status", test.status);
 	json_add_integer(message, "ktap", (int64_t)output_bytes);
 	json_add_integer(message, "kmsg", (int64_t)kmsg_next());
+	json_add_integer(message, "taint", (int64_t)system_taint());
 	json_add_integer(message, "duration_ms", (int64_t)test.duration);
 	json_add_integer(message, "leftovers", test.leftovers);
 	json_add_integer(message, "artifacts", test.artifacts < 0 ? 0 : count_files(test.artifacts, ".", 0));
