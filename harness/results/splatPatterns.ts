@@ -112,6 +112,13 @@ const PATTERNS: readonly SplatPattern[] = [
   ...lockdep(/^WARNING: (?<task>.+?)\/\d+ still has locks held!/, 'task still has locks held'),
   ...lockdep(/^\[ BUG: (Invalid wait context) \]/),
   ...lockdep(/^INFO: (trying to register non-static key)/),
+  {
+    kind: 'lockdep',
+    end: 'marker',
+    announces: true,
+    start: /^BUG: key [0-9a-f]+ has not been registered!/,
+    title: (_match, lines) => inFunction('BUG: key has not been registered', guiltyFunction(lines)),
+  },
   ...lockdep(/^BUG: (MAX_(?:LOCKDEP|STACK|LOCK)\w+ too low)/),
   ...lockdep(/^BUG: (looking up invalid subclass)/),
   {
@@ -340,8 +347,8 @@ const PATTERNS: readonly SplatPattern[] = [
 function lockdep(start: RegExp, what?: string, end: SplatEnd = 'stack'): SplatPattern[] {
   const title = (match: RegExpExecArray, lines: readonly string[]) => {
     const named = what ?? match[1] ?? '';
-    const prefix = what === undefined ? (match[0].startsWith('WARNING') ? 'WARNING: ' : 'BUG: ') : '';
-    return inFunction(prefix + named, lockSite(lines) ?? guiltyFunction(lines));
+    const prefix = /^(?:WARNING|INFO): /.exec(match[0])?.[0] ?? 'BUG: ';
+    return inFunction((what === undefined ? prefix : '') + named, lockSite(lines) ?? guiltyFunction(lines));
   };
   return [{ kind: 'lockdep', end, start, title }];
 }
