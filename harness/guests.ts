@@ -85,6 +85,11 @@ export class Guests implements AsyncDisposable {
     return { ...found, [Symbol.dispose]: () => guest && this.#end(guest) };
   }
 
+  /** A fork of this machine had no room for its memory: boot it from now on. */
+  async outgrew(machine: Machine): Promise<void> {
+    await this.#templates.outgrew(machine);
+  }
+
   async [Symbol.asyncDispose](): Promise<void> {
     this.#disposed = true;
     const ahead = [...this.#ahead.values()].flat();

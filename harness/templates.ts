@@ -4,7 +4,7 @@ import { mkdir, rename, rm } from 'node:fs/promises';
 import { cpus } from 'node:os';
 import { join } from 'node:path';
 import { BootLost, makeTemplate, openTemplate, type Template } from './channel/template.ts';
-import { asKilnError } from './errors.ts';
+import { asKilnError, KilnError } from './errors.ts';
 import { qemuVersion } from './guest/accelerator.ts';
 import { guestArgv, type Machine } from './guest/machine.ts';
 import { findSplats } from './results/splat.ts';
@@ -27,6 +27,7 @@ export class Templates implements AsyncDisposable {
   readonly #bootTimeout: number;
   readonly #known = new Map<string, Promise<Template | null>>();
   readonly #remade = new Set<string>();
+  readonly #outgrown = new Set<string>();
   readonly #opened = new AsyncDisposableStack();
   #version: Promise<string> | undefined;
 
@@ -55,6 +56,18 @@ export class Templates implements AsyncDisposable {
       : this.#remake(key, machine, cause);
     this.#known.set(key, again);
     await again;
+  }
+
+  /**
+   * A fork died for want of room: where the memory is in a tmpfs, so is each page of it that a fork is the first to
+   * touch. The machine is booted from then on.
+   */
+  async outgrew(machine: Machine): Promise<void> {
+    const key = await this.#key(machine);
+    if (this.#outgrown.has(key)) return;
+    this.#outgrown.add(key);
+    const cause = new KilnError('infrastructure', 'the file system that holds the cache is full');
+    this.#known.set(key, Promise.resolve(this.#giveUp(cause)));
   }
 
   /** What a machine's template is called; everything that QEMU must find the same again is in it. */

@@ -2,7 +2,7 @@
 // Tests and their guests: one in a guest of its own, or several that share one, one after another.
 import { mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import type { HeldBack } from './channel/session.ts';
+import type { HeldBack, Loss } from './channel/session.ts';
 import { asKilnError } from './errors.ts';
 import { guestArgv, type Machine } from './guest/machine.ts';
 import type { Load } from './guest/pace.ts';
@@ -47,7 +47,9 @@ export async function runTrials(
       watcher.begins(request);
       try {
         const isLast = index === requests.length - 1;
-        ({ result, kept } = await runTrial(request, kept, isLast, guests));
+        let hadNoRoom: boolean;
+        ({ result, kept, hadNoRoom } = await runTrial(request, kept, isLast, guests));
+        if (hadNoRoom) result = await runBooted(request, result, guests);
         if (isHostsDoing(result) && !kept) result = await runAgain(request, result, guests);
       } catch (thrown) {
         context.signal.throwIfAborted();
@@ -75,6 +77,15 @@ function loadOf(time: NonNullable<TestResult['time']>): Load {
   return { elapsed: time.elapsed_ms, lost: time.lost_ms, stopped: time.stopped_ms };
 }
 
+/** A guest that is booted has its memory to itself. */
+async function runBooted(request: TrialRequest, first: TestResult, guests: Guests): Promise<TestResult> {
+  await guests.outgrew(request.machine);
+  const again = { ...request, guestDir: join(request.guestDir, 'booted') };
+  const { result } = await runTrial(again, null, true, guests);
+  result.problems.push(`it was run once more, in a guest that was booted: at first ${first.detail}`);
+  return result;
+}
+
 /** What comes again in another guest was not the host's doing. */
 async function runAgain(request: TrialRequest, first: TestResult, guests: Guests): Promise<TestResult> {
   const again = { ...request, guestDir: join(request.guestDir, 'again') };
@@ -87,13 +98,15 @@ async function runAgain(request: TrialRequest, first: TestResult, guests: Guests
 /** A guest between two tests, and what it says meanwhile. */
 type Kept = { lodging: Lodging; between: HeldBack };
 
-/** The guest is given back if it can run another test. */
+/** `kept`: the guest, if it can run another test. `hadNoRoom`: it was a fork, and its memory found no place. */
+type Outcome = { result: TestResult; kept: Kept | null; hadNoRoom: boolean };
+
 async function runTrial(
   request: TrialRequest,
   before: Kept | null,
   isLast: boolean,
   guests: Guests,
-): Promise<{ result: TestResult; kept: Kept | null }> {
+): Promise<Outcome> {
   const { guestDir, machine } = request;
   await mkdir(guestDir, { recursive: true });
   const script = writeFile(join(guestDir, 'qemu.sh'), bootScript(machine), { mode: 0o755 });
@@ -110,16 +123,21 @@ async function runTrial(
     const trial = { request, lodging, isUsed: before !== null, powerOff };
     const passages = await passAll(trial, collector);
     const result = request.kexec ? mergeGenerations(passages) : passages[0]!.result;
-    const { isOver, between } = passages.at(-1)!;
-    if (isOver && !isLast) return { result, kept: { lodging, between } };
+    const { isOver, between, run } = passages.at(-1)!;
+    if (isOver && !isLast) return { result, kept: { lodging, between }, hadNoRoom: false };
     lodging[Symbol.dispose]();
-    return { result, kept: null };
+    return { result, kept: null, hadNoRoom: lodging.origin === 'fork' && diedOfSigbus(run?.loss ?? null) };
   } catch (error) {
     lodging?.[Symbol.dispose]();
     throw error;
   } finally {
     await Promise.all([script, collector.close()]);
   }
+}
+
+/** How QEMU learns that the file which holds its memory can't grow. */
+function diedOfSigbus(loss: Loss | null): boolean {
+  return loss?.why === 'exited' && loss.exit.signal === 'SIGBUS';
 }
 
 /** What boots this machine; QEMU looks for its sockets in the directory `sockets`. */

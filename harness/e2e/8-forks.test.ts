@@ -11,6 +11,7 @@ import type { Results } from '../results/schema.ts';
 import { cacheDirectory } from '../util/context.ts';
 import { canaries, canaryDirs } from './canaries.ts';
 import { besideDefaults, find, kilnTest, verdicts } from './kiln.ts';
+import { mountSmall } from './toy.ts';
 
 const fixture = (name: string) => join(paths.root, 'harness', 'fixtures', name);
 
@@ -175,6 +176,25 @@ test.serial('where no template can be made, guests are booted, and a note says w
       t.deepEqual([...new Set(results.tests.map(({ guest }) => guest!.origin))], ['boot']);
       t.regex(stdout, /guests are booted, not forked: .*templates/);
       t.regex(results.jobs[0]!.notes!.join(), /guests are booted, not forked/);
+    },
+    { env: { XDG_CACHE_HOME: cache.home } },
+  );
+});
+
+test.serial('where forks find no room for their memory, guests are booted', async (t) => {
+  const cache = await cacheWithOwnTemplates();
+  t.teardown(() => cache[Symbol.asyncDispose]());
+  // Enough for what a guest of 512 MiB touches at its boot, not for all of it.
+  if (!(await mountSmall(t, cache.templates, '260m'))) return;
+  const names = ['out_of_memory@expected', 'pass'].map((name) => `canaries/${name}`);
+  await kilnTest(
+    [...names, ...besideDefaults(fixture('canaries'))],
+    ({ exitCode, results, stdout }) => {
+      t.is(exitCode, 0, stdout);
+      const hog = find(results, names[0]!);
+      t.is(hog.guest!.origin, 'boot');
+      t.regex(hog.problems.join(), /run once more, .* at first QEMU was killed by SIGBUS during the test/);
+      t.is(stdout.match(/^warning: guests are booted, not forked: the file system .* full$/gm)?.length, 1);
     },
     { env: { XDG_CACHE_HOME: cache.home } },
   );
