@@ -21,6 +21,7 @@
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/mount.h>
+#include <sys/random.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/vfs.h>
@@ -62,6 +63,8 @@
 
 /* Seconds for a case that does much, on a kernel that checks much. */
 #define SLOW		200
+/* For one that takes as long as it was told to: the settings set the limit. */
+#define ANY_TIME	36000
 
 #define EVENTUALLY(condition) ({					\
 	int _left = PATIENCE_MS / 5;					\
@@ -80,6 +83,41 @@
 static inline long or_errno(long result)
 {
 	return result < 0 ? -errno : result;
+}
+
+/*
+ * A number that whoever starts the program may choose: NAME=NUMBER in its
+ * environment, or on the command line of the kernel.
+ */
+static inline unsigned long chosen(const char *name, unsigned long otherwise)
+{
+	const char *value = getenv(name);
+	char cmdline[4096] = " ", wanted[64], *word;
+	int fd;
+
+	if (value)
+		return strtoul(value, NULL, 0);
+	fd = open("/proc/cmdline", O_RDONLY | O_CLOEXEC);
+	if (fd < 0)
+		return otherwise;
+	if (read(fd, cmdline + 1, sizeof(cmdline) - 2) < 0)
+		cmdline[1] = '\0';
+	close(fd);
+	snprintf(wanted, sizeof(wanted), " %s=", name);
+	word = strstr(cmdline, wanted);
+	return word ? strtoul(word + strlen(wanted), NULL, 0) : otherwise;
+}
+
+/* What random numbers begin with: another one each time, which is printed. */
+static inline unsigned int chosen_seed(void)
+{
+	unsigned int seed = 0;
+
+	if (getrandom(&seed, sizeof(seed), 0) != sizeof(seed))
+		abort();
+	seed = chosen("GUESTMEMFS_SEED", seed);
+	printf("# GUESTMEMFS_SEED=%u\n", seed);
+	return seed;
 }
 
 static inline int mount_gm(const char *options)

@@ -2,6 +2,10 @@
 /*
  * Several processes at once.  Whatever they do, what is left adds up, and no
  * process sees another file's data.
+ *
+ * GUESTMEMFS_RACE_SECONDS, in the environment or on the kernel's command line,
+ * makes each case take that long; GUESTMEMFS_SEED, of which each prints its own,
+ * makes the processes do the same again.
  */
 #include <dirent.h>
 #include <pthread.h>
@@ -9,7 +13,6 @@
 
 #include "layout.h"
 
-#define SECONDS	5
 #define WORKERS	4
 
 GM_FIXTURE(races)
@@ -25,14 +28,15 @@ static long now_ms(void)
 /* Run a function in several processes, for a time: how many of them failed. */
 static int race(int (*work)(int worker, unsigned int *seed))
 {
-	long end = now_ms() + SECONDS * 1000;
+	long end = now_ms() + chosen("GUESTMEMFS_RACE_SECONDS", 5) * 1000;
+	unsigned int first = chosen_seed();
 	int i, status, failed = 0;
 	pid_t children[WORKERS];
 
 	for (i = 0; i < WORKERS; i++) {
 		children[i] = fork();
 		if (!children[i]) {
-			unsigned int seed = 1000 + i;
+			unsigned int seed = first + i;
 			int err = 0;
 
 			while (!err && now_ms() < end)
@@ -107,7 +111,7 @@ static int create_rename_unlink(int worker, unsigned int *seed)
 	}
 }
 
-TEST_F_TIMEOUT(races, of_names_leave_the_books_balanced, SLOW)
+TEST_F_TIMEOUT(races, of_names_leave_the_books_balanced, ANY_TIME)
 {
 	EXPECT_EQ(0, race(create_rename_unlink));
 	EXPECT_EQ(0, check_books());
@@ -137,7 +141,7 @@ static int touch_and_truncate(int worker, unsigned int *seed)
 	return 0;
 }
 
-TEST_F_TIMEOUT(races, of_faults_with_truncation_are_harmless, SLOW)
+TEST_F_TIMEOUT(races, of_faults_with_truncation_are_harmless, ANY_TIME)
 {
 	EXPECT_EQ(0, race(touch_and_truncate));
 	EXPECT_EQ(0, check_books());
@@ -178,7 +182,7 @@ static int own_data_only(int worker, unsigned int *seed)
 	return 0;
 }
 
-TEST_F_TIMEOUT(races, for_blocks_never_show_foreign_data, SLOW)
+TEST_F_TIMEOUT(races, for_blocks_never_show_foreign_data, ANY_TIME)
 {
 	EXPECT_EQ(0, race(own_data_only));
 	EXPECT_EQ(0, check_books());
@@ -199,7 +203,7 @@ static int take_all(int worker, unsigned int *seed)
 	return err;
 }
 
-TEST_F_TIMEOUT(races, for_the_last_block_lose_none, SLOW)
+TEST_F_TIMEOUT(races, for_the_last_block_lose_none, ANY_TIME)
 {
 	EXPECT_EQ(0, race(take_all));
 	EXPECT_EQ(0, check_books());
@@ -224,7 +228,7 @@ static int take_all_inodes(int worker, unsigned int *seed)
 	return 0;
 }
 
-TEST_F_TIMEOUT(races, for_the_last_inode_lose_none, SLOW)
+TEST_F_TIMEOUT(races, for_the_last_inode_lose_none, ANY_TIME)
 {
 	EXPECT_EQ(0, race(take_all_inodes));
 	EXPECT_EQ(0, check_books());
@@ -252,7 +256,7 @@ static int list_it(int worker, unsigned int *seed)
 	return kept == 10 ? 0 : 1000 + kept;
 }
 
-TEST_F_TIMEOUT(races, with_listing_lose_and_double_nothing, SLOW)
+TEST_F_TIMEOUT(races, with_listing_lose_and_double_nothing, ANY_TIME)
 {
 	char name[32];
 	int i;
@@ -280,7 +284,7 @@ static int forget(int worker, unsigned int *seed)
 	return 0;
 }
 
-TEST_F_TIMEOUT(races, with_reclaim_of_inodes_are_harmless, SLOW)
+TEST_F_TIMEOUT(races, with_reclaim_of_inodes_are_harmless, ANY_TIME)
 {
 	EXPECT_EQ(0, race(forget));
 	EXPECT_EQ(0, check_books());
@@ -319,7 +323,7 @@ static int rearrange(int worker, unsigned int *seed)
 	return 0;
 }
 
-TEST_F_TIMEOUT(races, of_mappings_with_truncation_are_harmless, SLOW)
+TEST_F_TIMEOUT(races, of_mappings_with_truncation_are_harmless, ANY_TIME)
 {
 	EXPECT_EQ(0, race(rearrange));
 	EXPECT_EQ(0, check_books());
@@ -340,7 +344,7 @@ static int mount_and_work(int worker, unsigned int *seed)
 	return err == -EBUSY ? 0 : err;
 }
 
-TEST_F_TIMEOUT(races, with_umount_are_harmless, SLOW)
+TEST_F_TIMEOUT(races, with_umount_are_harmless, ANY_TIME)
 {
 	int i;
 

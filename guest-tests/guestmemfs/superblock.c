@@ -7,8 +7,6 @@
 
 #include "layout.h"
 
-#define FUZZ_ROUNDS 150
-
 FIXTURE(superblock) {
 	struct metadata *good;
 	struct metadata *bad;
@@ -590,53 +588,119 @@ static int use_it(void)
 	return 0;
 }
 
-TEST_F_TIMEOUT(superblock, damage_anywhere_is_refused_or_survived, SLOW)
+/* One to four bytes of the metadata, which most often are bits. */
+struct damage {
+	unsigned int count;
+	size_t place[4];
+	unsigned char flip[4];
+};
+
+/* Where it hurts, as often as anywhere else. */
+static struct damage invent(unsigned int *seed)
 {
-	unsigned int round, mounted = 0, seed;
-	char *good = (char *)self->good, *bad = (char *)self->bad;
+	struct damage damage = { .count = 1 + rand_r(seed) % 4 };
+	unsigned int i;
 
-	/* Another damage each time; this is what makes it again. */
-	ASSERT_EQ(sizeof(seed), getrandom(&seed, sizeof(seed), 0));
-	TH_LOG("seed %u", seed);
-	for (round = 0; round < FUZZ_ROUNDS; round++) {
-		unsigned int flips = 1 + rand_r(&seed) % 4, i;
-		size_t place[4];
+	for (i = 0; i < damage.count; i++) {
+		size_t places[] = {
+			rand_r(seed) % 48,
+			4096 + rand_r(seed) % 16,
+			8192 + rand_r(seed) % 4096,
+			8192 + 1024 * (rand_r(seed) % 4) + rand_r(seed) % 40,
+			8192 + INODES * 1024 + rand_r(seed) % 64,
+			rand_r(seed) % BLOCK,
+		};
 
-		for (i = 0; i < flips; i++) {
-			size_t places[] = {
-				rand_r(&seed) % 48,
-				4096 + rand_r(&seed) % 16,
-				8192 + rand_r(&seed) % 4096,
-				8192 + 1024 * (rand_r(&seed) % 4) +
-					rand_r(&seed) % 40,
-				8192 + INODES * 1024 + rand_r(&seed) % 64,
-				rand_r(&seed) % BLOCK,
-			};
+		damage.place[i] = places[rand_r(seed) % ARRAY_SIZE(places)];
+		damage.flip[i] = rand_r(seed) % 4 ? 1 << rand_r(seed) % 8 :
+				 rand_r(seed) % 255 + 1;
+	}
+	return damage;
+}
 
-			place[i] = places[rand_r(&seed) % 6];
-			bad[place[i]] ^= rand_r(&seed) % 4 ?
-					 1 << rand_r(&seed) % 8 : rand_r(&seed);
-			ASSERT_EQ(0, write_part(self->bad, bad + place[i], 1));
-		}
+static int inflict(struct metadata *bad, const struct damage *damage)
+{
+	unsigned char *byte = (unsigned char *)bad;
+	unsigned int i;
+	int err = 0;
+
+	for (i = 0; i < damage->count && !err; i++) {
+		byte[damage->place[i]] ^= damage->flip[i];
+		err = write_part(bad, byte + damage->place[i], 1);
+	}
+	return err;
+}
+
+/* A number that two damages share if they are the same, and hardly otherwise. */
+static uint64_t number_of(const struct damage *damage)
+{
+	uint64_t sum = 0;
+	unsigned int i;
+
+	for (i = 0; i < damage->count; i++) {
+		uint64_t x = damage->place[i] << 8 | damage->flip[i];
+
+		x = (x + 1) * 0x9e3779b97f4a7c15UL;
+		sum += (x ^ x >> 29) * 0xbf58476d1ce4e5b9UL;
+	}
+	return sum;
+}
+
+static int compare_numbers(const void *a, const void *b)
+{
+	uint64_t x = *(const uint64_t *)a, y = *(const uint64_t *)b;
+
+	return x < y ? -1 : x > y;
+}
+
+static unsigned int count_different(uint64_t *numbers, unsigned int count)
+{
+	unsigned int i, different = count != 0;
+
+	qsort(numbers, count, sizeof(*numbers), compare_numbers);
+	for (i = 1; i < count; i++)
+		different += numbers[i] != numbers[i - 1];
+	return different;
+}
+
+/*
+ * GUESTMEMFS_DAMAGES says how many, and GUESTMEMFS_SEED, which is printed, makes
+ * them again; both in the environment or on the kernel's command line.
+ */
+TEST_F_TIMEOUT(superblock, damage_anywhere_is_refused_or_survived, ANY_TIME)
+{
+	unsigned int rounds = chosen("GUESTMEMFS_DAMAGES", 150);
+	uint64_t *numbers = calloc(rounds, sizeof(*numbers));
+	unsigned int round, mounted = 0, seed = chosen_seed();
+
+	ASSERT_NE(NULL, numbers);
+	for (round = 0; round < rounds; round++) {
+		struct damage damage = invent(&seed);
+
+		numbers[round] = number_of(&damage);
+		ASSERT_EQ(0, inflict(self->bad, &damage));
 		if (mount_gm(NULL) == 0) {
 			mounted++;
-			EXPECT_EQ(0, use_it());
+			EXPECT_EQ(0, use_it()) {
+				TH_LOG("damage %u", round);
+			}
 			ASSERT_EQ(0, umount_gm());
 			/* What this kernel has written itself is good. */
-			ASSERT_EQ(0, mount_gm(NULL));
+			ASSERT_EQ(0, mount_gm(NULL)) {
+				TH_LOG("damage %u", round);
+			}
 			ASSERT_EQ(0, umount_gm());
-			memcpy(bad, good, BLOCK);
+			memcpy(self->bad, self->good, BLOCK);
 			ASSERT_EQ(0, write_metadata(self->good));
-			continue;
-		}
-		for (i = 0; i < flips; i++) {
-			bad[place[i]] = good[place[i]];
-			ASSERT_EQ(0, write_part(self->good, good + place[i], 1));
+		} else {
+			/* Flipped once more they are as they were. */
+			ASSERT_EQ(0, inflict(self->bad, &damage));
 		}
 	}
-	TH_LOG("%u of %u mounted", mounted, round);
+	TH_LOG("%u damages, %u different, %u mounted", rounds,
+	       count_different(numbers, rounds), mounted);
 	EXPECT_LT(0, mounted);
-	EXPECT_GT(round, mounted);
+	EXPECT_GT(rounds, mounted);
 }
 
 TEST_HARNESS_MAIN
