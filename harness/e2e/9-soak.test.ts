@@ -1,10 +1,12 @@
 // SPDX-License-Identifier: MIT
 // The same again and again: short in `make check`, long in `make soak`.
+import { cp, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import test, { type ExecutionContext } from 'ava';
 import { paths } from '../paths.ts';
 import { canaries, canaryDirs, canaryVerdicts } from './canaries.ts';
-import { besideDefaults, find, kiln, kilnTest, verdicts } from './kiln.ts';
+import { besideDefaults, defaultSuites, find, kiln, kilnTest, verdicts } from './kiln.ts';
 
 const forks = Number(process.env.KILN_SOAK_FORKS ?? 50);
 const rounds = Number(process.env.KILN_SOAK_ROUNDS ?? 1);
@@ -46,12 +48,30 @@ test.serial(`canaries beside good tests, ${rounds} times: no wrong verdict`, asy
 });
 
 /** `kiln repeat`: none of so many fails. */
-async function repeat(t: ExecutionContext, name: string, times: number): Promise<void> {
+async function repeat(
+  t: ExecutionContext,
+  name: string,
+  times: number,
+  options: string[] = [],
+): Promise<void> {
   t.timeout(day);
-  const { stdout, stderr } = await kiln(['repeat', name, '--times', String(times), '--json']);
+  const { stdout, stderr } = await kiln(['repeat', name, '--times', String(times), '--json', ...options]);
   const { failed, of, reasons } = JSON.parse(stdout);
   t.is(of, times, stderr);
   t.is(failed, 0, JSON.stringify(reasons));
+}
+
+/** Options for the default suites, with more on the command line of one suite's guests. The kernel stays the same. */
+async function withWords(t: ExecutionContext, suite: string, words: string): Promise<string[]> {
+  const parent = await mkdtemp(join(tmpdir(), 'kiln-soak-'));
+  t.teardown(() => rm(parent, { recursive: true, force: true }));
+  const copy = join(parent, suite);
+  await cp(join(paths.guestTests, suite), copy, { recursive: true });
+  const settings = join(copy, 'settings');
+  const changed = (await readFile(settings, 'utf8')).replace(/^cmdline=.*/m, (line) => `${line} ${words}`);
+  t.true(changed.includes(words));
+  await writeFile(settings, changed);
+  return defaultSuites().flatMap((dir) => ['--tests', dir.endsWith(`/${suite}`) ? copy : dir]);
 }
 
 test.serial(`${interruptions} kernels that end while files change: nothing is lost`, async (t) => {
@@ -82,7 +102,7 @@ if (isLong) {
   });
 
   test.serial('damaged metadata, by the thousand', async (t) => {
-    await repeat(t, 'guestmemfs/superblock', 10);
+    await repeat(t, 'guestmemfs/superblock', 10, await withWords(t, 'guestmemfs', 'GUESTMEMFS_DAMAGES=1000'));
   });
 
   test.serial('half an hour of races', async (t) => {

@@ -51,9 +51,12 @@ export async function kilnTest<T>(
 
 /** Options for suites of the test's own beside the default ones, whose config they then share: no new kernel. */
 export function besideDefaults(...suites: string[]): string[] {
-  return [...readdirSync(paths.guestTests).map((name) => join(paths.guestTests, name)), ...suites].flatMap(
-    (dir) => ['--tests', dir],
-  );
+  return [...defaultSuites(), ...suites].flatMap((dir) => ['--tests', dir]);
+}
+
+/** Their directories. */
+export function defaultSuites(): string[] {
+  return readdirSync(paths.guestTests).map((name) => join(paths.guestTests, name));
 }
 
 /** Options for all series of patches/, and so the kernel that is there already, for what comes on top of them. */
