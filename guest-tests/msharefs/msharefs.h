@@ -13,6 +13,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <glob.h>
 #include <linux/msharefs.h>
 #include <sched.h>
 #include <setjmp.h>
@@ -31,6 +32,7 @@
 #include <sys/uio.h>
 #include <sys/vfs.h>
 #include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "../kselftest_harness.h"
@@ -72,10 +74,18 @@
  */
 #define PATIENCE_MS	20000
 
+static inline long now_ms(void)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	return now.tv_sec * 1000 + now.tv_nsec / 1000000;
+}
+
 #define EVENTUALLY(condition) ({					\
-	int _left = PATIENCE_MS / 5;					\
+	long _end = now_ms() + PATIENCE_MS;				\
 	bool _ok;							\
-	while (!(_ok = (condition)) && _left-- > 0)			\
+	while (!(_ok = (condition)) && now_ms() < _end)			\
 		usleep(5000);						\
 	_ok;								\
 })
@@ -549,11 +559,24 @@ static inline long free_on_cpus(void)
 	return pages * (sysconf(_SC_PAGESIZE) / 1024);
 }
 
+/* Objects that are free go, also those that KASAN keeps for a while. */
+static inline void shrink_slabs(void)
+{
+	glob_t found;
+	size_t i;
+
+	if (glob("/sys/kernel/slab/*/shrink", GLOB_NOSORT, NULL, &found))
+		return;
+	for (i = 0; i < found.gl_pathc; i++)
+		write_to(found.gl_pathv[i], "1");
+	globfree(&found);
+}
+
 static inline struct usage usage_now(void)
 {
 	/* Caches of all kinds would hide what is in use; 4: do not log it. */
 	write_to("/proc/sys/vm/drop_caches", "7");
-	write_to("/sys/kernel/slab/mm_struct/shrink", "1");
+	shrink_slabs();
 	return (struct usage) {
 		.page_tables = meminfo("PageTables"),
 		.mms = slab("mm_struct"),
