@@ -8,7 +8,7 @@ test: setup		# the series in patches/, from patches to verdicts
 check: setup		# the harness itself: types, lint, unit tests, whole kernels
 	@npm run --silent check
 
-soak: setup		# what only shows in the long run: 2,000 forks, the canaries 200 times, 500 interrupted kernels; hours
+soak: setup		# what only shows in the long run: 2,000 forks, the canaries 200 times, 500 interrupted kernels, 10,000 damages; hours
 	@npm run --silent soak
 
 setup:			# packages of npm and of Debian, where they are missing

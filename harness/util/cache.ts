@@ -74,13 +74,13 @@ export async function evict(parent: string, limit: number, keep?: string): Promi
   }
 }
 
-/** Bytes on disk, not the length: what a frozen guest never touched is a hole. */
+/**
+ * Bytes on disk, not the length: what a frozen guest never touched is a hole. Only of the files directly in it: a
+ * kernel's headers are a thousand files, and this is asked of all entries whenever a run begins.
+ */
 async function describe(dir: string): Promise<{ dir: string; used: number; bytes: number }> {
-  // With types it does not follow links.
-  const all = await readdir(dir, { recursive: true, withFileTypes: true }).catch(() => []);
-  const files = await Promise.all(
-    all.map(({ parentPath, name }) => lstat(join(parentPath, name)).catch(() => null)),
-  );
+  const names = await readdir(dir).catch(() => []);
+  const files = await Promise.all(names.map((name) => lstat(join(dir, name)).catch(() => null)));
   const used = (await stat(dir).catch(() => null))?.mtimeMs ?? 0;
   return { dir, used, bytes: files.reduce((sum, file) => sum + (file?.blocks ?? 0) * 512, 0) };
 }
