@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 // Faults of the host while a kernel is built, each provoked for real. Afterwards nothing is left, and the next run works.
 import { existsSync } from 'node:fs';
-import { mkdir, readdir, readFile, rename, truncate, writeFile } from 'node:fs/promises';
+import { mkdir, readdir, readFile, rename, rm, truncate, writeFile } from 'node:fs/promises';
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
@@ -250,12 +250,25 @@ test.serial('a results.json that is none is refused', async (t) => {
   }
 });
 
-test.serial('a report of what is no file is refused, and does not wait for it', async (t) => {
+test.serial('what is no file is refused, and nobody waits for it', async (t) => {
   const at = await toy(t);
-  await exec('mkfifo', [join(at.dir, 'fifo')]);
-  const { exitCode, stderr } = await kiln(['report', join(at.dir, 'fifo')]);
-  t.is(exitCode, 2);
-  t.regex(stderr, /is no plain file/);
+  const suite = join(at.dir, 'suite');
+  await mkdir(suite);
+  await writeFile(join(suite, 'one.c'), 'int main(void) { return 0; }\n');
+  for (const [path, words] of [
+    ['fifo', ['report', join(at.dir, 'fifo')]],
+    ['results.json', ['report', at.dir]],
+    ['suite/settings', ['list', '--tests', suite]],
+    ['suite/one.settings', ['list', '--tests', suite]],
+    ['suite/config', ['list', '--tests', suite]],
+  ] as const) {
+    const fifo = join(at.dir, path);
+    await exec('mkfifo', [fifo]);
+    const { exitCode, stderr } = await kiln([...words], { under: ['timeout', '--signal=KILL', '60'] });
+    t.is(exitCode, 2, `${path}: ${stderr}`);
+    t.true(stderr.includes(`${fifo} is no plain file`), stderr);
+    await rm(fifo);
+  }
 });
 
 /** What doctor says of the accelerator when it is started by these words. */

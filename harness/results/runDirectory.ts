@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: MIT
 import { randomBytes } from 'node:crypto';
-import { readFile, stat } from 'node:fs/promises';
+import { stat } from 'node:fs/promises';
 import { basename, join, resolve } from 'node:path';
 import { KilnError } from '../errors.ts';
-import { makeDirectories, replaceLink, writeAtomic } from '../util/files.ts';
+import { makeDirectories, readPlain, replaceLink, writeAtomic } from '../util/files.ts';
 import { type Results, readResults } from './schema.ts';
 
 /** The directory that one run owns. */
@@ -45,9 +45,8 @@ export async function loadResults(run: string, parent: string): Promise<{ result
     const info = await stat(path).catch(() => undefined);
     if (!info) continue;
     const file = info.isDirectory() ? join(path, 'results.json') : path;
-    // Opening a fifo would hold up even the end of the process.
-    if (!info.isDirectory() && !info.isFile()) throw new KilnError('bad-input', `${path} is no plain file`);
-    const text = await readFile(file, 'utf8').catch((cause) => {
+    const text = await readPlain(file).catch((cause) => {
+      if (cause instanceof KilnError) throw cause;
       throw new KilnError('bad-input', `there is no results.json in ${path}`, {
         hint: 'the run may still be going, or was killed before it could write',
         cause,
@@ -55,7 +54,7 @@ export async function loadResults(run: string, parent: string): Promise<{ result
     });
     try {
       return {
-        results: readResults(text),
+        results: readResults(text.toString()),
         dir: basename(file) === 'results.json' ? resolve(file, '..') : path,
       };
     } catch (cause) {

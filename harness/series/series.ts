@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT
-import { readdir, readFile, stat } from 'node:fs/promises';
+import { readdir, stat } from 'node:fs/promises';
 import { basename, join, resolve } from 'node:path';
 import { KilnError } from '../errors.ts';
-import { readIfThere } from '../util/files.ts';
+import { readIfThere, readPlain } from '../util/files.ts';
 import { gitRange, mailPatches } from './mail.ts';
 
 /** One patch as it came: a mail that `git am` reads. `file` names it in messages. */
@@ -60,7 +60,8 @@ async function isMaildir(path: string): Promise<boolean> {
 async function directoryPatches(dir: string): Promise<Patch[]> {
   const patches: Patch[] = [];
   for (const file of await patchOrder(dir)) {
-    const content = await readFile(join(dir, file)).catch((cause: NodeJS.ErrnoException) => {
+    const content = await readPlain(join(dir, file)).catch((cause: NodeJS.ErrnoException) => {
+      if (cause instanceof KilnError) throw cause;
       throw new KilnError('bad-input', `${join(dir, 'series')} names ${file}, which can't be read`, {
         cause,
       });

@@ -2,6 +2,7 @@
 import { randomBytes } from 'node:crypto';
 import { access, mkdir, open, readdir, readFile, rename, rm, stat, symlink } from 'node:fs/promises';
 import { dirname, join, relative } from 'node:path';
+import { KilnError } from '../errors.ts';
 
 /** Whether something exists at the path (a dangling link does not). */
 export async function exists(path: string): Promise<boolean> {
@@ -11,12 +12,20 @@ export async function exists(path: string): Promise<boolean> {
   );
 }
 
+/** The bytes of a plain file; bad-input for what is none: opening a fifo would hold up even the end of the process. */
+export async function readPlain(path: string): Promise<Buffer> {
+  const info = await stat(path);
+  if (!info.isFile() && !info.isDirectory()) throw new KilnError('bad-input', `${path} is no plain file`);
+  return readFile(path);
+}
+
 /** The text of a file, or undefined if there is no file of that name. Other trouble is thrown. */
 export async function readIfThere(path: string): Promise<string | undefined> {
-  return readFile(path, 'utf8').catch((error: NodeJS.ErrnoException) => {
+  const content = await readPlain(path).catch((error: NodeJS.ErrnoException) => {
     if (['ENOENT', 'ENOTDIR', 'EISDIR'].includes(error.code ?? '')) return undefined;
     throw error;
   });
+  return content?.toString();
 }
 
 /** A name beside `path` that nobody else uses. */
