@@ -36,10 +36,17 @@ static long usage(const char *group)
 	return atol(text);
 }
 
+/*
+ * The kernel brings its per-CPU numbers together every two seconds, and when
+ * memory.stat is read only if there are many of them; for cpu.stat it always
+ * does, for those of memory too.
+ */
 static long stat_of(const char *group, const char *key)
 {
 	char path[128];
 
+	snprintf(path, sizeof(path), "%s/cpu.stat", group);
+	number_in(path, "usage_usec");
 	snprintf(path, sizeof(path), "%s/memory.stat", group);
 	return number_in(path, key);
 }

@@ -45,6 +45,7 @@ test('each misbehaviour has its verdict', async (t) => {
         ['pass outer > inner_good', 'fail outer > inner_bad', 'pass outer'],
       );
       t.regex(of('close_output').detail, /2 results planned, 1 seen/);
+      t.regex(of('no_plan').problems.join(), /no plan/);
       t.regex(of('kill_agent').detail, /the kernel died during the test: .*Attempted to kill init/);
       t.true(of('clock').duration_ms < 60_000);
       t.is(of('fill_tmpfs').artifacts.length, 1);

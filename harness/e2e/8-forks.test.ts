@@ -25,11 +25,15 @@ function essence({ tests }: Results) {
   }));
 }
 
+function details({ tests }: Results): string {
+  return tests.map(({ suite, test, verdict, detail }) => `${suite}/${test} ${verdict} ${detail}`).join('\n');
+}
+
 test.serial('verdicts are the same with forks and with boots, over suites and canaries', async (t) => {
   const args = ['boot', 'srvfs', ...canaries, ...besideDefaults(...canaryDirs)];
   const forked = await kilnTest(args, ({ results }) => results);
   const booted = await kilnTest([...args, '--isolate', 'boot'], ({ results }) => results);
-  t.deepEqual(essence(forked), essence(booted));
+  t.deepEqual(essence(forked), essence(booted), `${details(forked)}\n\nand booted:\n${details(booted)}`);
   t.true(forked.tests.length > 30);
   t.deepEqual([...new Set(forked.tests.map(({ guest }) => guest!.origin))], ['fork']);
   t.deepEqual([...new Set(booted.tests.map(({ guest }) => guest!.origin))], ['boot']);
