@@ -39,6 +39,7 @@ static void hear_wish(void);
 static void take_precedence(void);
 static bool reap_children(void);
 static void sleep_until_work(bool again);
+static uint64_t earlier(uint64_t one, uint64_t other);
 static int milliseconds_until(uint64_t when);
 
 int main(void)
@@ -157,15 +158,11 @@ static void sleep_until_work(bool again)
 		test_poll(),
 	};
 	const int count = sizeof(fds) / sizeof(fds[0]);
-	uint64_t when = control_next_tick();
+	uint64_t when = earlier(control_next_tick(), earlier(test_deadline(), ports_retry_at()));
 	struct timespec timeout = { 0 };
 	sigset_t none;
 	int ms;
 
-	if (test_deadline() < when)
-		when = test_deadline();
-	if (ports_retry_at() < when)
-		when = ports_retry_at();
 	ms = again ? 0 : milliseconds_until(when);
 	timeout.tv_sec = ms / 1000;
 	timeout.tv_nsec = ms % 1000 * 1000000L;
@@ -179,6 +176,11 @@ static void sleep_until_work(bool again)
 	port_polled(&control_port, fds[0].revents);
 	port_polled(&ktap_port, fds[1].revents);
 	port_polled(&kmsg_port, fds[2].revents);
+}
+
+static uint64_t earlier(uint64_t one, uint64_t other)
+{
+	return one < other ? one : other;
 }
 
 static int milliseconds_until(uint64_t when)
