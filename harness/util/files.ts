@@ -12,7 +12,10 @@ export async function exists(path: string): Promise<boolean> {
   );
 }
 
-/** The bytes of a plain file; bad-input for what is none: opening a fifo would hold up even the end of the process. */
+/**
+ * The bytes of a plain file; bad-input for a fifo and the like: opening one would hold up even the end of the process.
+ * A directory is EISDIR, as for readFile().
+ */
 export async function readPlain(path: string): Promise<Buffer> {
   const info = await stat(path);
   if (!info.isFile() && !info.isDirectory()) throw new KilnError('bad-input', `${path} is no plain file`);
