@@ -157,8 +157,7 @@ static bool is_of_others(const char *record)
 		/* A host that is busy with something else. */
 		";hrtimer: interrupt took ",
 		";clocksource: ",
-		";sched: ",
-		";workqueue: ",
+		";sched: RT throttling activated\n",
 	};
 	size_t i;
 

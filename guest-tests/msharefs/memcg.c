@@ -46,7 +46,8 @@ static long stat_of(const char *group, const char *key)
 	char path[128];
 
 	snprintf(path, sizeof(path), "%s/cpu.stat", group);
-	number_in(path, "usage_usec");
+	if (number_in(path, "usage_usec") < 0)
+		return -1;
 	snprintf(path, sizeof(path), "%s/memory.stat", group);
 	return number_in(path, key);
 }

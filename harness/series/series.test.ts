@@ -4,6 +4,7 @@ import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import test, { type ExecutionContext } from 'ava';
 import { KilnError } from '../errors.ts';
+import { exec } from '../util/exec.ts';
 import { git } from '../util/git.ts';
 import { listSeries, readSeries } from './series.ts';
 
@@ -80,6 +81,9 @@ test('what gives no series is refused with a reason', async (t) => {
   await refused('empty', /no patch in/);
   await refused('only-cover', /no patch in/);
   await refused('empty-file', /1\.patch is empty/);
+  await mkdir(join(dir, 'fifo'));
+  await exec('mkfifo', [join(dir, 'fifo', '1.patch')]);
+  await refused('fifo', /1\.patch is no plain file/);
   await refused('missing', /series names gone\.patch, which can't be read/);
   await refused('absent', /no series "/);
   await refused('empty.mbox', /no mailbox that git can read|no patch in/);
