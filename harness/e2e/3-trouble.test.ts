@@ -6,7 +6,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import test from 'ava';
 import { cacheDirectory } from '../util/context.ts';
-import { allSeries, besideDefaults, kiln, kilnTest } from './kiln.ts';
+import { allSeries, besideDefaults, find, kiln, kilnTest, verdicts } from './kiln.ts';
 
 const scratch = await mkdtemp(join(tmpdir(), 'kiln-trouble-'));
 test.after.always(() => rm(scratch, { recursive: true, force: true }));
@@ -115,6 +115,22 @@ test.serial('a test program that does not compile is named with the compiler’s
   await kilnTest(besideDefaults(suite), ({ exitCode, results }) => {
     t.is(exitCode, 4);
     t.regex(results.jobs[0]!.error!.message, /typo\/typo does not build:\n +typo\.c:1: /);
+  });
+});
+
+test.serial('a test that wants more memory than there is does not run; the others do', async (t) => {
+  const suite = join(scratch, 'large');
+  await mkdir(suite);
+  for (const name of ['modest', 'greedy'])
+    await writeFile(join(suite, `${name}.c`), 'int main(void) { return 0; }\n');
+  await writeFile(join(suite, 'greedy.settings'), 'memory=1024G\n');
+  await kilnTest(['large', ...besideDefaults(suite)], ({ exitCode, results }) => {
+    t.is(exitCode, 69);
+    t.deepEqual(verdicts(results), { 'large/greedy': 'error', 'large/modest': 'pass' });
+    t.regex(
+      find(results, 'large/greedy').detail,
+      /^not run: it wants a guest with 1048576 MiB of memory, this machine has \d+$/,
+    );
   });
 });
 
