@@ -123,7 +123,9 @@ async function passOne(
   const splats = markExpected(collector.splats(seen.run, ending), request.expectSplats);
   const generations = countGenerations(request);
   const limit = describeLimit(allowed);
-  const judgement = judge({ ...seen, ktap: collector.ktap(), splats, limit, generation, generations });
+  const problems = [...seen.problems, ...(lost ? collector.agentFailure() : [])];
+  const ktap = collector.ktap();
+  const judgement = judge({ ...seen, problems, ktap, splats, limit, generation, generations });
   const pace = tempo(judgement.verdict, seen.run, lossOf(seen), allowed.limitMs, load);
   const result = {
     suite: request.suite,

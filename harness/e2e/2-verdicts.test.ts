@@ -47,6 +47,8 @@ test('each misbehaviour has its verdict', async (t) => {
       t.regex(of('close_output').detail, /2 results planned, 1 seen/);
       t.regex(of('no_plan').problems.join(), /no plan/);
       t.regex(of('kill_agent').detail, /the kernel died during the test: .*Attempted to kill init/);
+      t.regex(of('confuse_agent').problems.join(), /the agent in the guest gave up: signal 11 \(Segm/);
+      t.notRegex(of('power_off').problems.join(), /gave up/);
       t.true(of('clock').duration_ms < 60_000);
       t.is(of('fill_tmpfs').artifacts.length, 1);
       t.regex(find(results, 'limits/fork_bomb').problems.join(), /\d+ processes outlived/);

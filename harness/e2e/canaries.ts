@@ -12,6 +12,7 @@ export const canaryVerdicts = {
   'canaries/bad_exit': 'fail',
   'canaries/clock': 'pass',
   'canaries/close_output': 'fail',
+  'canaries/confuse_agent': 'crash',
   'canaries/fail': 'fail',
   'canaries/fill_tmpfs': 'pass',
   'canaries/flood': 'pass',

@@ -21,6 +21,8 @@ export const logFiles = {
 const maxRecords = 100_000;
 /** What the agent writes to the kernel log before it powers off (images/agent/log.c). */
 const farewell = 'kiln-agent: powering off';
+/** What it writes to the console before that, if it is because of itself. */
+const agentFatal = /^kiln-agent: fatal: ([^\r\n]+)/gm;
 /** Of a kernel, on the console. */
 const firstWords = 'Linux version ';
 /** Splats kept of one guest: a kernel that complains for ever says nothing new after these. */
@@ -91,6 +93,12 @@ export class Collector {
     const all = [...said, ...unsaid(run, said)];
     // A panic that led to the test's next kernel was the way there; what caused it still counts.
     return run?.next ? all.filter(({ kind }) => kind !== 'panic') : all;
+  }
+
+  /** Why the agent of a guest that was lost gave up, as far as its console can be believed. */
+  agentFailure(): string[] {
+    const words = [...this.#consoleText().toString().matchAll(agentFatal)].at(-1)?.[1];
+    return words ? [`the agent in the guest gave up: ${words}`] : [];
   }
 
   async close(): Promise<void> {

@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/reboot.h>
+#include <termios.h>
 #include <unistd.h>
 
 #include "kmsg.h"
@@ -33,6 +34,8 @@ void fatal(const char *format, ...)
 	vsnprintf(text, sizeof(text), format, values);
 	va_end(values);
 	say_on_console("fatal: ", text);
+	/* Until it is out, the kernel's own lines can fall into the middle. */
+	tcdrain(STDERR_FILENO);
 	power_off();
 }
 
@@ -41,7 +44,7 @@ static void say_on_console(const char *kind, const char *text)
 	char line[600];
 	int length = snprintf(line, sizeof(line), "kiln-agent: %s%.500s\n", kind, text);
 
-	/* One write, so that the kernel's own lines can't fall into the middle. */
+	/* One write, so that no other process' line falls into the middle. */
 	if (write(STDERR_FILENO, line, (size_t)length) < 0)
 		return;
 }
