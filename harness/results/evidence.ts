@@ -22,7 +22,7 @@ const maxRecords = 100_000;
 /** What the agent writes to the kernel log before it powers off (images/agent/log.c). */
 const farewell = 'kiln-agent: powering off';
 /** What it writes to the console before that, if it is because of itself. */
-const agentFatal = /^kiln-agent: fatal: ([^\r\n]+)/gm;
+const agentFatal = /^kiln-agent: fatal: ([^\r\n]{1,500})/gm;
 /** Of a kernel, on the console. */
 const firstWords = 'Linux version ';
 /** Splats kept of one guest: a kernel that complains for ever says nothing new after these. */
