@@ -270,7 +270,6 @@ static int spinning_thread(void *argument)
 	volatile char *page = self->addr + 33 * PAGE;
 
 	pin(1);
-	self->shared->started = 1;
 	while (!self->shared->stop)
 		self->shared->last = *page;
 	return 0;
@@ -284,9 +283,8 @@ TEST_F(tlb, a_detached_region_is_gone_for_other_threads)
 
 		clone(spinning_thread, stack + MiB, CLONE_VM | CLONE_THREAD |
 		      CLONE_SIGHAND | CLONE_FS | CLONE_FILES, self);
-		while (!self->shared->started)
+		while (self->shared->last != 7)
 			usleep(1000);
-		usleep(10000);
 		munmap(self->addr, UNIT);
 		/* By now it must have been killed. */
 		usleep(5000000);
