@@ -283,8 +283,7 @@ TEST_F(tlb, a_detached_region_is_gone_for_other_threads)
 
 		clone(spinning_thread, stack + MiB, CLONE_VM | CLONE_THREAD |
 		      CLONE_SIGHAND | CLONE_FS | CLONE_FILES, self);
-		while (self->shared->last != 7)
-			usleep(1000);
+		EVENTUALLY(self->shared->last == 7);
 		munmap(self->addr, UNIT);
 		/* By now it must have been killed. */
 		usleep(5000000);
