@@ -4,14 +4,17 @@
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/reboot.h>
-#include <termios.h>
 #include <unistd.h>
 
 #include "kmsg.h"
 #include "log.h"
 
+#define DRAIN_MS 2000
+
 static void say_on_console(const char *kind, const char *text);
+static void drain_console(void);
 
 void warning(const char *format, ...)
 {
@@ -34,9 +37,17 @@ void fatal(const char *format, ...)
 	vsnprintf(text, sizeof(text), format, values);
 	va_end(values);
 	say_on_console("fatal: ", text);
-	/* Until it is out, the kernel's own lines can fall into the middle. */
-	tcdrain(STDERR_FILENO);
+	drain_console();
 	power_off();
+}
+
+/* Until it is out, the kernel's own lines can fall into the middle. A test may have stopped the output, though. */
+static void drain_console(void)
+{
+	int left;
+
+	for (int ms = 0; ms < DRAIN_MS && ioctl(STDERR_FILENO, TIOCOUTQ, &left) == 0 && left > 0; ms++)
+		usleep(1000);
 }
 
 static void say_on_console(const char *kind, const char *text)
