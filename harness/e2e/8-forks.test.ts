@@ -21,28 +21,39 @@ function essence({ verdict, cases, splats }: TestResult): string {
   return [verdict, ...said, ...splats.map(({ title, kind }) => `${kind} ${title}`)].join('\n  ');
 }
 
-/** Tests whose verdicts were made of something else, with all that is known of both. */
-function differences(one: Results, other: Results): string[] {
-  const nameOf = ({ suite, test: name }: TestResult) => `${suite}/${name}`;
-  const names = new Set([...one.tests, ...other.tests].map(nameOf));
+/** Tests whose verdicts were made of something else, each with all that is known of both. */
+function differences(...both: [Results, Results]): Map<string, string> {
+  const [here, there] = both.map(
+    ({ tests }) => new Map(tests.map((result) => [`${result.suite}/${result.test}`, result])),
+  ) as [Map<string, TestResult>, Map<string, TestResult>];
+  const isSame = (name: string) => {
+    const [one, other] = [here.get(name), there.get(name)];
+    return one && other && essence(one) === essence(other);
+  };
   const told = (result: TestResult | undefined) =>
     result ? `${essence(result)}\n  (${[result.detail, ...result.problems].join('; ')})` : 'no result';
-  const pairs = [...names].map((name) =>
-    [one, other].map(({ tests }) => tests.find((r) => nameOf(r) === name)),
+  const names = [...here.keys(), ...there.keys()].filter((name) => !isSame(name));
+  return new Map(
+    names.map((name) => [name, `${name}: ${told(here.get(name))}\nand: ${told(there.get(name))}`]),
   );
-  return pairs
-    .filter(([here, there]) => !here || !there || essence(here) !== essence(there))
-    .map(([here, there]) => `${nameOf((here ?? there)!)}: ${told(here)}\nand: ${told(there)}`);
 }
 
 test.serial('verdicts are the same with forks and with boots, over suites and canaries', async (t) => {
-  const args = ['boot', 'srvfs', ...canaries, ...besideDefaults(...canaryDirs)];
-  const forked = await kilnTest(args, ({ results }) => results);
-  const booted = await kilnTest([...args, '--isolate', 'boot'], ({ results }) => results);
-  t.is(differences(forked, booted).join('\n\n'), '');
+  const both = async (wanted: string[]) => {
+    const args = [...wanted, ...besideDefaults(...canaryDirs)];
+    const forked = await kilnTest(args, ({ results }) => results);
+    const booted = await kilnTest([...args, '--isolate', 'boot'], ({ results }) => results);
+    t.deepEqual([...new Set(forked.tests.map(({ guest }) => guest!.origin))], ['fork']);
+    t.deepEqual([...new Set(booted.tests.map(({ guest }) => guest!.origin))], ['boot']);
+    return { forked, differing: differences(forked, booted) };
+  };
+  const { forked, differing } = await both(['boot', 'srvfs', ...canaries]);
   t.true(forked.tests.length > 30);
-  t.deepEqual([...new Set(forked.tests.map(({ guest }) => guest!.origin))], ['fork']);
-  t.deepEqual([...new Set(booted.tests.map(({ guest }) => guest!.origin))], ['boot']);
+  if (differing.size === 0) return;
+  // Nearly a hundred guests: what one of them did once is told, and what comes again is of forks and of boots.
+  t.log([...differing.values()].join('\n\n'));
+  const again = await both([...differing.keys()]);
+  t.is([...again.differing.values()].join('\n\n'), '');
 });
 
 test.serial(

@@ -39,6 +39,7 @@ export const canaryVerdicts = {
   'canaries/segfault': 'fail',
   'canaries/skip': 'skip',
   'canaries/steal_ports': 'pass',
+  'canaries/stop_console': 'crash',
   'canaries/taint': 'fail',
   'canaries/taint@expected': 'pass',
   'canaries/wrong_plan': 'fail',
