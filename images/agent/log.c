@@ -8,6 +8,7 @@
 #include <sys/reboot.h>
 #include <unistd.h>
 
+#include "clock.h"
 #include "kmsg.h"
 #include "log.h"
 
@@ -44,9 +45,10 @@ void fatal(const char *format, ...)
 /* Until it is out, the kernel's own lines can fall into the middle. A test may have stopped the output, though. */
 static void drain_console(void)
 {
+	const uint64_t until = now_ms() + DRAIN_MS;
 	int left;
 
-	for (int ms = 0; ms < DRAIN_MS && ioctl(STDERR_FILENO, TIOCOUTQ, &left) == 0 && left > 0; ms++)
+	while (ioctl(STDERR_FILENO, TIOCOUTQ, &left) == 0 && left > 0 && now_ms() < until)
 		usleep(1000);
 }
 
