@@ -38,13 +38,18 @@ function differences(...both: [Results, Results]): Map<string, string> {
   );
 }
 
+/** A test that had no guest differs by its verdict. */
+function origins({ tests }: Results): string[] {
+  return [...new Set(tests.flatMap(({ guest }) => guest?.origin ?? []))];
+}
+
 test.serial('verdicts are the same with forks and with boots, over suites and canaries', async (t) => {
   const both = async (wanted: string[]) => {
     const args = [...wanted, ...besideDefaults(...canaryDirs)];
     const forked = await kilnTest(args, ({ results }) => results);
     const booted = await kilnTest([...args, '--isolate', 'boot'], ({ results }) => results);
-    t.deepEqual([...new Set(forked.tests.map(({ guest }) => guest!.origin))], ['fork']);
-    t.deepEqual([...new Set(booted.tests.map(({ guest }) => guest!.origin))], ['boot']);
+    t.deepEqual(origins(forked), ['fork']);
+    t.deepEqual(origins(booted), ['boot']);
     return { forked, differing: differences(forked, booted) };
   };
   const { forked, differing } = await both(['boot', 'srvfs', ...canaries]);
@@ -138,7 +143,7 @@ test.serial('a template that does not restore is made anew, and no test fails fo
       ['boot'],
       ({ results, stdout }) => {
         t.is(results.exit_code, 0, stdout);
-        t.deepEqual([...new Set(results.tests.map(({ guest }) => guest!.origin))], ['fork']);
+        t.deepEqual(origins(results), ['fork']);
         t.notRegex(stdout, /booted, not forked/);
       },
       { env: { XDG_CACHE_HOME: cache.home } },
@@ -167,7 +172,7 @@ test.serial('the guest that is to be frozen is killed: another one is, and the t
     ['boot'],
     ({ results, stdout }) => {
       t.is(results.exit_code, 0, stdout);
-      t.deepEqual([...new Set(results.tests.map(({ guest }) => guest!.origin))], ['fork']);
+      t.deepEqual(origins(results), ['fork']);
     },
     { env: { XDG_CACHE_HOME: cache.home } },
   );
@@ -194,7 +199,7 @@ test.serial('where no template can be made, guests are booted, and a note says w
     ['boot'],
     ({ results, stdout }) => {
       t.is(results.exit_code, 0, stdout);
-      t.deepEqual([...new Set(results.tests.map(({ guest }) => guest!.origin))], ['boot']);
+      t.deepEqual(origins(results), ['boot']);
       t.regex(stdout, /guests are booted, not forked: .*templates/);
       t.regex(results.jobs[0]!.notes!.join(), /guests are booted, not forked/);
     },
