@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 // The closed union of everything a run tells. Whoever prints only consumes these.
-import type { Counts, Results, TestResult } from './results/schema.ts';
+import type { Counts, Results, TestResult } from './schema.ts';
 
 export type StageName = 'base' | 'series' | 'config' | 'kernel' | 'image' | 'tests';
 

@@ -6,9 +6,9 @@ import { join } from 'node:path';
 import { nobody, Session } from '../channel/session.ts';
 import { startGuest } from '../guest/guest.ts';
 import { type Machine, machineFor } from '../guest/machine.ts';
-import { deadlines } from '../guests.ts';
-import type { Built } from '../job.ts';
+import type { Built } from '../job/build.ts';
 import { paths } from '../paths.ts';
+import { deadlines } from '../pool/pool.ts';
 import { exec, spawn } from '../util/exec.ts';
 import { type Figure, figure, ratio } from './statistics.ts';
 

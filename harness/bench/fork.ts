@@ -4,17 +4,17 @@ import { mkdtemp, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { nobody, Session } from '../channel/session.ts';
-import { startFork, type Template } from '../channel/template.ts';
+import type { Context } from '../context.ts';
+import { runTrials } from '../execution/attempt.ts';
+import type { TrialRequest } from '../execution/generation.ts';
 import { type Guest, startGuest } from '../guest/guest.ts';
 import { type Machine, machineFor } from '../guest/machine.ts';
 import { thaw } from '../guest/snapshot.ts';
-import { deadlines, type GuestOrigin, Guests } from '../guests.ts';
-import type { Built } from '../job.ts';
-import type { TrialRequest } from '../passage.ts';
-import type { TestResult } from '../results/schema.ts';
-import { Templates } from '../templates.ts';
-import { runTrials } from '../trial.ts';
-import type { Context } from '../util/context.ts';
+import type { Built } from '../job/build.ts';
+import { deadlines, type GuestOrigin, Guests } from '../pool/pool.ts';
+import { startFork, type Template } from '../pool/template.ts';
+import { Templates } from '../pool/templates.ts';
+import type { TestResult } from '../schema.ts';
 import { type Figure, figure, ratio } from './statistics.ts';
 
 /** The suite and test of harness/fixtures/trivial, which the image must hold. */

@@ -3,13 +3,13 @@
 import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import type { Context } from '../context.ts';
+import type { TrialRequest } from '../execution/generation.ts';
+import { nextKernel } from '../execution/schedule.ts';
 import { machineFor } from '../guest/machine.ts';
-import type { Built } from '../job.ts';
-import type { TrialRequest } from '../passage.ts';
+import type { Built } from '../job/build.ts';
 import { paths } from '../paths.ts';
-import type { TestResult } from '../results/schema.ts';
-import { nextKernel } from '../tests.ts';
-import type { Context } from '../util/context.ts';
+import type { TestResult } from '../schema.ts';
 import { plotLiveUpdate } from './liveupdatePlot.ts';
 import { runOne } from './one.ts';
 import { type Figure, figure, ratio } from './statistics.ts';

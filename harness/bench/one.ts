@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: MIT
-import { Guests } from '../guests.ts';
-import type { TrialRequest } from '../passage.ts';
-import type { TestResult } from '../results/schema.ts';
-import { runTrials } from '../trial.ts';
-import type { Context } from '../util/context.ts';
+
+import type { Context } from '../context.ts';
+import { runTrials } from '../execution/attempt.ts';
+import type { TrialRequest } from '../execution/generation.ts';
+import { Guests } from '../pool/pool.ts';
+import type { TestResult } from '../schema.ts';
 
 /** Run one program that measures, and nothing beside it. Throws if it does not pass. */
 export async function runOne(request: TrialRequest, context: Context): Promise<TestResult> {

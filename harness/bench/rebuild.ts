@@ -3,9 +3,9 @@
 import { mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import type { Built } from '../job.ts';
+import type { Built } from '../job/build.ts';
 import { paths } from '../paths.ts';
-import { type Results, readResults } from '../results/schema.ts';
+import { type Results, readResults } from '../schema.ts';
 import { listSeries } from '../series/series.ts';
 import { spawn } from '../util/exec.ts';
 import { type Figure, figure, ratio } from './statistics.ts';

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 // Pure but for what it is given to call: how long a test is waited for.
 
-/** Milliseconds that the guest has for itself (guest/pace.ts). */
+/** Milliseconds that the guest has for itself (guest/steal.ts). */
 export type Patience = {
   /** From `run` to `begin`. */
   beginMs: number;

@@ -3,7 +3,7 @@ import { randomBytes } from 'node:crypto';
 import { setImmediate, setTimeout } from 'node:timers/promises';
 import { KilnError } from '../errors.ts';
 import type { Guest, GuestExit } from '../guest/guest.ts';
-import { type Countdown, countdown, maxStretch, runOut } from '../guest/pace.ts';
+import { type Countdown, countdown, maxStretch, runOut } from '../guest/steal.ts';
 import { extractFromGuest } from './artifacts.ts';
 import { KmsgParser, type KmsgRecord } from './kmsg.ts';
 import { Limit, type Patience } from './limit.ts';

@@ -5,12 +5,12 @@ import { benchFork, benchRestore } from '../bench/fork.ts';
 import { benchLiveUpdate, kexecSuite } from '../bench/liveupdate.ts';
 import { benchMsharefs, fullSize, pageTablesSuite, usualSize } from '../bench/msharefs.ts';
 import { benchChange, benchWarm } from '../bench/rebuild.ts';
+import { type Context, cacheDirectory } from '../context.ts';
 import { KilnError } from '../errors.ts';
-import type { Built } from '../job.ts';
+import type { Built } from '../job/build.ts';
 import { paths } from '../paths.ts';
 import { findSuites } from '../suite/suite.ts';
 import { useCache } from '../util/cache.ts';
-import { type Context, cacheDirectory } from '../util/context.ts';
 import { type JobOptions, readPlan } from './ask.ts';
 import { buildQuietly } from './build.ts';
 

@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: MIT
-import { type Built, build } from '../job.ts';
-import { Line } from '../line.ts';
-import type { Plan } from '../plan.ts';
+
+import { cacheDirectory } from '../context.ts';
+import { type Built, build } from '../job/build.ts';
+import type { Plan } from '../job/plan.ts';
+import { Line } from '../job/recorder.ts';
 import { useCache } from '../util/cache.ts';
-import { cacheDirectory } from '../util/context.ts';
 import { type JobOptions, readPlan } from './ask.ts';
 import { buildStages, chooseReporter } from './reporter.ts';
 

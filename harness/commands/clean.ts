@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT
 import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
+import { cacheDirectory } from '../context.ts';
 import { haveCacheAlone } from '../util/cache.ts';
-import { cacheDirectory } from '../util/context.ts';
 import { exec } from '../util/exec.ts';
 import { exists } from '../util/files.ts';
 

@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: MIT
 import { mkdir, statfs } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
+import { type Context, cacheDirectory, isTame } from '../context.ts';
 import { EXIT } from '../errors.ts';
 import { chooseAccelerator } from '../guest/accelerator.ts';
 import { findRequirements } from '../host/requirements.ts';
 import { paths } from '../paths.ts';
-import { type Context, cacheDirectory, isTame } from '../util/context.ts';
-import { chooseSandbox } from '../util/sandbox.ts';
+import { chooseSandbox } from '../sandbox/sandbox.ts';
 
 /** GiB in the cache. Measured: 4.0 with the default and a KASAN config; the rest is room to build. */
 const neededDisk = 6;

@@ -1,15 +1,16 @@
 // SPDX-License-Identifier: MIT
+
+import { cacheDirectory } from '../context.ts';
 import { KilnError } from '../errors.ts';
-import { runJob } from '../job.ts';
+import { type RepeatWish, runRepeats } from '../execution/repeat.ts';
+import { runJob } from '../job/build.ts';
+import { jobOptions, type Plan, type PlannedSuite } from '../job/plan.ts';
 import { self } from '../paths.ts';
-import { jobOptions, type Plan, type PlannedSuite } from '../plan.ts';
-import { type RepeatWish, runRepeats } from '../repeat.ts';
 import { createRunDirectory, writeResults } from '../results/runDirectory.ts';
-import type { Repeat } from '../results/schema.ts';
 import { Tally } from '../results/tally.ts';
+import type { Repeat } from '../schema.ts';
 import type { Test } from '../suite/suite.ts';
 import { useCache } from '../util/cache.ts';
-import { cacheDirectory } from '../util/context.ts';
 import { quote } from '../util/quote.ts';
 import { type JobOptions, readPlan } from './ask.ts';
 import { chooseReporter, testStages } from './reporter.ts';

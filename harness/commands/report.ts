@@ -2,8 +2,8 @@
 
 import { renderJson } from '../report/json.ts';
 import { renderJunit } from '../report/junit.ts';
-import { renderKtap } from '../report/ktapOut.ts';
-import { summaryLines, testLine } from '../report/words.ts';
+import { renderKtap } from '../report/ktap.ts';
+import { summaryLines, testLine } from '../report/text.ts';
 import { loadResults } from '../results/runDirectory.ts';
 
 export type ReportFormat = 'text' | 'ktap' | 'junit' | 'json';

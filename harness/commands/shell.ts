@@ -1,12 +1,13 @@
 // SPDX-License-Identifier: MIT
-import { type Console, typeCommands } from '../console.ts';
+
 import { KilnError } from '../errors.ts';
 import { interactiveArgv, machineFor } from '../guest/machine.ts';
-import type { Built } from '../job.ts';
+import type { Built } from '../job/build.ts';
 import { spawn } from '../util/exec.ts';
 import { exists } from '../util/files.ts';
 import { type JobOptions, readPlan } from './ask.ts';
 import { buildQuietly } from './build.ts';
+import { type Console, typeCommands } from './console.ts';
 import { forkShell } from './shellFork.ts';
 
 const busybox = '/bin/busybox';

@@ -1,14 +1,14 @@
 // SPDX-License-Identifier: MIT
 // `kiln shell --fork`: the machine's template is thawed, and the agent that waits in it is asked for a shell.
 import { nobody, type Session } from '../channel/session.ts';
-import { typeCommands, typeKeys } from '../console.ts';
+import { type Context, cacheDirectory } from '../context.ts';
 import { KilnError } from '../errors.ts';
 import type { GuestExit } from '../guest/guest.ts';
 import { machineFor } from '../guest/machine.ts';
-import { Guests, type Lodging } from '../guests.ts';
-import type { Built } from '../job.ts';
+import type { Built } from '../job/build.ts';
+import { Guests, type Lodging } from '../pool/pool.ts';
 import { useCache } from '../util/cache.ts';
-import { type Context, cacheDirectory } from '../util/context.ts';
+import { typeCommands, typeKeys } from './console.ts';
 
 /** Milliseconds in which the agent obeys. */
 const deadline = 20_000;

@@ -1,14 +1,14 @@
 // SPDX-License-Identifier: MIT
 import { join, relative } from 'node:path';
+import { cacheDirectory } from '../context.ts';
 import { EXIT, type KilnError } from '../errors.ts';
-import { type JobOutcome, runJob } from '../job.ts';
+import { type JobOutcome, runJob } from '../job/build.ts';
 import { self, version } from '../paths.ts';
 import { renderJunit } from '../report/junit.ts';
-import { renderKtap } from '../report/ktapOut.ts';
+import { renderKtap } from '../report/ktap.ts';
 import { createRunDirectory, type RunDirectory, writeResults } from '../results/runDirectory.ts';
-import { countVerdicts, RESULTS_VERSION, type Results } from '../results/schema.ts';
+import { countVerdicts, RESULTS_VERSION, type Results } from '../schema.ts';
 import { useCache } from '../util/cache.ts';
-import { cacheDirectory } from '../util/context.ts';
 import { writeAtomic } from '../util/files.ts';
 import { type JobOptions, readPlan } from './ask.ts';
 import { chooseReporter, testStages } from './reporter.ts';

@@ -5,7 +5,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import test from 'ava';
 import { paths } from '../paths.ts';
-import { readResults } from '../results/schema.ts';
+import { readResults } from '../schema.ts';
 import { spawn } from '../util/exec.ts';
 import { canaries, canaryDirs, canaryVerdicts } from './canaries.ts';
 import { besideDefaults, find, kiln, kilnTest, verdicts } from './kiln.ts';

@@ -5,7 +5,7 @@ import { mkdir, mkdtemp, readdir, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import test from 'ava';
-import { cacheDirectory } from '../util/context.ts';
+import { cacheDirectory } from '../context.ts';
 import { allSeries, besideDefaults, find, kiln, kilnTest, verdicts } from './kiln.ts';
 
 const scratch = await mkdtemp(join(tmpdir(), 'kiln-trouble-'));

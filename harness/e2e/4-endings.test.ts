@@ -6,7 +6,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout } from 'node:timers/promises';
 import test, { type ExecutionContext } from 'ava';
-import { readResults } from '../results/schema.ts';
+import { readResults } from '../schema.ts';
 import type { Child } from '../util/exec.ts';
 import { besideDefaults, kiln, kilnTest, start } from './kiln.ts';
 

@@ -5,7 +5,7 @@ import { mkdir, readdir, readFile, symlink, writeFile } from 'node:fs/promises';
 import { createServer } from 'node:net';
 import { join } from 'node:path';
 import test from 'ava';
-import { chooseSandbox } from '../util/sandbox.ts';
+import { chooseSandbox } from '../sandbox/sandbox.ts';
 import { type Toy, toy } from './toy.ts';
 
 const { flags, reason } = await chooseSandbox('auto', true);

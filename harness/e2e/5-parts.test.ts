@@ -7,6 +7,7 @@ import { buffer } from 'node:stream/consumers';
 import test, { type ExecutionContext } from 'ava';
 import { create } from 'tar';
 import { nobody, Session } from '../channel/session.ts';
+import { type Context, cacheDirectory } from '../context.ts';
 import { chooseAccelerator } from '../guest/accelerator.ts';
 import { startGuest } from '../guest/guest.ts';
 import { machineFor } from '../guest/machine.ts';
@@ -14,9 +15,8 @@ import { prepareImage } from '../image/image.ts';
 import { findKernel, type Kernel } from '../kernel/kernel.ts';
 import { findToolchain } from '../kernel/toolchain.ts';
 import { paths } from '../paths.ts';
-import type { JobResult } from '../results/schema.ts';
+import type { JobResult } from '../schema.ts';
 import { findSuites } from '../suite/suite.ts';
-import { type Context, cacheDirectory } from '../util/context.ts';
 import { kilnTest } from './kiln.ts';
 
 const signal = new AbortController().signal;

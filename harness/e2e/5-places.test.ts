@@ -3,13 +3,13 @@
 import { readdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import test from 'ava';
+import type { Context } from '../context.ts';
 import { findPlaces } from '../kernel/places.ts';
-import { decodeSplats } from '../results/decode.ts';
-import type { SplatResult } from '../results/schema.ts';
+import { chooseSandbox } from '../sandbox/sandbox.ts';
+import type { SplatResult } from '../schema.ts';
+import { decodeSplats } from '../splat/decode.ts';
 import type { Tree } from '../tree/tree.ts';
-import type { Context } from '../util/context.ts';
 import { exec } from '../util/exec.ts';
-import { chooseSandbox } from '../util/sandbox.ts';
 import { type Toy, toy } from './toy.ts';
 
 const source = [

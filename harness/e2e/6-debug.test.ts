@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import test, { type ExecutionContext } from 'ava';
 import { parseConfig } from '../kernel/config.ts';
 import { isBad } from '../results/judge.ts';
-import type { TestResult } from '../results/schema.ts';
+import type { TestResult } from '../schema.ts';
 import type { Suite } from '../suite/suite.ts';
 import { kiln, kilnTest, type Ran } from './kiln.ts';
 

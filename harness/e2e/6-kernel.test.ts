@@ -4,7 +4,7 @@
 import { join } from 'node:path';
 import test from 'ava';
 import { paths } from '../paths.ts';
-import type { Results } from '../results/schema.ts';
+import type { Results } from '../schema.ts';
 import { allSeries, besideDefaults, find, kilnTest } from './kiln.ts';
 
 const fixture = (name: string) => join(paths.root, 'harness', 'fixtures', name);

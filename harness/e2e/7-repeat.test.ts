@@ -7,7 +7,7 @@ import { join } from 'node:path';
 import { setTimeout as wait } from 'node:timers/promises';
 import test from 'ava';
 import { paths } from '../paths.ts';
-import { type Repeat, type Results, readResults } from '../results/schema.ts';
+import { type Repeat, type Results, readResults } from '../schema.ts';
 import { spawn } from '../util/exec.ts';
 import { besideDefaults, type Called, kiln, start } from './kiln.ts';
 

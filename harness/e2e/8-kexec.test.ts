@@ -4,7 +4,7 @@ import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import test from 'ava';
 import { paths } from '../paths.ts';
-import type { TestResult } from '../results/schema.ts';
+import type { TestResult } from '../schema.ts';
 import { besideDefaults, find, kilnTest, verdicts } from './kiln.ts';
 
 const fixture = (name: string) => join(paths.root, 'harness', 'fixtures', name);

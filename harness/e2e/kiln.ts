@@ -6,7 +6,7 @@ import { mkdtemp, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { paths } from '../paths.ts';
-import { type Results, readResults, type TestResult } from '../results/schema.ts';
+import { type Results, readResults, type TestResult } from '../schema.ts';
 import { type Child, spawn } from '../util/exec.ts';
 
 export type Called = { exitCode: number; stdout: string; stderr: string };

@@ -3,8 +3,8 @@
 // then aborts on an MSR or spins for ever.
 import { access, constants, mkdir, readFile, rename } from 'node:fs/promises';
 import { join } from 'node:path';
+import type { Context } from '../context.ts';
 import { KilnError } from '../errors.ts';
-import type { Context } from '../util/context.ts';
 import { exec } from '../util/exec.ts';
 import { aside, exists, readCachedJson, writeAtomic } from '../util/files.ts';
 import { contentKey } from '../util/hash.ts';

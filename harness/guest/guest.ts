@@ -9,8 +9,8 @@ import { KilnError } from '../errors.ts';
 import { type Child, type ChildResult, spawn } from '../util/exec.ts';
 import { socketDirectory } from '../util/scratch.ts';
 import { guestArgv, type Machine, type Origin, type PortName, portNames } from './machine.ts';
-import { countdown, Pace, processOf, runOut } from './pace.ts';
 import { Qmp, type QmpEvent } from './qmp.ts';
+import { countdown, Pace, processOf, runOut } from './steal.ts';
 
 /** How QEMU ended. `events` are all that QMP told, the last ones say why. */
 export type GuestExit = { code: number | null; signal: string | null; stderr: string; events: QmpEvent[] };

@@ -3,7 +3,6 @@
 // kernel for its tasks. In that order, for the second may change what the first would have told.
 import { setTimeout } from 'node:timers/promises';
 import type { Guest } from './guest.ts';
-import { stateOf } from './pace.ts';
 import {
   brief,
   locate,
@@ -13,6 +12,7 @@ import {
   readWords,
   wordsAbove,
 } from './processors.ts';
+import { stateOf } from './steal.ts';
 import { readSymbols, type Symbols } from './symbols.ts';
 
 /** What a guest that hangs was found to be doing. */

@@ -2,7 +2,7 @@
 import type { Socket } from 'node:net';
 import { createInterface } from 'node:readline';
 import { KilnError } from '../errors.ts';
-import { type Clock, countdown, runOut, wallClock } from './pace.ts';
+import { type Clock, countdown, runOut, wallClock } from './steal.ts';
 
 /** An event of QEMU's, as it came: https://www.qemu.org/docs/master/interop/qemu-qmp-ref.html */
 export type QmpEvent = { event: string; data?: Record<string, unknown> };

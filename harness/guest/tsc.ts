@@ -4,7 +4,7 @@
 // it is told.
 import { mkdir, readFile, rename } from 'node:fs/promises';
 import { join } from 'node:path';
-import type { Context } from '../util/context.ts';
+import type { Context } from '../context.ts';
 import { exec } from '../util/exec.ts';
 import { aside, readCachedJson, writeAtomic } from '../util/files.ts';
 import { contentKey } from '../util/hash.ts';

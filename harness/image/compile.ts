@@ -3,16 +3,16 @@
 import { copyFile, mkdir, readdir, realpath, symlink } from 'node:fs/promises';
 import { availableParallelism } from 'node:os';
 import { basename, dirname, join, relative } from 'node:path';
+import type { Context } from '../context.ts';
 import { KilnError } from '../errors.ts';
 import { isExplained } from '../kernel/compile.ts';
 import { findDiagnostics } from '../kernel/diagnostics.ts';
 import type { Kernel } from '../kernel/kernel.ts';
 import { ccacheReach } from '../kernel/make.ts';
+import { buildLimits, confined, type Reach } from '../sandbox/sandbox.ts';
 import type { Suite } from '../suite/suite.ts';
-import type { Context } from '../util/context.ts';
 import { allEnded } from '../util/ended.ts';
 import { regularFiles } from '../util/files.ts';
-import { buildLimits, confined, type Reach } from '../util/sandbox.ts';
 
 /** A program to make: one output file from C files, all below `dir`. */
 type Program = {

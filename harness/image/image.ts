@@ -1,15 +1,15 @@
 // SPDX-License-Identifier: MIT
 import { copyFile, mkdir, readdir, readFile, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
+import type { Context } from '../context.ts';
 import type { Kernel } from '../kernel/kernel.ts';
 import type { Toolchain } from '../kernel/toolchain.ts';
+import { confined } from '../sandbox/sandbox.ts';
 import type { Program, Suite } from '../suite/suite.ts';
 import { markUsed } from '../util/cache.ts';
-import type { Context } from '../util/context.ts';
 import { exists, makeDirectory } from '../util/files.ts';
 import { contentKey, sha256File, treeKey } from '../util/hash.ts';
 import { lock } from '../util/lock.ts';
-import { confined } from '../util/sandbox.ts';
 import { scratchDirectory } from '../util/scratch.ts';
 import { compileAgent, compileSuite } from './compile.ts';
 

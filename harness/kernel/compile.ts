@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT
 import { join } from 'node:path';
+import type { Context } from '../context.ts';
 import { KilnError } from '../errors.ts';
 import { lastToTouch, type Tree } from '../tree/tree.ts';
-import type { Context } from '../util/context.ts';
 import { exists, readCachedJson, writeAtomic } from '../util/files.ts';
 import { type Diagnostic, findDiagnostics } from './diagnostics.ts';
 import { kernelMake } from './make.ts';

@@ -1,14 +1,14 @@
 // SPDX-License-Identifier: MIT
 import { copyFile, mkdir, readdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import type { Context } from '../context.ts';
 import { KilnError } from '../errors.ts';
+import { onlyPlain, plainFile } from '../sandbox/plain.ts';
+import { confined } from '../sandbox/sandbox.ts';
 import { lastToTouch, type Tree } from '../tree/tree.ts';
 import { markUsed } from '../util/cache.ts';
-import type { Context } from '../util/context.ts';
 import { makeDirectory, readCachedJson, readIfThere, writeAtomic } from '../util/files.ts';
 import { contentKey, treeKey } from '../util/hash.ts';
-import { onlyPlain, plainFile } from '../util/plain.ts';
-import { confined } from '../util/sandbox.ts';
 import { compile, isExplained, warningsOfSeries } from './compile.ts';
 import { type Fragment, findMissing, missingError, parseConfig } from './config.ts';
 import type { Diagnostic } from './diagnostics.ts';

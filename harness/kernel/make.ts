@@ -2,11 +2,11 @@
 import { mkdir, readFile, rm } from 'node:fs/promises';
 import { availableParallelism } from 'node:os';
 import { join } from 'node:path';
+import type { Context } from '../context.ts';
 import { KilnError } from '../errors.ts';
-import type { Context } from '../util/context.ts';
+import { plainFile } from '../sandbox/plain.ts';
+import { confined, type Reach } from '../sandbox/sandbox.ts';
 import { writeAtomic } from '../util/files.ts';
-import { plainFile } from '../util/plain.ts';
-import { confined, type Reach } from '../util/sandbox.ts';
 import { unfinished, type Workspace } from './workspace.ts';
 
 type Seen = Pick<Workspace, 'source' | 'build' | 'seenAs'>;

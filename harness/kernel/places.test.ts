@@ -3,7 +3,7 @@ import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import test from 'ava';
-import type { Context } from '../util/context.ts';
+import type { Context } from '../context.ts';
 import { exec } from '../util/exec.ts';
 import { addressOf, findPlaces, parsePlaces, readSymbols } from './places.ts';
 

@@ -2,9 +2,9 @@
 // From `function+offset/size`, as the kernel prints it, to source lines.
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import type { Context } from '../util/context.ts';
+import type { Context } from '../context.ts';
+import { buildLimits, confined } from '../sandbox/sandbox.ts';
 import { exists } from '../util/files.ts';
-import { buildLimits, confined } from '../util/sandbox.ts';
 import type { Kernel } from './kernel.ts';
 
 /** A point in the kernel's code. `isReturn`: the call before it is meant. */

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT
 import { lstat, mkdir, readdir, realpath, rm } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
+import type { Context } from '../context.ts';
 import type { Tree } from '../tree/tree.ts';
-import type { Context } from '../util/context.ts';
 import { exec } from '../util/exec.ts';
 import { exists, readIfThere, writeAtomic } from '../util/files.ts';
 import { git } from '../util/git.ts';

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-import type { Results, TestResult } from '../results/schema.ts';
+import type { Results, TestResult } from '../schema.ts';
 import { splatPlaces } from './places.ts';
 
 /** What the nested formats show at their outermost level. */

@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: MIT
 // A run in which every string is hostile: nothing a terminal would act on comes out of any report, nor any markup.
 import test from 'ava';
-import { countVerdicts, type Repeat, type Results } from '../results/schema.ts';
-import { exampleJob, exampleResults, exampleTest } from './example.ts';
+import { countVerdicts, type Repeat, type Results } from '../schema.ts';
+import { exampleJob, exampleResults, exampleTest } from '../testing/example.ts';
 import { renderJson } from './json.ts';
 import { renderJunit } from './junit.ts';
-import { renderKtap } from './ktapOut.ts';
-import { noteLine, summaryLines, testLine } from './words.ts';
+import { renderKtap } from './ktap.ts';
+import { noteLine, summaryLines, testLine } from './text.ts';
 
 const escapes = '\u001b[2J\u001b]0;owned\u0007\u009b31m\u202e\r\u0000';
 const evil = `${escapes}<script>alert(1)</script>]]>\nok 1 forged\n# SKIP`;

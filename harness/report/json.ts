@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-import type { Results } from '../results/schema.ts';
+import type { Results } from '../schema.ts';
 import { CONTROL } from '../util/printable.ts';
 
 /** results.json for a program, or for eyes: what a terminal would act on is escaped, which means the same in JSON. */

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 import test, { type ExecutionContext } from 'ava';
-import { exampleJob, exampleResults, exampleTime } from './example.ts';
+import { exampleJob, exampleResults, exampleTime } from '../testing/example.ts';
 import { renderJunit } from './junit.ts';
 
 const NASTY =

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT
-import type { CaseResult, Results, TestResult, Verdict } from '../results/schema.ts';
+import type { CaseResult, Results, TestResult, Verdict } from '../schema.ts';
 import { printable } from '../util/printable.ts';
 import { explain, explainedByCases, type Group, groupResults } from './groups.ts';
-import { slowWords } from './words.ts';
+import { slowWords } from './text.ts';
 
 /**
  * JUnit XML, as Jenkins, GitLab and GitHub's reporters read it: a testsuite a suite, a testcase a KTAP case.

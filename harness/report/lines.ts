@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 import type { KilnEvent, Reporter } from '../events.ts';
 import { printable } from '../util/printable.ts';
-import { noteLine, repeatProgress, seconds, summaryLines, testLine } from './words.ts';
+import { noteLine, repeatProgress, seconds, summaryLines, testLine } from './text.ts';
 
 /** Milliseconds between two lines of progress of one stage. */
 const progressInterval = 15_000;

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-import type { SplatResult } from '../results/schema.ts';
-import { isMessenger } from '../results/splatFrames.ts';
+import type { SplatResult } from '../schema.ts';
+import { isMessenger } from '../splat/culprit.ts';
 
 /** How many innermost places are shown wherever they are, and how many in all. */
 const [innermost, most] = [4, 8];

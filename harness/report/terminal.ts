@@ -3,7 +3,7 @@ import { Listr, type ListrTask } from 'listr2';
 import type { KilnEvent, Reporter, StageName } from '../events.ts';
 import { printable } from '../util/printable.ts';
 import { portion } from './lines.ts';
-import { noteLine, repeatProgress, seconds, stageTitles, summaryLines, testLine } from './words.ts';
+import { noteLine, repeatProgress, seconds, stageTitles, summaryLines, testLine } from './text.ts';
 
 /** What a task of listr2's lets us set while it runs. */
 type Shown = { title: string | undefined; output: string };

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT
 import test from 'ava';
-import { exampleTest } from '../report/example.ts';
+import type { SplatResult, Verdict } from '../schema.ts';
+import { exampleTest } from '../testing/example.ts';
 import { markExpected, requireExpected } from './expected.ts';
-import type { SplatResult, Verdict } from './schema.ts';
 
 const splat = (title: string): SplatResult => ({
   title,

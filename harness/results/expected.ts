@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 // Pure: splats that a test's settings declare (expect_splat=).
-import type { SplatResult, TestResult } from './schema.ts';
+import type { SplatResult, TestResult } from '../schema.ts';
 
 /** Each splat with whether one of the patterns matches its title. */
 export function markExpected(splats: SplatResult[], patterns: readonly RegExp[]): SplatResult[] {

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 import test from 'ava';
+import type { TestResult } from '../schema.ts';
 import { mergeGenerations, type Passage } from './generations.ts';
-import type { TestResult } from './schema.ts';
 
 test('one result of several: the worst decides, and nothing is lost', (t) => {
   const merged = mergeGenerations([

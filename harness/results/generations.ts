@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: MIT
 // Pure: what came of a test on each of the kernels that it went through → its result.
+
+import type { GenerationResult, TestResult } from '../schema.ts';
 import { isBad, worst } from './judge.ts';
-import type { GenerationResult, TestResult } from './schema.ts';
 
 /** A test on one kernel. */
 export type Passage = Pick<GenerationResult, 'release' | 'by' | 'blackout_ms'> & { result: TestResult };

@@ -2,9 +2,9 @@
 // The table of docs/verdicts.md, row by row.
 import test from 'ava';
 import type { Loss, TestRun } from '../channel/session.ts';
+import { KtapParser } from '../ktap/parser.ts';
+import { type SplatResult, splatKindSchema } from '../schema.ts';
 import { type Evidence, type Judgement, judge } from './judge.ts';
-import { KtapParser } from './ktap.ts';
-import { type SplatResult, splatKindSchema } from './schema.ts';
 
 type How = NonNullable<TestRun['end']>['how'];
 

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: MIT
 // Pure: from what was seen of one test in one guest to its verdict. docs/verdicts.md is the table of this file.
 import type { Loss, TestRun } from '../channel/session.ts';
+import { flattenCases, isFatal, type KtapResult } from '../ktap/parser.ts';
+import type { CaseResult, SplatResult, Verdict } from '../schema.ts';
 import { printable } from '../util/printable.ts';
-import { flattenCases, isFatal, type KtapResult } from './ktap.ts';
-import type { CaseResult, SplatResult, Verdict } from './schema.ts';
 
 /** Everything seen of one test in one guest. */
 export type Evidence = {

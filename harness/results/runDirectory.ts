@@ -3,8 +3,8 @@ import { randomBytes } from 'node:crypto';
 import { stat } from 'node:fs/promises';
 import { basename, join, resolve } from 'node:path';
 import { KilnError } from '../errors.ts';
+import { type Results, readResults } from '../schema.ts';
 import { makeDirectories, readPlain, replaceLink, writeAtomic } from '../util/files.ts';
-import { type Results, readResults } from './schema.ts';
 
 /** The directory that one run owns. */
 export type RunDirectory = { id: string; dir: string };

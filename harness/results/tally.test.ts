@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 import test from 'ava';
-import { exampleTest } from '../report/example.ts';
-import type { TestResult } from './schema.ts';
+import type { TestResult } from '../schema.ts';
+import { exampleTest } from '../testing/example.ts';
 import { Tally } from './tally.ts';
 
 const bad = (verdict: TestResult['verdict'], detail: string, more: Partial<TestResult> = {}) =>

@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: MIT
 // Pure: the results of one test, run many times → how often it fails, and of what.
+
+import { type Counts, countVerdicts, type Repeat, type TestResult, type Verdict } from '../schema.ts';
 import { wilson } from '../util/wilson.ts';
 import { isBad } from './judge.ts';
-import { type Counts, countVerdicts, type Repeat, type TestResult, type Verdict } from './schema.ts';
 
 /** What is counted of many runs; who asked for them and how knows the rest. */
 export type Tallied = Pick<

@@ -3,8 +3,8 @@ import { mkdir, mkdtemp, readdir, readFile, rm, utimes, writeFile } from 'node:f
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import test, { type ExecutionContext } from 'ava';
+import type { Context } from '../context.ts';
 import { asKilnError, KilnError } from '../errors.ts';
-import type { Context } from '../util/context.ts';
 import { exec } from '../util/exec.ts';
 import { git } from '../util/git.ts';
 import { sha256File } from '../util/hash.ts';

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT
 import { mkdir, rename, rm, stat } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
+import type { Context } from '../context.ts';
 import { KilnError } from '../errors.ts';
-import type { Context } from '../util/context.ts';
 import { exec } from '../util/exec.ts';
 import { aside, makeDirectory, readCachedJson, readIfThere, writeAtomic } from '../util/files.ts';
 import { git } from '../util/git.ts';

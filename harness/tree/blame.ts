@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-import type { Context } from '../util/context.ts';
+import type { Context } from '../context.ts';
 import { git } from '../util/git.ts';
 import { lastToTouch, type Tree } from './tree.ts';
 

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT
 import { readdir } from 'node:fs/promises';
 import { join } from 'node:path';
+import type { Context } from '../context.ts';
 import { KilnError } from '../errors.ts';
-import type { Context } from '../util/context.ts';
 import { exec } from '../util/exec.ts';
 import { exists } from '../util/files.ts';
 import { sha256File } from '../util/hash.ts';

@@ -3,9 +3,9 @@ import { mkdir, mkdtemp, readdir, rm, symlink, writeFile } from 'node:fs/promise
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import test, { type ExecutionContext } from 'ava';
+import type { Context } from '../context.ts';
 import { asKilnError, KilnError } from '../errors.ts';
 import type { Series } from '../series/series.ts';
-import type { Context } from '../util/context.ts';
 import { git } from '../util/git.ts';
 import type { Base } from './base.ts';
 import { blameLines } from './blame.ts';

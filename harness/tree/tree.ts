@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT
 import { mkdir, writeFile } from 'node:fs/promises';
 import { join, relative } from 'node:path';
+import type { Context } from '../context.ts';
 import type { Patch, Series } from '../series/series.ts';
-import type { Context } from '../util/context.ts';
 import { readCachedJson, readIfThere, writeAtomic } from '../util/files.ts';
 import { git } from '../util/git.ts';
 import { contentKey } from '../util/hash.ts';

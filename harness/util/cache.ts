@@ -3,8 +3,8 @@
 import { lstat, readdir, rm, stat, utimes } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { isTame } from '../context.ts';
 import { KilnError } from '../errors.ts';
-import { isTame } from './context.ts';
 import { lock, lockIfFree } from './lock.ts';
 import { sweep } from './scratch.ts';
 

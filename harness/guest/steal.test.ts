@@ -1,0 +1,124 @@
+// SPDX-License-Identifier: MIT
+import { execFileSync, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { setTimeout } from 'node:timers/promises';
+import test from 'ava';
+import { missingShare, Pace, processOf, since, type Watched } from './steal.ts';
+
+/** A process whose threads' waits, and a clock, that a test sets. */
+function example() {
+  const state = { now: 0, waits: {} as Record<string, number>, stopped: false };
+  const watched: Watched = {
+    waits: () => new Map(Object.entries(state.waits)),
+    isStopped: () => state.stopped,
+  };
+  return { state, pace: new Pace(watched, () => state.now) };
+}
+
+test('on an idle host all time is the process’s own', (t) => {
+  const { state, pace } = example();
+  for (let i = 0; i < 5; i++) {
+    state.now += 500;
+    t.is(pace.own(), state.now);
+  }
+  t.deepEqual(pace.load(), { elapsed: 2500, lost: 0, stopped: 0 });
+});
+
+test('what was lost stays lost when the process is gone', (t) => {
+  const { state, pace } = example();
+  state.waits = { a: 0 };
+  pace.load();
+  state.now = 1000;
+  state.waits = { a: 400 };
+  const before = pace.load();
+  t.is(before.lost, 400);
+  state.now = 1200;
+  state.waits = {};
+  t.deepEqual(since(before, pace.load()), { elapsed: 200, lost: 0, stopped: 0 });
+});
+
+test('the longest wait of any thread is lost', (t) => {
+  const { state, pace } = example();
+  state.waits = { a: 1000, b: 70 }; // those are threads that were not there before
+  state.now = 500;
+  t.is(pace.own(), 500);
+  state.waits = { a: 1100, b: 470 };
+  state.now = 1000;
+  t.is(pace.own(), 600);
+  state.waits = { a: 1300, b: 480 };
+  state.now = 1500;
+  t.is(pace.own(), 1090);
+  state.waits = { a: 1900, b: 490 };
+  state.now = 2000;
+  t.is(pace.own(), 1100);
+});
+
+test('threads that take turns in waiting do not add up', (t) => {
+  const { state, pace } = example();
+  state.waits = { a: 0, b: 0 };
+  pace.load();
+  for (let round = 0; round < 100; round++) {
+    const waits = round % 2 === 0 ? { a: 450, b: 0 } : { a: 0, b: 450 };
+    state.waits = { a: state.waits.a! + waits.a, b: state.waits.b! + waits.b };
+    state.now += 500;
+    pace.load();
+  }
+  const { elapsed, lost } = pace.load();
+  t.is(elapsed, 50_000);
+  t.is(lost, 22_500);
+});
+
+test('no more is lost than passes', (t) => {
+  const { state, pace } = example();
+  state.waits = { a: 0 };
+  state.now = 500;
+  pace.load();
+  state.waits = { a: 9000 };
+  state.now = 1000;
+  t.is(pace.own(), 0);
+});
+
+test('what passed while nobody looked was lost to both', (t) => {
+  const { state, pace } = example();
+  state.now = 3_600_000;
+  t.is(pace.own(), 2000);
+});
+
+test('being stopped is told apart, and counts as time', (t) => {
+  const { state, pace } = example();
+  state.stopped = true;
+  state.now = 500;
+  t.is(pace.own(), 500);
+  t.deepEqual(pace.load(), { elapsed: 500, lost: 0, stopped: 500 });
+  t.is(missingShare(since({ elapsed: 0, lost: 0, stopped: 0 }, pace.load())), 1);
+});
+
+test('a process that shares one processor with another loses about half, and one that sleeps nothing', async (t) => {
+  const endless = () => spawn('taskset', ['-c', '0', 'sh', '-c', 'while :; do :; done'], { stdio: 'ignore' });
+  const [one, other] = [endless(), endless()];
+  const sleeper = spawn('sleep', ['60'], { stdio: 'ignore' });
+  try {
+    using busy = new Pace(processOf(one.pid!));
+    await setTimeout(3000);
+    const share = missingShare(busy.load());
+    t.true(share > 0.25, String(share));
+    t.true(Math.max(...processOf(sleeper.pid!).waits().values()) < 500);
+  } finally {
+    for (const child of [one, other, sleeper]) child.kill('SIGKILL');
+  }
+});
+
+test('a process that is stopped is seen to be, and one that is gone is nothing', async (t) => {
+  const child = spawn('sleep', ['60'], { stdio: 'ignore' });
+  const watched = processOf(child.pid!);
+  t.is(watched.isStopped(), false);
+  t.true(watched.waits().size > 0);
+  child.kill('SIGSTOP');
+  while (!/T/.test(execFileSync('ps', ['-o', 'stat=', '-p', String(child.pid)], { encoding: 'utf8' })))
+    await setTimeout(5);
+  t.is(watched.isStopped(), true);
+  child.kill('SIGKILL');
+  await once(child, 'exit');
+  t.is(watched.isStopped(), false);
+  t.is(watched.waits().size, 0);
+});

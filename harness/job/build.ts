@@ -1,0 +1,247 @@
+// SPDX-License-Identifier: MIT
+// One job through the stages: series → tree → kernel → image → guests → results.
+import { copyFile, mkdir } from 'node:fs/promises';
+import { join, resolve } from 'node:path';
+import type { Context } from '../context.ts';
+import { asKilnError, type KilnError } from '../errors.ts';
+import type { Emit } from '../events.ts';
+import { runTests } from '../execution/schedule.ts';
+import { type Accelerator, chooseAccelerator } from '../guest/accelerator.ts';
+import { type Image, type ImageRequest, prepareImage } from '../image/image.ts';
+import { describe } from '../kernel/compile.ts';
+import {
+  type Fragment,
+  findDisagreements,
+  parseConfig,
+  readBootWords,
+  readFragments,
+  suiteFragment,
+} from '../kernel/config.ts';
+import { buildKernel, findKernel, type Kernel, kernelKey } from '../kernel/kernel.ts';
+import { findToolchain, type Toolchain } from '../kernel/toolchain.ts';
+import { paths } from '../paths.ts';
+import { chooseSandbox, type Sandbox } from '../sandbox/sandbox.ts';
+import type { JobResult, TestResult } from '../schema.ts';
+import { listSeries, readSeries } from '../series/series.ts';
+import { decodeSplats } from '../splat/decode.ts';
+import { type Base, prepareBase } from '../tree/base.ts';
+import { applySeries, type Tree } from '../tree/tree.ts';
+import { countGenerations, leaveOut, type Plan, type PlannedSuite } from './plan.ts';
+import { Line, type StageResult } from './recorder.ts';
+
+export type JobOutcome = { job: JobResult; tests: TestResult[]; error: KilnError | null };
+
+/** How far a job goes: to a kernel, to an image, or through its tests. */
+export type Built = {
+  base: Base;
+  tree: Tree;
+  kernel: Kernel;
+  image: Image;
+  accelerator: Accelerator;
+  /** Words that the config's fragments want on the kernel's command line. */
+  bootWords: string;
+  run: PlannedSuite[];
+  next: Next;
+};
+
+/** For tests that go from kernel to kernel: bzImages, in turn; and an initramfs each, by `suite/program`. */
+export type Next = { kernels: string[]; images: Map<string, string> };
+
+/**
+ * Run a job through all stages. What stops it is in the outcome; nothing is thrown.
+ * @param run the last stage
+ */
+export async function runJob(
+  plan: Plan,
+  runDir: string,
+  emit: Emit,
+  signal: AbortSignal,
+  run: typeof runTests = runTests,
+): Promise<JobOutcome> {
+  const line = new Line(plan, emit, signal);
+  let error: KilnError | null = null;
+  try {
+    const built = await build(line, {});
+    await keepKernelFiles(built.kernel, join(runDir, 'jobs', plan.id));
+    await line.stage('tests', async (context) => {
+      const result = await run(line, built, runDir, context);
+      const splats = line.tests.flatMap((test) => test?.splats ?? []);
+      await decodeSplats(splats, built.kernel, built.tree, context);
+      return result;
+    });
+  } catch (thrown) {
+    error = asKilnError(signal.aborted ? (signal.reason ?? thrown) : thrown);
+    line.job.error = { code: error.code, message: error.message, hint: error.hint, ...error.details };
+  }
+  return { job: line.job, tests: line.tests.filter((test) => test !== undefined), error };
+}
+
+/** The stages up to the image. `busybox`: a host path, packed into the image for interactive use. */
+export async function build(line: Line, extras: { busybox?: string } = {}): Promise<Built> {
+  const { job, plan } = line;
+  const base = await line.stage('base', (context) => stageBase(plan, job, context));
+  const tree = await line.stage('series', (context) => stageSeries(plan, base, job, context));
+  const configured = await line.stage('config', (context) => stageConfig(plan, tree, job, context));
+  line.sandbox = configured.sandbox;
+  const kernel = await line.stage('kernel', (context) => stageKernel(plan, tree, configured, job, context));
+  const { image, next } = await line.stage('image', (context) =>
+    stageImage(plan, configured, kernel, extras, job, context),
+  );
+  const { accelerator, bootWords, run } = configured;
+  return { base, tree, kernel, image, next, accelerator, bootWords, run };
+}
+
+async function stageBase(plan: Plan, job: JobResult, context: Context): Promise<StageResult<Base>> {
+  const { base, cached } = await prepareBase(plan.ask.base, context);
+  const { source, version, sha256, commit } = base;
+  job.base = { source, version, sha256, commit };
+  return { value: base, cached, text: version };
+}
+
+async function stageSeries(
+  plan: Plan,
+  base: Base,
+  job: JobResult,
+  context: Context,
+): Promise<StageResult<Tree>> {
+  const series = await Promise.all(
+    plan.series.map((source) => readSeries(source, paths.patches, context.signal)),
+  );
+  job.series = series.map(({ name, source, patches }) => ({
+    name,
+    source,
+    patches: patches.map(({ file }) => ({ file, subject: '', commit: null })),
+  }));
+  const { tree, cached } = await applySeries(base, series, context);
+  job.keys.tree = tree.key;
+  for (const one of job.series)
+    one.patches = tree.patches
+      .filter((patch) => patch.series === one.name)
+      .map(({ file, subject, commit }) => ({ file, subject, commit }));
+  const count = tree.patches.length;
+  const names = series.map(({ name }) => name).join(', ');
+  return {
+    value: tree,
+    cached,
+    text: count === 0 ? 'none: the base as it is' : `${count} patches of ${names}`,
+  };
+}
+
+type Configured = {
+  fragments: Fragment[];
+  bootWords: string;
+  run: PlannedSuite[];
+  accelerator: Accelerator;
+  toolchain: Toolchain;
+  sandbox: Sandbox;
+};
+
+async function stageConfig(
+  plan: Plan,
+  tree: Tree,
+  job: JobResult,
+  context: Context,
+): Promise<StageResult<Configured>> {
+  const wanted = (suite: PlannedSuite['suite']) =>
+    [...parseConfig(suite.config)].filter(([, value]) => value !== 'n').map(([symbol]) => symbol);
+  const { run, leftOut } = leaveOut(plan.suites, wanted, new Set(tree.symbols));
+  job.left_out = leftOut;
+  for (const { suite, reason } of leftOut) context.note('info', `suite ${suite} is left out: ${reason}`);
+  const suites = run
+    .map(({ suite }) => suiteFragment(suite.name, suite.config))
+    .filter(({ text }) => text !== '');
+  const fragments = [...(await readFragments(paths.kernelConfig, plan.ask.config)), ...suites];
+  for (const { text } of findDisagreements(fragments))
+    context.note('warn', `suites disagree, the last wins: ${text}`);
+  const toolchain = await findToolchain(context.signal);
+  const accelerator = await chooseAccelerator(plan.ask.accel, paths.images, context);
+  job.accelerator = accelerator;
+  const sandbox = await findSandbox(plan, job, context);
+  const names = ['base', 'x86_64', ...plan.ask.config].join(' + ');
+  const bootWords = await readBootWords(paths.kernelConfig, plan.ask.config);
+  const value = { fragments, bootWords, run, accelerator, toolchain, sandbox };
+  return { value, cached: true, text: `${names}; ${accelerator.name} (${accelerator.reason})` };
+}
+
+/** A series that is neither kept in patches/ nor one of our own tests' is somebody else's. */
+async function findSandbox(plan: Plan, job: JobResult, context: Context): Promise<Sandbox> {
+  const kept = await listSeries(paths.patches);
+  const foreign = plan.series.some((source) => !kept.includes(source) && !isFixture(source));
+  const sandbox = await chooseSandbox(plan.ask.sandbox, foreign, context.signal);
+  const on = sandbox.flags !== null;
+  job.sandbox = { on, reason: sandbox.reason };
+  if (!on)
+    context.note(
+      'warn',
+      `nothing holds what the series and the tests run at build time, there is no sandbox: ${sandbox.reason}`,
+    );
+  return sandbox;
+}
+
+function isFixture(source: string): boolean {
+  return resolve(source).startsWith(`${paths.fixtures}/`);
+}
+
+async function stageKernel(
+  plan: Plan,
+  tree: Tree,
+  { fragments, toolchain }: Configured,
+  job: JobResult,
+  context: Context,
+): Promise<StageResult<Kernel>> {
+  const buildName = plan.ask.config.toSorted().join('+') || 'default';
+  const request = { tree, fragments, toolchain, buildName };
+  job.keys.kernel = kernelKey(request);
+  const found = await findKernel(job.keys.kernel, context);
+  const kernel = found ?? (await buildKernel(request, context));
+  const { release, key } = kernel;
+  const warnings = kernel.warnings.map(({ file, line, text, patch }) => ({ file, line, text, patch }));
+  job.kernel = { release, key, warnings };
+  for (const warning of kernel.warnings) context.note('warn', describe(warning));
+  const count = tree.patches.length > 0 ? `, ${warnings.length} W=1 warnings in what the series touches` : '';
+  return { value: kernel, cached: found !== undefined, text: `${release}${count}` };
+}
+
+async function stageImage(
+  plan: Plan,
+  { run, toolchain }: Configured,
+  kernel: Kernel,
+  extras: { busybox?: string },
+  job: JobResult,
+  context: Context,
+): Promise<StageResult<{ image: Image; next: Next }>> {
+  const suites = run.map(({ suite }) => suite);
+  const request = { kernel, suites, toolchain, imagesDir: paths.images, ...extras };
+  const { image, cached } = await prepareImage(request, context);
+  job.keys.image = image.key;
+  const count = suites.reduce((sum, { programs }) => sum + programs.length, 0);
+  const images = await prepareNextImages(plan, run, request, context);
+  const next = {
+    kernels: plan.ask.next.map((dir) => join(dir === 'same' ? kernel.dir : dir, 'bzImage')),
+    images,
+  };
+  return { value: { image, next }, cached, text: `agent and ${count} test programs` };
+}
+
+async function prepareNextImages(
+  plan: Plan,
+  run: PlannedSuite[],
+  request: ImageRequest,
+  context: Context,
+): Promise<Next['images']> {
+  const images: Next['images'] = new Map();
+  for (const { suite, tests } of run)
+    for (const program of suite.programs) {
+      const own = tests.filter((test) => test.program === program.name);
+      if (!own.some(({ settings }) => countGenerations(plan, settings) > 1)) continue;
+      const small = { ...request, suites: [suite], only: program.name };
+      images.set(`${suite.name}/${program.name}`, (await prepareImage(small, context)).image.path);
+    }
+  return images;
+}
+
+async function keepKernelFiles(kernel: Kernel, dir: string): Promise<void> {
+  await mkdir(dir, { recursive: true });
+  await copyFile(join(kernel.dir, 'config'), join(dir, '.config'));
+  await copyFile(join(kernel.dir, 'build.log'), join(dir, 'build.log'));
+}

@@ -1,0 +1,174 @@
+// SPDX-License-Identifier: MIT
+// Pure: what was asked, and what there is → one job.
+import { basename, resolve } from 'node:path';
+import { KilnError } from '../errors.ts';
+import type { AcceleratorWish } from '../guest/accelerator.ts';
+import type { SandboxWish } from '../sandbox/sandbox.ts';
+import type { Isolation, Settings } from '../suite/settings.ts';
+import type { Suite, Test } from '../suite/suite.ts';
+import { quote } from '../util/quote.ts';
+
+/** What the user asked for, defaults filled in. */
+export type Ask = {
+  /** `suite`, `suite/test` or `suite/test@section`; empty means all. */
+  select: string[];
+  /** Sources of series; null means all of patches/. */
+  series: string[] | null;
+  base: string;
+  /** Names of config fragments. */
+  config: string[];
+  /** Directories of tests that replace the default suites. */
+  tests: string[];
+  accel: AcceleratorWish;
+  /** Whether what the series and the suites bring runs in a sandbox at build time; auto: where it can be had. */
+  sandbox: SandboxWish;
+  /** Seconds; overrides every suite's own limit. */
+  timeout: number | null;
+  /** Directories of kernels, or `same`, for the generations that follow the first, in turn. */
+  next: string[];
+  /** Overrides every test's own. */
+  generations: number | null;
+  /** Guests at once. */
+  jobs: number;
+  /** Overrides every suite's own. */
+  isolate: Isolation | null;
+};
+
+export const defaultBase = 'debian:linux-source-6.12';
+
+/** A suite as it is to be run. */
+export type PlannedSuite = {
+  suite: Suite;
+  /** The tests to run, in order; none if the suite was not chosen. */
+  tests: Test[];
+  /** The user named it: if its config can't be had, that is an error and it is not left out. */
+  required: boolean;
+};
+
+export type Plan = { id: string; series: string[]; suites: PlannedSuite[]; ask: Ask };
+
+/**
+ * @param seriesKept the names in patches/
+ * @param suites the default suites, or those of --tests
+ */
+export function plan(ask: Ask, seriesKept: string[], suites: Suite[]): Plan {
+  refuseNamesakes(suites);
+  const series = ask.series ?? seriesKept;
+  const seriesNames = series.map(
+    (source) => basename(resolve(source)).replace(/\.(mbox|mbx|patch|eml)$/, '') || 'root',
+  );
+  const parts = [seriesNames.join('+') || 'base', ...ask.config];
+  return {
+    id: parts
+      .join('-')
+      .replace(/[^A-Za-z0-9._+-]+/g, '_')
+      .slice(0, 100),
+    series,
+    suites: chooseTests(ask, suites),
+    ask,
+  };
+}
+
+function refuseNamesakes(suites: Suite[]): void {
+  for (const { name } of suites) {
+    const dirs = suites.filter((suite) => suite.name === name).map(({ dir }) => dir);
+    if (dirs.length > 1)
+      throw new KilnError('usage', `${dirs.length} suites are called "${name}": ${dirs.join(', ')}`, {
+        hint: 'results, selectors and guests know a suite by its name: rename or leave out one',
+      });
+  }
+}
+
+/** Every suite, each with the tests to run: one not chosen still has its say in the config, so that any selection
+ *  runs on the same kernel. */
+function chooseTests(ask: Ask, suites: Suite[]): PlannedSuite[] {
+  const all = ask.select.length === 0;
+  const chosen = new Map(suites.map(({ name, tests }) => [name, all ? tests : []]));
+  for (const selector of ask.select) {
+    const [suiteName, testName, more] = selector.split('/') as [string, string?, string?];
+    if (more !== undefined)
+      throw unknown(`"${selector}" is neither a suite nor suite/test`, [...chosen.keys()]);
+    const suite = suites.find(({ name }) => name === suiteName);
+    if (!suite) throw unknown(`no suite "${suiteName}"`, [...chosen.keys()]);
+    const already = chosen.get(suiteName) ?? [];
+    chosen.set(suiteName, [...new Set([...already, ...namedTests(suite, testName)])]);
+  }
+  return suites.map((suite) => {
+    const tests = chosen.get(suite.name) ?? [];
+    return { suite, tests, required: ask.tests.length > 0 || (!all && tests.length > 0) };
+  });
+}
+
+/** `test` is a program with all its sections, `test@section` one of them, `test@` the program without. */
+function namedTests({ name: suite, tests }: Suite, test: string | undefined): Test[] {
+  if (test === undefined) return tests;
+  const named = tests.filter(({ name, program }) => [name, program].includes(test) || `${name}@` === test);
+  if (named.length === 0)
+    throw unknown(
+      `no test "${test}" in ${suite}`,
+      tests.map(({ name }) => name),
+    );
+  return named;
+}
+
+function unknown(problem: string, known: string[]): KilnError {
+  return new KilnError('usage', problem, { hint: `there are: ${known.join(', ') || '(none)'}` });
+}
+
+/** Default suites that the tree has no code for: `config` names a symbol that no Kconfig file defines. */
+export function leaveOut(
+  suites: PlannedSuite[],
+  wants: (suite: Suite) => string[],
+  symbols: ReadonlySet<string>,
+): { run: PlannedSuite[]; leftOut: { suite: string; reason: string }[] } {
+  const run: PlannedSuite[] = [];
+  const leftOut: { suite: string; reason: string }[] = [];
+  for (const planned of suites) {
+    const undefinedSymbols = wants(planned.suite).filter((symbol) => !symbols.has(symbol));
+    if (planned.required || undefinedSymbols.length === 0) run.push(planned);
+    else {
+      const names = undefinedSymbols.map((symbol) => `CONFIG_${symbol}`).join(', ');
+      leftOut.push({
+        suite: planned.suite.name,
+        reason: `the tree does not define ${names}: its series is not applied`,
+      });
+    }
+  }
+  return { run, leftOut };
+}
+
+/** How many kernels a test goes through. --generations is for those that go anywhere. */
+export function countGenerations({ ask }: Plan, { generations = 1 }: Settings): number {
+  return generations > 1 ? (ask.generations ?? generations) : 1;
+}
+
+/**
+ * What shares a guest with a test. One that goes to other kernels leaves nothing that another could use; and a reset
+ * leads to its first kernel again only where QEMU was given one.
+ */
+export function isolationOf(plan: Plan, settings: Settings): Isolation {
+  const wanted = plan.ask.isolate ?? settings.isolation ?? 'test';
+  if (countGenerations(plan, settings) === 1) return wanted;
+  return [wanted, settings.isolation].includes('boot') ? 'boot' : 'test';
+}
+
+/** The options that make this job again, as words of a shell. */
+export function jobOptions(ask: Ask): string {
+  const words = [
+    ...(ask.series === null
+      ? []
+      : ask.series.length === 0
+        ? ['--no-series']
+        : ask.series.flatMap((source) => ['--series', source])),
+    ...(ask.base === defaultBase ? [] : ['--base', ask.base]),
+    ...(ask.config.length === 0 ? [] : ['--config', ask.config.join(',')]),
+    ...ask.tests.flatMap((dir) => ['--tests', dir]),
+    ...(ask.accel === 'auto' ? [] : ['--accel', ask.accel]),
+    ...(ask.sandbox === 'auto' ? [] : ['--sandbox', ask.sandbox]),
+    ...(ask.next.every((kernel) => kernel === 'same') ? [] : ask.next.flatMap((dir) => ['--next', dir])),
+    ...(ask.generations === null ? [] : ['--generations', String(ask.generations)]),
+    ...(ask.isolate === null ? [] : ['--isolate', ask.isolate]),
+    ...(ask.timeout === null ? [] : ['--timeout', String(ask.timeout)]),
+  ];
+  return words.map((word) => ` ${quote(word)}`).join('');
+}

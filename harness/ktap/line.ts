@@ -1,0 +1,126 @@
+// SPDX-License-Identifier: MIT
+import type { CaseVerdict } from '../schema.ts';
+
+/** What one line of KTAP says, without its neighbours. */
+export type KtapLine = Place & Saying;
+
+/** Where it stands. Kselftest's runner nests by prefixing `# `, everything else by indentation. */
+export interface Place {
+  /** Columns before the keyword: a tab reaches to the next multiple of 8, `# ` is two. */
+  width: number;
+  /** How many `# ` are among them. */
+  hashes: number;
+}
+
+type Saying =
+  | { type: 'version' }
+  | { type: 'plan'; count: number; skip: string | null }
+  | { type: 'subtest'; name: string }
+  | { type: 'bailout'; reason: string }
+  | ResultSaying
+  | { type: 'text'; text: string };
+
+/** `reason`: what stands after the directive, or after `#` without one. */
+export interface ResultSaying {
+  type: 'result';
+  number: number | null;
+  name: string;
+  verdict: CaseVerdict;
+  reason: string;
+}
+
+/** Tells the kinds of lines apart (Documentation/dev-tools/ktap.rst, testanything.org for what older tests print). */
+export function readLine(line: string): KtapLine {
+  const [prefix = ''] = /^(?:[ \t]|# )*/.exec(line) ?? [];
+  const rest = line.slice(prefix.length);
+  const saying = readSaying(rest);
+  if (saying) {
+    return { ...measure(prefix), ...saying };
+  }
+  // The header's own `# ` was taken for a prefix.
+  const subtest = /^Subtest:\s*(.*?)\s*$/s.exec(rest);
+  if (subtest && prefix.endsWith('# ')) {
+    return { ...measure(prefix.slice(0, -2)), type: 'subtest', name: subtest[1] ?? '' };
+  }
+  return { width: 0, hashes: 0, type: 'text', text: line };
+}
+
+function readSaying(rest: string): Saying | null {
+  if (/^K?TAP version \d+\s*$/.test(rest)) {
+    return { type: 'version' };
+  }
+  const plan = /^1\.\.(\d{1,40})\s*(?:#\s*(.*))?$/s.exec(rest);
+  if (plan) {
+    const skip = /^skip\S*\s*(.*)$/is.exec(plan[2] ?? '')?.[1];
+    return { type: 'plan', count: Number(plan[1]), skip: skip?.trim() ?? null };
+  }
+  const bailout = /^Bail out!\s*(.*)$/is.exec(rest);
+  if (bailout) {
+    return { type: 'bailout', reason: withoutTotals(bailout[1] ?? '') };
+  }
+  const result = /^(not )?ok(?:\s+(\d{1,9})(?=\s|$))?(?:\s+(.*))?$/s.exec(rest);
+  return result ? readResult(result[1] === undefined, result[2], result[3] ?? '') : null;
+}
+
+function readResult(ok: boolean, number: string | undefined, rest: string): ResultSaying {
+  const said = withoutTotals(rest.replace(/^-(?:\s+|$)/, ''));
+  const [before, directive, after] = cutDirective(said);
+  return {
+    type: 'result',
+    number: number === undefined ? null : Number(number),
+    // kselftest.h's ksft_test_result_skip(), _xfail() and _error() put the name after the directive.
+    name: before || after,
+    verdict: verdictOf(ok, directive),
+    // No verdict for it in KTAP: the result line decides, and the word is kept for the reader.
+    reason: directive === 'XPASS' ? `XPASS ${after}`.trim() : after,
+  };
+}
+
+/**
+ * Splits `name # DIRECTIVE reason` and `name # reason`. Only the first `#` counts: a failure whose reason quotes
+ * `# SKIP` is a failure. `#12` within a name is none.
+ */
+function cutDirective(said: string): [string, string | null, string] {
+  const mark = SEPARATOR.exec(said);
+  if (mark === null) {
+    return [said.trim(), null, ''];
+  }
+  const directive = mark[1]?.toUpperCase().replace(/^SKIP.*/, 'SKIP') ?? null;
+  return [said.slice(0, mark.index).trim(), directive, said.slice(mark.index + mark[0].length).trim()];
+}
+
+const SEPARATOR = /(?:^|\s)#(?:\s*(SKIP\w*|TODO|XFAIL|XPASS|TIMEOUT|ERROR)(?=[\s:]|$)[\s:]*|\s+|$)/i;
+
+function verdictOf(ok: boolean, directive: string | null): CaseVerdict {
+  switch (directive) {
+    case 'SKIP':
+      return 'skip';
+    case 'XFAIL':
+      return 'xfail';
+    // TAP: a TODO that passes is simply done.
+    case 'TODO':
+      return ok ? 'pass' : 'xfail';
+    case 'TIMEOUT':
+      return 'timeout';
+    // Contradicts `ok`; of the two, the one that says that something went wrong is believed.
+    case 'ERROR':
+      return 'fail';
+    default:
+      return ok ? 'pass' : 'fail';
+  }
+}
+
+/** ksft_exit_fail_msg() and ksft_exit_skip() without `\n` leave their text and the totals on one line. */
+function withoutTotals(text: string): string {
+  return text.replace(/# (?:Planned tests != run tests|Totals: pass:\d).*$/s, '').trim();
+}
+
+function measure(prefix: string): Place {
+  let width = 0;
+  let hashes = 0;
+  for (const char of prefix) {
+    width = char === '\t' ? (Math.floor(width / 8) + 1) * 8 : width + 1;
+    hashes += char === '#' ? 1 : 0;
+  }
+  return { width, hashes };
+}

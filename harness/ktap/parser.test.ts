@@ -1,0 +1,164 @@
+// SPDX-License-Identifier: MIT
+import test from 'ava';
+import { goldens, matchesGolden } from '../testing/golden.ts';
+import { flattenCases, isFatal, type KtapLimits, KtapParser, type KtapResult } from './parser.ts';
+
+for (const { name, input } of goldens('ktap', '.ktap')) {
+  test(`golden ${name}`, (t) => {
+    const result = parse(input);
+    matchesGolden(t, 'ktap', name, {
+      ...result,
+      flat: flattenCases(result).map((item) => `${item.verdict} ${item.name}`),
+      fatal: result.problems.some(isFatal),
+    });
+  });
+
+  test(`golden ${name}, byte by byte`, (t) => {
+    const parser = new KtapParser();
+    for (const byte of input) {
+      parser.write(Uint8Array.of(byte));
+    }
+    t.deepEqual(parser.end(), parse(input));
+  });
+}
+
+test('there are golden inputs', (t) => {
+  t.true(goldens('ktap', '.ktap').length >= 30);
+});
+
+test('a long line is cut, noted once, and does not hide the next', (t) => {
+  const long = `# ${'x'.repeat(100_000)}\n`;
+  const result = parse(`KTAP version 1\n1..2\n${long}${long}ok 1 a\nok 2 ${'y'.repeat(100_000)}\n`);
+  t.deepEqual(codes(result), ['line-cut']);
+  t.deepEqual(
+    result.cases.map((item) => item.verdict),
+    ['pass', 'pass'],
+  );
+  t.true((result.cases[0]?.detail.length ?? 0) <= 8200);
+  t.is(result.cases[1]?.name.length, 512);
+});
+
+test('too many cases are counted, not kept, and fail the test if one of them failed', (t) => {
+  const lines = Array.from({ length: 12 }, (_, i) => `${i === 11 ? 'not ' : ''}ok ${i + 1} c${i + 1}`);
+  const result = parse(`KTAP version 1\n1..12\n${lines.join('\n')}\n`, { cases: 10 });
+  t.is(result.cases.length, 10);
+  t.deepEqual(codes(result), ['unlisted-failures']);
+  t.regex(result.problems[0]?.message ?? '', /2 more cases are not listed, 1 of them failed/);
+});
+
+test('nested cases count towards the limit', (t) => {
+  const result = parse('KTAP version 1\n1..1\n  1..3\n  ok 1 a\n  ok 2 b\n  ok 3 c\nok 1 p\n', { cases: 2 });
+  t.deepEqual(codes(result), ['too-many-cases']);
+});
+
+test('a case keeps the first and the last of many diagnostics', (t) => {
+  const chatter = Array.from({ length: 1000 }, (_, i) => `# line ${i}`).join('\n');
+  const detail =
+    parse(`TAP version 13\n1..1\n${chatter}\nnot ok 1 a\n`, { detail: 200 }).cases[0]?.detail ?? '';
+  t.true(detail.startsWith('line 0\nline 1\n'));
+  t.true(detail.endsWith('line 998\nline 999'));
+  t.regex(detail, /\n\[\d+ lines left out\]\n/);
+  t.true(detail.length < 250);
+});
+
+test('all diagnostics together are bounded', (t) => {
+  const one = '# 0123456789\nok 1 a\n';
+  const result = parse(one.repeat(100), { details: 55 });
+  t.is(result.cases.map((item) => item.detail).join('').length, 55);
+});
+
+test('a program that repeats its mistakes can not fill the memory with problems', (t) => {
+  t.true(parse('ok 1 a\n'.repeat(5000)).problems.length < 10);
+  t.true(parse('  # Subtest: s\n  ok 1 a\nok 1 p\n'.repeat(5000)).problems.length <= 1000);
+  t.true(parse('  KTAP version 1\n  1..2\n  ok 1 a\nok 1 p\n'.repeat(5000)).problems.length <= 1000);
+});
+
+test('nesting is bounded', (t) => {
+  const deep = Array.from(
+    { length: 500 },
+    (_, i) => `${'  '.repeat(i)}KTAP version 1\n${'  '.repeat(i)}1..1\n`,
+  );
+  t.notThrows(() => JSON.stringify(flattenCases(parse(deep.join('')))));
+});
+
+test('a parent is listed if it disagrees with its children, else not', (t) => {
+  const child = (verdict: string) => `  KTAP version 1\n  1..1\n  ${verdict}\n`;
+  const flat = (text: string) => flattenCases(parse(text)).map((item) => `${item.verdict} ${item.name}`);
+  t.deepEqual(flat(`${child('ok 1 c')}ok 1 p\n`), ['pass p > c']);
+  t.deepEqual(flat(`${child('not ok 1 c')}not ok 1 p\n`), ['fail p > c']);
+  t.deepEqual(flat(`${child('ok 1 c')}not ok 1 p\n`), ['pass p > c', 'fail p']);
+  t.deepEqual(flat(`${child('not ok 1 c')}ok 1 p\n`), ['fail p > c', 'pass p']);
+  t.deepEqual(flat(`${child('not ok 1 c')}not ok 1 p # XFAIL broken\n`), ['fail p > c']);
+});
+
+test('random bytes and random lines never throw, and lose no line', (t) => {
+  const words = [
+    'ok',
+    'not ok',
+    ' 1',
+    ' 2 - x',
+    '1..2',
+    '# ',
+    '  ',
+    '\t',
+    'KTAP version 1',
+    '# Subtest: s',
+    '\n',
+    '\n',
+    '#',
+    '# SKIP',
+    'Bail out!',
+    '\r',
+    '\0',
+    'é',
+  ];
+  let state = 12345;
+  const random = (n: number) => {
+    state = (state * 1103515245 + 12345) % 2 ** 31;
+    return Math.floor((state / 2 ** 31) * n);
+  };
+  for (let round = 0; round < 300; round++) {
+    const text = Array.from({ length: 200 }, () => words[random(words.length)]).join('');
+    const result = parse(text);
+    t.is(result.lines, text.split('\n').length - (text.endsWith('\n') ? 1 : 0));
+    t.notThrows(() => flattenCases(result));
+  }
+});
+
+test('throughput: a flood of results is read in time', (t) => {
+  const parser = new KtapParser();
+  const chunk = Buffer.from(
+    '# some diagnostic text of an ordinary length\nok 1 name of a case # reason\n'.repeat(1000),
+  );
+  const started = performance.now();
+  for (let i = 0; i < 100; i++) {
+    parser.write(chunk);
+  }
+  t.is(parser.end().lines, 200_000);
+  // Measured 0.4 s on one slow core; only a quadratic step would come near this.
+  t.true(performance.now() - started < 20_000);
+});
+
+test('which problems fail a test', (t) => {
+  const fatal = [
+    'plan-mismatch',
+    'plan-twice',
+    'duplicate-number',
+    'unlisted-failures',
+    'bad-nesting',
+    'no-results',
+  ] as const;
+  const harmless = ['no-version', 'no-plan', 'out-of-order', 'line-cut', 'too-many-cases'] as const;
+  t.true(fatal.every((code) => isFatal({ code })));
+  t.false(harmless.some((code) => isFatal({ code })));
+});
+
+function parse(input: Uint8Array | string, limits?: KtapLimits): KtapResult {
+  const parser = new KtapParser(limits);
+  parser.write(input);
+  return parser.end();
+}
+
+function codes(result: KtapResult): string[] {
+  return result.problems.map((problem) => problem.code);
+}

@@ -1,0 +1,350 @@
+// SPDX-License-Identifier: MIT
+
+import { type Line, LineSplitter } from '../util/lines.ts';
+import { DetailBuffer } from './detail.ts';
+import { type KtapLine, type Place, type ResultSaying, readLine } from './line.ts';
+import type { KtapCase, KtapProblem, KtapProblemCode, KtapResult } from './result.ts';
+
+export type { KtapCase, KtapProblem, KtapProblemCode, KtapResult } from './result.ts';
+export { flattenCases, isFatal } from './result.ts';
+
+export interface KtapLimits {
+  /** Bytes of one line; the rest is cut. 16 KiB. */
+  line?: number;
+  /** Cases kept, at all depths together; further ones are only counted. 100,000. */
+  cases?: number;
+  /** Characters of one case's diagnostics. 8 KiB. */
+  detail?: number;
+  /** Characters of all diagnostics together; later cases keep none. 16 Mi. */
+  details?: number;
+}
+
+/**
+ * A streaming parser for KTAP and for the TAP that kernel tests print. Memory is bounded whatever comes.
+ *
+ * A result line closes the level nested below it: `ok 1 suite` follows the indented results of that suite.
+ */
+export class KtapParser {
+  readonly #splitter: LineSplitter;
+  readonly #maxCases: number;
+  readonly #pending: DetailBuffer;
+  readonly #problems: KtapProblem[] = [];
+  readonly #result = { skipped: null as string | null, bailout: null as string | null };
+  #budget: number;
+  #levels: Level[] = [];
+  #lines = 0;
+  #cases = 0;
+  #unlistedFailures = 0;
+  #subtest: string | null = null;
+  #seen = { version: false, cut: false, stamped: false };
+
+  constructor(limits: KtapLimits = {}) {
+    this.#splitter = new LineSplitter(limits.line ?? 16 * 1024);
+    this.#maxCases = limits.cases ?? 100_000;
+    this.#pending = new DetailBuffer(limits.detail ?? 8 * 1024);
+    this.#budget = limits.details ?? 16 * 1024 * 1024;
+  }
+
+  /** Takes the next bytes, cut anywhere. */
+  write(chunk: Uint8Array | string): void {
+    for (const line of this.#splitter.write(chunk)) {
+      this.#readLine(line);
+    }
+  }
+
+  /** The last line may lack its end. To be called once, last. */
+  end(): KtapResult {
+    for (const line of this.#splitter.end()) {
+      this.#readLine(line);
+    }
+    this.#closeBelow(this.#levels[0]?.width ?? 0);
+    const root = this.#levels[0] ?? newLevel({ width: 0, hashes: 0 }, null, []);
+    this.#checkRoot(root);
+    return {
+      cases: root.cases,
+      plan: root.plan,
+      ...this.#result,
+      problems: this.#problems,
+      trailing: this.#pending.takeTrailing().join('\n'),
+      lines: this.#lines,
+    };
+  }
+
+  #readLine(raw: Line): void {
+    this.#lines++;
+    if (raw.cut && !this.#seen.cut) {
+      this.#seen.cut = true;
+      this.#report('line-cut', 'a line was longer than the limit and has been cut');
+    }
+    const text = this.#withoutStamp(raw.text);
+    const line = this.#accept(readLine(text), text);
+    switch (line.type) {
+      case 'version':
+        this.#openVersion(line);
+        break;
+      case 'plan':
+        this.#readPlan(line, line.count, line.skip);
+        break;
+      case 'subtest':
+        this.#openSubtest(line, line.name);
+        break;
+      case 'result':
+        this.#readResult(line);
+        break;
+      case 'bailout':
+        this.#result.bailout ??= line.reason;
+        break;
+      case 'text':
+        this.#pending.add(text, this.#levels.at(-1)?.hashes ?? 0);
+        break;
+    }
+  }
+
+  /** kunit's results come through the kernel log; if its header carries a time, so does every line. */
+  #withoutStamp(text: string): string {
+    const stamp = /^\[ *\d+\.\d+\](?:\[ *[TC]\d+\])? /.exec(text)?.[0];
+    if (stamp === undefined) {
+      return text;
+    }
+    const rest = text.slice(stamp.length);
+    this.#seen.stamped ||= !this.#seen.version && readLine(rest).type === 'version';
+    return this.#seen.stamped ? rest : text;
+  }
+
+  /**
+   * A comment may look like a result (`# ok 3 files left`). Behind `# ` it is one only where a version line
+   * behind as many `# ` has said that a whole KTAP output is nested there. A result without a number may be
+   * plain text, and is believed only where results are due.
+   */
+  #accept(line: KtapLine, text: string): KtapLine {
+    if (line.type === 'text' || line.type === 'version' || (line.hashes === 0 && this.#levels.length === 0)) {
+      return line;
+    }
+    const numberless = line.type === 'result' && line.number === null;
+    const fits = (level: Level) =>
+      level.hashes === line.hashes && (!numberless || level.width === line.width);
+    // `Bail out!` behind `# ` ended one program of several; the runner's own result line for it follows.
+    const accepted = line.hashes === 0 ? !numberless || this.#levels.some(fits) : this.#levels.some(fits);
+    return accepted && !(line.type === 'bailout' && line.hashes > 0) ? line : { ...PLAIN, text };
+  }
+
+  #openVersion(line: Place): void {
+    this.#seen.version = true;
+    this.#closeBelow(line.width);
+    const top = this.#levels.at(-1);
+    if (top && top.width === line.width && this.#levels.length > 1 && !isFresh(top)) {
+      this.#closeBelow(line.width - 1);
+    }
+    this.#open(line);
+  }
+
+  #openSubtest(line: Place, name: string): void {
+    const top = this.#levels.at(-1);
+    if (line.width > (top?.width ?? 0)) {
+      this.#subtest = name;
+      this.#open(line);
+    } else if (top && top.width === line.width && this.#levels.length > 1 && isFresh(top)) {
+      top.name = name;
+    } else {
+      // TAP 14 announces a subtest before its indentation begins.
+      this.#subtest = name;
+    }
+  }
+
+  #readPlan(line: Place, count: number, skip: string | null): void {
+    this.#closeBelow(line.width);
+    const level = this.#open(line);
+    if (level.plan !== null) {
+      this.#report('plan-twice', `a second plan 1..${count} after 1..${level.plan}`, level);
+      return;
+    }
+    level.plan = count;
+    if (count === 0 && skip !== null && this.#levels.length === 1) {
+      this.#result.skipped = skip;
+    }
+  }
+
+  #readResult(line: Place & ResultSaying): void {
+    const nested = this.#takeNested(line.width);
+    const level = this.#open(line);
+    this.#checkNumber(level, line.number);
+    const detail = [...(nested?.before ?? []), ...this.#pending.take()];
+    // kselftest_harness.h has its own limit per case, and says so only in a comment.
+    const timedOut =
+      line.verdict === 'fail' && detail.some((text) => text.endsWith(': Test terminated by timeout'));
+    this.#subtest = null;
+    this.#keep(level, {
+      name: line.name || (nested?.name ?? ''),
+      number: line.number,
+      verdict: timedOut ? 'timeout' : line.verdict,
+      detail: this.#spend([line.reason, ...detail].filter((text) => text !== '').join('\n')),
+      cases: nested?.cases ?? [],
+    });
+  }
+
+  /** The level at this place, opened if there is none. Levels below it must have been closed. */
+  #open(place: Place): Level {
+    const top = this.#levels.at(-1);
+    if (top && (top.width >= place.width || this.#levels.length >= MAX_DEPTH)) {
+      return top;
+    }
+    const before = top ? this.#pending.take() : [];
+    const level = newLevel(place, this.#subtest, before);
+    this.#subtest = null;
+    this.#levels.push(level);
+    return level;
+  }
+
+  /** Takes off the levels below this width: what a result line at this width is the parent of. */
+  #takeNested(width: number): Level | null {
+    const outermost = this.#levels.findIndex((level) => level.width > width);
+    if (outermost === -1) {
+      return null;
+    }
+    this.#closeBelow(this.#levels[outermost]?.width ?? 0);
+    const level = this.#levels.pop() ?? null;
+    if (level) {
+      this.#checkLevel(level);
+    }
+    return level;
+  }
+
+  /** Closes levels whose parent's result line never came. Their results are kept below a failed parent. */
+  #closeBelow(width: number): void {
+    while (this.#levels.length > 1 && (this.#levels.at(-1)?.width ?? 0) > width) {
+      const level = this.#levels.pop() as Level;
+      this.#checkLevel(level);
+      const parent = this.#levels.at(-1) as Level;
+      this.#report('bad-nesting', `subtest "${level.name ?? ''}" has no result line of its own`, parent);
+      // Its number is passed over, or every later one would seem out of order.
+      parent.next++;
+      this.#keep(parent, {
+        name: level.name ?? '',
+        number: null,
+        verdict: 'fail',
+        detail: this.#spend(
+          ['no result line: the output ends inside this subtest', ...level.before].join('\n'),
+        ),
+        cases: level.cases,
+      });
+    }
+  }
+
+  #keep(level: Level, kept: KtapCase): void {
+    level.count++;
+    this.#cases++;
+    if (this.#cases <= this.#maxCases) {
+      level.cases.push({ ...kept, name: copy(kept.name.slice(0, MAX_NAME)) });
+    } else if (kept.verdict === 'fail' || kept.verdict === 'timeout') {
+      this.#unlistedFailures++;
+    }
+  }
+
+  #spend(detail: string): string {
+    const kept = copy(detail.slice(0, this.#budget));
+    this.#budget -= kept.length;
+    return kept;
+  }
+
+  #checkNumber(level: Level, number: number | null): void {
+    const expected = level.next;
+    level.next = (number ?? expected) + 1;
+    if (number === null) {
+      return;
+    }
+    if (level.numbers.has(number)) {
+      this.#report('duplicate-number', `number ${number} has two results`, level);
+    } else if (number !== expected) {
+      this.#report('out-of-order', `number ${number} where ${expected} was due`, level);
+    }
+    if (level.numbers.size < this.#maxCases) {
+      level.numbers.add(number);
+    }
+  }
+
+  #checkLevel(level: Level): void {
+    const where = level.name === null ? '' : ` in subtest "${level.name}"`;
+    if (level.plan !== null && level.plan !== level.count) {
+      this.#report('plan-mismatch', `${level.plan} results planned, ${level.count} seen${where}`, level);
+    }
+    if (level.count === 0 && level.plan !== 0) {
+      this.#report('no-results', `no result line${where}`, level);
+    }
+  }
+
+  #checkRoot(root: Level): void {
+    const skipped = this.#result.skipped !== null;
+    if (!this.#seen.version) {
+      this.#report('no-version', 'no version line');
+    }
+    // Subtests may lack a plan (kunit's parametrised cases do); the outermost level says how much is to come.
+    if (root.plan === null) {
+      this.#report('no-plan', 'no plan');
+    }
+    if (this.#cases > this.#maxCases) {
+      const more = this.#cases - this.#maxCases;
+      const failed = this.#unlistedFailures;
+      this.#report(
+        failed > 0 ? 'unlisted-failures' : 'too-many-cases',
+        `${more} more cases are not listed, ${failed} of them failed`,
+      );
+    }
+    this.#checkLevel(root);
+    if (root.count === 0 && root.plan === 0 && !skipped) {
+      this.#report('no-results', 'the plan is 1..0, without a reason to skip', root);
+    }
+  }
+
+  /** Once a code and level, and not without end: a program can print the same mistake a million times. */
+  #report(code: KtapProblemCode, message: string, level?: Level): void {
+    if (level?.flagged.has(code) || this.#problems.length >= MAX_PROBLEMS) {
+      return;
+    }
+    level?.flagged.add(code);
+    this.#problems.push({ code, line: this.#lines, message });
+  }
+}
+
+/** A level of nesting that has been opened and not yet closed by its parent's result line. */
+interface Level extends Place {
+  name: string | null;
+  /** Diagnostics before it was opened; they are its parent's. */
+  before: string[];
+  plan: number | null;
+  count: number;
+  /** The number that is due. */
+  next: number;
+  numbers: Set<number>;
+  cases: KtapCase[];
+  flagged: Set<KtapProblemCode>;
+}
+
+const PLAIN = { width: 0, hashes: 0, type: 'text' } as const;
+const MAX_DEPTH = 32;
+const MAX_NAME = 512;
+const MAX_PROBLEMS = 1000;
+
+function newLevel({ width, hashes }: Place, name: string | null, before: string[]): Level {
+  return {
+    width,
+    hashes,
+    name,
+    before,
+    plan: null,
+    count: 0,
+    next: 1,
+    numbers: new Set(),
+    cases: [],
+    flagged: new Set(),
+  };
+}
+
+/** A slice keeps the whole string that it was cut from alive; a short name would hold a long line. */
+function copy(text: string): string {
+  return Buffer.from(text).toString();
+}
+
+/** Only a header has been seen yet. */
+function isFresh(level: Level): boolean {
+  return level.count === 0 && level.plan === null && level.name === null;
+}

@@ -1,0 +1,222 @@
+// SPDX-License-Identifier: MIT
+// Where tests get their guests from: forked or booted, so many at once, the next ones started ahead.
+import { dirname } from 'node:path';
+import { HeldBack, type Listener, type Loss, Session } from '../channel/session.ts';
+import { explain } from '../channel/silence.ts';
+import type { Context } from '../context.ts';
+import { type Guest, startGuest } from '../guest/guest.ts';
+import type { Hang } from '../guest/hang.ts';
+import type { Machine } from '../guest/machine.ts';
+import { thaw } from '../guest/snapshot.ts';
+import type { Load } from '../guest/steal.ts';
+import { type BootLogs, BootLost, startFork, type Template } from './template.ts';
+import { Templates } from './templates.ts';
+import { Turns } from './turns.ts';
+
+export type GuestOrigin = 'boot' | 'fork';
+
+/** A guest whose agent waits for a test, or why there is none. Disposing ends it. */
+export type Lodging = Disposable & Found;
+
+type Found = {
+  origin: GuestOrigin;
+  argv: string[];
+  /** CLOCK_BOOTTIME at the agent's hello (a fork's: its template's), milliseconds; null if it never came. */
+  bootMs: number | null;
+  /** `uname -r`, if known. */
+  release: string | null;
+  /** Host time from QEMU's start to the agent's answer, milliseconds; less if QEMU was started ahead. */
+  startMs: number;
+  /** What a fork's template said while it booted. */
+  logs: BootLogs | null;
+  /** What a guest that did not come up was found to do, if it was silent. */
+  hang: Hang | null;
+  /** How much of the host it had until its agent's first word (a fork's: its template). */
+  load: Load;
+} & ({ guest: Guest; session: Session; loss: null } | { guest: null; session: null; loss: Loss });
+
+/** Milliseconds that the host leaves the guest (guest/steal.ts). Generous: a machine without KVM is slow. */
+export const deadlines = { boot: 120_000, setup: 20_000 };
+/** MiB that QEMU takes beside the guest's memory. */
+const overhead = 96;
+
+const nowhere = {
+  origin: 'boot' as const,
+  bootMs: null,
+  release: null,
+  startMs: 0,
+  load: { elapsed: 0, lost: 0, stopped: 0 },
+  guest: null,
+  session: null,
+};
+
+/** The guests of one run. */
+export class Guests implements AsyncDisposable {
+  readonly #context: Context;
+  readonly #templates: Templates;
+  readonly #turns: Turns<{ machine: Machine; origin: GuestOrigin }>;
+  readonly #ahead = new Map<Template, Promise<Guest | null>[]>();
+  readonly #ending = new Set<Promise<void>>();
+  readonly #jobs: number;
+  #disposed = false;
+
+  /** @param jobs guests at once; fewer run if they would not fit into `memory` (MiB) */
+  constructor(jobs: number, memory: number, context: Context) {
+    this.#jobs = jobs;
+    this.#context = context;
+    this.#templates = new Templates(deadlines.boot, context);
+    this.#turns = new Turns(jobs, memory);
+  }
+
+  /** Wait until one more guest may run; disposing lets the next one in. */
+  async turn(machine: Machine, origin: GuestOrigin): Promise<Disposable> {
+    return this.#turns.take(machine.memory + overhead, { machine, origin });
+  }
+
+  /**
+   * Have a guest. What it says goes to `collector`, a fork's with its template's boot before it. A guest that can't
+   * be forked is booted. Throws if QEMU can't be started.
+   */
+  async lodge(machine: Machine, origin: GuestOrigin, collector: Listener): Promise<Lodging> {
+    const found = await this.#find(machine, origin, collector);
+    void this.#startAhead();
+    const { guest } = found;
+    // Nobody need wait for a guest's last gasp.
+    return { ...found, [Symbol.dispose]: () => guest && this.#end(guest) };
+  }
+
+  /** A fork of this machine had no room for its memory: boot it from now on. */
+  async outgrew(machine: Machine): Promise<void> {
+    await this.#templates.outgrew(machine);
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.#disposed = true;
+    const ahead = [...this.#ahead.values()].flat();
+    this.#ahead.clear();
+    for (const guest of ahead) await (await guest)?.[Symbol.asyncDispose]();
+    await Promise.all(this.#ending);
+    await this.#templates[Symbol.asyncDispose]();
+  }
+
+  #end(guest: Guest): void {
+    const ending = Promise.resolve(guest[Symbol.asyncDispose]()).finally(() => this.#ending.delete(ending));
+    this.#ending.add(ending);
+  }
+
+  async #find(machine: Machine, origin: GuestOrigin, collector: Listener): Promise<Found> {
+    try {
+      const fork = origin === 'fork' ? await this.#fork(machine, collector) : null;
+      return fork ?? (await this.#boot(machine, collector));
+    } catch (error) {
+      if (!(error instanceof BootLost)) throw error;
+      const { logs, loss, hang, argv } = error;
+      retell(logs, collector);
+      return { ...nowhere, argv, logs, loss, hang };
+    }
+  }
+
+  async #boot(machine: Machine, collector: Listener): Promise<Found> {
+    const started = performance.now();
+    const guest = await startGuest(machine, this.#context.signal);
+    const session = new Session(guest, collector);
+    const hello = await session.hello(deadlines.boot);
+    const load = guest.pace.load();
+    const loss = hello.loss ?? (await session.setup(deadlines.setup)).loss ?? null;
+    const bootMs = hello.message?.boot_ms ?? null;
+    const startMs = performance.now() - started;
+    const release = hello.message?.release ?? null;
+    const rest = { origin: 'boot' as const, argv: guest.argv, bootMs, release, startMs, load, logs: null };
+    if (!loss) return { ...rest, guest, session, loss, hang: null };
+    const explained = await explain(loss, guest, session, dirname(machine.kernel));
+    // All that it said is evidence.
+    guest.kill();
+    await guest.exited;
+    this.#end(guest);
+    return { ...rest, guest: null, session: null, ...explained };
+  }
+
+  /** null if it can't be forked. */
+  async #fork(machine: Machine, collector: Listener): Promise<Found | null> {
+    for (;;) {
+      const template = await this.#templates.get(machine);
+      if (!template) return null;
+      let trouble: unknown;
+      for (const start of [() => this.#takeAhead(template), () => this.#start(template, machine)])
+        try {
+          const guest = await start();
+          if (guest) return await this.#revive(guest, template, collector);
+        } catch (error) {
+          this.#context.signal.throwIfAborted();
+          trouble = error;
+        }
+      await this.#templates.failed(template, machine, trouble);
+    }
+  }
+
+  /** Give a fork its state and hear its first answer. */
+  async #revive({ guest, since }: Started, template: Template, collector: Listener): Promise<Found> {
+    // Nothing of a fork that fails is to be in the logs of the guest that takes its place.
+    const held = new HeldBack();
+    try {
+      const session = new Session(guest, held, template.marks);
+      await thaw(guest);
+      const { loss } = await session.setup(deadlines.setup);
+      if (loss) throw new Error(`a fork did not answer (${loss.why})`);
+      const { logs, bootMs, load } = template;
+      retell(logs, collector);
+      held.release(collector);
+      session.tell(collector);
+      return {
+        origin: 'fork',
+        argv: guest.argv,
+        bootMs,
+        release: template.release,
+        startMs: performance.now() - since,
+        logs,
+        load,
+        guest,
+        session,
+        loss: null,
+        hang: null,
+      };
+    } catch (error) {
+      this.#end(guest);
+      throw error;
+    }
+  }
+
+  async #start(template: Template, machine: Machine): Promise<Started> {
+    const since = performance.now();
+    return { guest: await startFork(template, machine, this.#context.signal), since };
+  }
+
+  async #takeAhead(template: Template): Promise<Started | null> {
+    const guest = await this.#ahead.get(template)?.shift();
+    return guest ? { guest, since: performance.now() } : null;
+  }
+
+  /** While tests run, QEMU is started for the next ones: it then lacks only its state. */
+  async #startAhead(): Promise<void> {
+    const wanted = new Map<Template, Machine[]>();
+    for (const { machine, origin } of this.#turns.next(this.#jobs)) {
+      const template = origin === 'fork' ? await this.#templates.get(machine).catch(() => null) : null;
+      if (template) wanted.set(template, [...(wanted.get(template) ?? []), machine]);
+    }
+    for (const [template, machines] of wanted) {
+      const ahead = this.#ahead.get(template) ?? [];
+      this.#ahead.set(template, ahead);
+      for (const machine of machines.slice(ahead.length))
+        if (!this.#disposed) ahead.push(startFork(template, machine, this.#context.signal).catch(() => null));
+    }
+  }
+}
+
+/** Tell what was said at a boot as if it were said now. */
+export function retell({ console, kmsg, records }: BootLogs, to: Listener): void {
+  to.console(console);
+  to.kernelLog(kmsg, records);
+}
+
+/** QEMU, waiting for its state; and since when somebody waits for it, as performance.now() tells. */
+type Started = { guest: Guest; since: number };

@@ -1,0 +1,115 @@
+// SPDX-License-Identifier: MIT
+import type { Results, TestResult, Verdict } from '../schema.ts';
+import { printable } from '../util/printable.ts';
+import { explain, explainedByCases, type Group, groupResults } from './groups.ts';
+import { slowWords } from './text.ts';
+
+/** KTAP version 1 (Documentation/dev-tools/ktap.rst): suites, in them tests, in them cases. */
+export function renderKtap(results: Results): string {
+  const groups = groupResults(results).map(renderGroup);
+  return `${[...openLevel(null, groups.length), ...close(groups)].join('\n')}\n`;
+}
+
+/** What becomes one result line, with the lines that stand before it. */
+interface Item {
+  name: string;
+  verdict: Verdict;
+  /** Instead of the verdict's own. */
+  directive?: string;
+  reason: string;
+  before: string[];
+}
+
+function renderGroup(group: Group): Item {
+  switch (group.type) {
+    case 'suite': {
+      const items = group.tests.map(renderTest);
+      const before = indent([...openLevel(group.name, items.length), ...close(items)]);
+      return { name: group.name, verdict: worst(items), reason: '', before };
+    }
+    case 'left-out':
+      return { name: group.name, verdict: 'skip', reason: group.reason, before: [] };
+    case 'error':
+      return { name: group.name, verdict: 'error', reason: `${group.code}: ${group.message}`, before: [] };
+  }
+}
+
+function renderTest(test: TestResult): Item {
+  const items = test.cases.map(({ name, verdict, detail }) => {
+    const [reason = '', ...more] = detail.split('\n');
+    return { name, verdict, reason, before: diagnostics(more.join('\n')) };
+  });
+  const cases = items.length === 0 ? [] : indent([...openLevel(test.test, items.length), ...close(items)]);
+  const why = explainedByCases(test) ? [] : diagnostics(explain(test));
+  const slow = diagnostics(slowWords(test) ?? '');
+  return {
+    name: test.test,
+    verdict: test.verdict,
+    ...(test.tempo === 'hung' ? { directive: 'hung:' } : {}),
+    reason: test.detail,
+    before: [...cases, ...why, ...slow],
+  };
+}
+
+function openLevel(name: string | null, plan: number): string[] {
+  return ['KTAP version 1', ...(name === null ? [] : [`# Subtest: ${oneLine(name)}`]), `1..${plan}`];
+}
+
+function close(items: readonly Item[]): string[] {
+  return items.flatMap((item, index) => [...item.before, resultLine(item, index + 1)]);
+}
+
+function resultLine({ name, verdict, directive, reason }: Item, number: number): string {
+  const named = unmarked(name) || 'unnamed';
+  const { ok, directive: usual } = OUTCOME[verdict];
+  return `${ok} ${number} ${named}${comment(directive ?? usual, unmarked(reason))}`;
+}
+
+/** Without `#`, which would begin a directive: a guest must not make its failure a skip. */
+function unmarked(text: string): string {
+  return oneLine(text).replaceAll('#', '_');
+}
+
+function comment(directive: string, reason: string): string {
+  // Without a directive of ours the guest's first word must not become one.
+  const said = directive === '' && reason !== '' ? `: ${reason}` : `${directive} ${reason}`.trim();
+  return said === '' ? '' : ` # ${said}`;
+}
+
+/** As kselftest.h prints them: an expected failure is `ok`, so that who doesn't know the directive isn't alarmed. */
+const OUTCOME: Record<Verdict, { ok: 'ok' | 'not ok'; directive: string }> = {
+  pass: { ok: 'ok', directive: '' },
+  fail: { ok: 'not ok', directive: '' },
+  skip: { ok: 'ok', directive: 'SKIP' },
+  xfail: { ok: 'ok', directive: 'XFAIL' },
+  timeout: { ok: 'not ok', directive: 'TIMEOUT' },
+  crash: { ok: 'not ok', directive: 'crash:' },
+  error: { ok: 'not ok', directive: 'ERROR' },
+};
+
+/** A suite passes if none of its tests is bad, and is skipped if all of them are. */
+function worst(items: readonly Item[]): Verdict {
+  if (items.some(({ verdict }) => OUTCOME[verdict].ok === 'not ok')) {
+    return items.every(({ verdict }) => OUTCOME[verdict].ok === 'ok' || verdict === 'error')
+      ? 'error'
+      : 'fail';
+  }
+  return items.length > 0 && items.every(({ verdict }) => verdict === 'skip') ? 'skip' : 'pass';
+}
+
+/** The bar keeps a line that looks like KTAP from being read as such behind `# `. */
+function diagnostics(text: string): string[] {
+  return text === ''
+    ? []
+    : printable(text)
+        .split('\n')
+        .map((line) => `# | ${line}`.trimEnd());
+}
+
+function indent(lines: readonly string[]): string[] {
+  return lines.map((line) => `  ${line}`);
+}
+
+function oneLine(text: string): string {
+  return printable(text).replace(/\s+/g, ' ').trim();
+}

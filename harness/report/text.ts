@@ -1,0 +1,174 @@
+// SPDX-License-Identifier: MIT
+// The words and lines that every report of a run for people shares.
+import type { StageName } from '../events.ts';
+import { isBad } from '../results/judge.ts';
+import { isFailure } from '../results/tally.ts';
+import type { Counts, Repeat, Results, TestResult } from '../schema.ts';
+import { printable } from '../util/printable.ts';
+import { splatPlaces } from './places.ts';
+
+export const stageTitles: Record<StageName, string> = {
+  base: 'Get the kernel source',
+  series: 'Apply the series',
+  config: 'Choose config and accelerator',
+  kernel: 'Build the kernel',
+  image: 'Build the tests',
+  tests: 'Run the tests',
+};
+
+export function noteLine({ level, text }: { level: 'info' | 'warn'; text: string }): string {
+  return `${level === 'warn' ? 'warning' : 'note'}: ${printable(text)}`;
+}
+
+/** One line a test: verdict, name, how many cases (on how many kernels), guest time, and why. */
+export function testLine(result: TestResult): string {
+  const { suite, test, cases, duration_ms, detail, generations } = result;
+  const slow = slowWords(result);
+  const kernels = generations ? ` on ${several(generations.length, 'kernel')}` : '';
+  const count = cases.length > 0 ? `${several(cases.length, 'case')}${kernels}, ` : '';
+  const why = detail === '' ? '' : `: ${printable(detail)}`;
+  const time = [seconds(duration_ms), ...(slow ? [slow] : [])].join(', ');
+  return `${label(result).padEnd(7)} ${printable(`${suite}/${test}`)} (${count}${time})${why}`;
+}
+
+/** The verdict's word; of a guest that stopped answering another one than of a test that took too long. */
+export function label({ verdict, tempo }: Pick<TestResult, 'verdict' | 'tempo'>): string {
+  return (tempo === 'hung' ? tempo : verdict).toUpperCase();
+}
+
+/** `slow: its limit is 60 s`; null if it was not. */
+export function slowWords({ tempo, time }: Pick<TestResult, 'tempo' | 'time'>): string | null {
+  return tempo === 'slow' && time ? `slow: its limit is ${seconds(time.limit_ms)}` : null;
+}
+
+function several(count: number, word: string): string {
+  return `${count} ${word}${count === 1 ? '' : 's'}`;
+}
+
+/** What a reader of a failed test wants next: its cases, the kernel's words, where the logs are, how to repeat it. */
+export function failureLines(result: TestResult, dir: string): string[] {
+  const bad = result.cases.filter(({ verdict }) => verdict === 'fail' || verdict === 'timeout');
+  return [
+    printable(`${label(result)} ${result.suite}/${result.test}: ${result.detail}`),
+    ...bad
+      .slice(0, 10)
+      .flatMap(({ name, detail }) => [`  not ok ${printable(name)}`, ...indent(detail, 4, 6)]),
+    ...(bad.length > 10 ? [`  … and ${bad.length - 10} more`] : []),
+    ...result.splats
+      .filter(({ expected }) => !expected)
+      .slice(0, 3)
+      .flatMap((splat) => [
+        ...indent(splat.lines.join('\n'), 2, 12),
+        ...splatPlaces(splat).map((place) => `    ${printable(place)}`),
+      ]),
+    ...result.problems.slice(0, 5).map((problem) => `  note: ${printable(problem)}`),
+    ...(result.guest ? [`  logs: ${dir}/${result.guest.console.replace(/\/[^/]*$/, '/')}`] : []),
+    ...(result.reproduce ? [`  again: ${result.reproduce}`] : []),
+  ];
+}
+
+function indent(text: string, by: number, most: number): string[] {
+  const lines = text.split('\n').filter((line) => line.trim() !== '');
+  const shown = lines.slice(0, most).map((line) => `${' '.repeat(by)}${printable(line)}`);
+  return lines.length > most ? [...shown, `${' '.repeat(by)}… (${lines.length - most} more lines)`] : shown;
+}
+
+/** The closing lines of a run. Every word of it may be a guest's, or of somebody's results.json. */
+export function summaryLines(results: Results, dir: string): string[] {
+  const lines = results.repeat ? repeatLines(results, results.repeat, dir) : runLines(results, dir);
+  return lines.map(printable);
+}
+
+function runLines(results: Results, dir: string): string[] {
+  const { summary, jobs } = results;
+  const failures = results.tests.filter(({ verdict }) => isBad(verdict));
+  const errors = jobs.flatMap(({ error }) => (error ? [errorText(error)] : []));
+  const leftOut = jobs.flatMap(({ left_out }) => left_out.map(({ suite }) => suite));
+  return [
+    ...failures.flatMap((result) => ['', ...failureLines(result, dir)]),
+    ...errors.flatMap((text) => ['', text]),
+    '',
+    ...(leftOut.length > 0 ? [`left out: ${leftOut.join(', ')} (their series is not applied)`] : []),
+    `${counts(summary, results.tests)} (${summary.cases.total} cases) in ${seconds(results.duration_ms)}`,
+    `results: ${dir}/results.json`,
+  ];
+}
+
+/** The closing lines of `kiln repeat`. */
+function repeatLines({ tests, jobs, duration_ms }: Results, repeat: Repeat, dir: string): string[] {
+  const { verdicts, reasons, other_reasons, first_failure, stopped, again } = repeat;
+  const first = tests.find(({ verdict }) => isFailure(verdict));
+  const errors = jobs.flatMap(({ error }) => (error ? [errorText(error)] : []));
+  return [
+    ...(first ? ['', 'The first failure:', ...failureLines({ ...first, reproduce: null }, dir)] : []),
+    ...errors.flatMap((text) => ['', text]),
+    '',
+    ...(verdicts.total > 0 ? [rateLine(repeat), `${counts(verdicts)} in ${seconds(duration_ms)}`] : []),
+    ...(stopped ? [stoppedWords[stopped]] : []),
+    ...reasons.flatMap(({ verdict, detail, count, logs }) => [
+      `${String(count).padStart(6)} × ${verdict.toUpperCase()}${detail ? `: ${printable(detail)}` : ''}`,
+      ...(logs && logs !== first_failure?.logs ? [`         logs: ${dir}/${logs}/`] : []),
+    ]),
+    ...(other_reasons > 0 ? [`${String(other_reasons).padStart(6)} × other reasons`] : []),
+    `again: ${again}`,
+    `results: ${dir}/results.json`,
+  ];
+}
+
+const stoppedWords: Record<NonNullable<Repeat['stopped']>, string> = {
+  failed: 'stopped at the first failure, which makes the rate look higher than it is',
+  'no-boot': 'stopped: the guest that all others were to be forked from did not boot',
+  errors: 'stopped: one infrastructure error after the other',
+};
+
+/** `srvfs/races: 3 of 200 failed, 1.5 % (95 % confidence: 0.5 to 4.3 %)` */
+function rateLine({ test, failed, of, rate }: Repeat): string {
+  if (!rate) return `${printable(test)}: no run of it says whether it fails`;
+  const { estimate, low, high } = rate;
+  const interval = `95 % confidence: ${percent(low)} to ${percent(high)} %`;
+  return `${printable(test)}: ${failed} of ${of} failed, ${percent(estimate)} % (${interval})`;
+}
+
+/** One decimal, or as many as it takes not to look like none or all. @param share from 0 to 1 */
+export function percent(share: number): string {
+  const value = 100 * share;
+  const toNoneOrAll = Math.min(value, 100 - value);
+  const decimals = toNoneOrAll > 0 ? Math.max(1, Math.ceil(-Math.log10(toNoneOrAll))) : 0;
+  return String(Number(value.toFixed(decimals)));
+}
+
+/** `120 of 200 run, 2 failed, 1 infrastructure errors` */
+export function repeatProgress(event: { total: number; failed: number; verdicts: Counts }): string {
+  const { total, failed, verdicts } = event;
+  const errors = verdicts.error > 0 ? `, ${verdicts.error} infrastructure errors` : '';
+  return `${verdicts.total} of ${total} run, ${failed} failed${errors}`;
+}
+
+function errorText(error: Record<string, unknown>): string {
+  if (error.code === 'interrupted') return 'interrupted: the results so far are kept';
+  const hint = error.hint ? `\n  ${String(error.hint)}` : '';
+  // Our own trouble is only understood with what the program said.
+  const said = error.code === 'infrastructure' && error.output ? `\n${printable(String(error.output))}` : '';
+  return `${String(error.code)}: ${printable(String(error.message))}${said.replaceAll('\n', '\n  ')}${hint}`;
+}
+
+/** `7 passed, 0 failed, 1 skipped`; what did not occur is left out, but for the first two. */
+export function counts(summary: Counts, tests: readonly Pick<TestResult, 'tempo'>[] = []): string {
+  const hung = tests.filter(({ tempo }) => tempo === 'hung').length;
+  const slow = tests.filter(({ tempo }) => tempo === 'slow').length;
+  const failed = summary.fail + summary.timeout + summary.crash;
+  const rest: [number, string][] = [
+    [summary.skip, 'skipped'],
+    [summary.xfail, 'expected to fail'],
+    [summary.error, 'infrastructure errors'],
+    [slow, 'slow'],
+  ];
+  const late = [`${summary.timeout - hung} timed out`, ...(hung > 0 ? [`${hung} hung`] : [])].join(', ');
+  const kinds = failed > summary.fail ? ` (${late}, ${summary.crash} crashed)` : '';
+  const more = rest.filter(([count]) => count > 0).map(([count, word]) => `, ${count} ${word}`);
+  return `${summary.pass} passed, ${failed} failed${kinds}${more.join('')}`;
+}
+
+export function seconds(ms: number): string {
+  return ms < 9950 ? `${(ms / 1000).toFixed(1)} s` : `${Math.round(ms / 1000)} s`;
+}

@@ -1,0 +1,168 @@
+// SPDX-License-Identifier: MIT
+// What a series or a test suite brings runs at build time: make, scripts, plugins. docs/security.md says what holds it.
+import { availableParallelism, totalmem } from 'node:os';
+import type { Context } from '../context.ts';
+import { KilnError } from '../errors.ts';
+import { type ExecOptions, type ExecResult, exec } from '../util/exec.ts';
+import { cgroup } from './cgroup.ts';
+import { excess, type TooMuch } from './excess.ts';
+
+export type SandboxWish = 'auto' | 'on' | 'off';
+
+/** How a job's foreign programs are held. */
+export type Sandbox = {
+  /** bubblewrap's words for what this machine can do; null: nothing holds them. */
+  flags: string[] | null;
+  /** Why it is so, for people. */
+  reason: string;
+  /** What runs comes from elsewhere: it must leave no trace in what later builds use. */
+  foreign: boolean;
+};
+
+/** What a program may touch beside the system's own programs and libraries. */
+export type Reach = {
+  cwd: string;
+  /** Paths that are there, each where it is, read-only. */
+  read: string[];
+  /** Paths that it may write to. */
+  write: string[];
+  /** [path, the place where the program sees it], writable. */
+  moved?: [string, string][];
+  /** All of its environment but PATH and ccache's own. */
+  env: Record<string, string>;
+};
+
+/** Bytes, milliseconds. `memory`: of all processes where a cgroup can be had, else of each. */
+export type Limits = { processes: number; memory: number; file: number; disk: number; time: number };
+
+const GiB = 2 ** 30;
+/** Measured: a KASAN build takes 45 processes a core with -j, 1.6 GiB, 1.9 GiB on disk; linking LLVM-style LTO more. */
+export const buildLimits: Limits = {
+  processes: 256 + 64 * availableParallelism(),
+  memory: Math.max(4 * GiB, Math.round(0.75 * totalmem())),
+  file: 8 * GiB,
+  disk: 32 * GiB,
+  time: 4 * 3600_000,
+};
+/** Bytes of /tmp, which is memory. */
+const temporary = 2 * GiB;
+
+const always = [
+  ...['--unshare-ipc', '--unshare-pid', '--unshare-net', '--unshare-uts', '--unshare-cgroup-try'],
+  ...['--cap-drop', 'ALL', '--new-session', '--die-with-parent'],
+];
+/** The best first: namespaces of its own for a user too, which needs the kernel's leave or root; then root's way. */
+const variants = [['--unshare-user', '--disable-userns'], ['--unshare-user'], []];
+
+/** Find out by trying. Throws an infrastructure error if a sandbox is demanded and can't be had. */
+export async function chooseSandbox(
+  wish: SandboxWish,
+  foreign: boolean,
+  signal?: AbortSignal,
+): Promise<Sandbox> {
+  if (wish === 'off') return { flags: null, reason: 'asked for with --sandbox off', foreign };
+  let trouble = '';
+  for (const variant of variants) {
+    const flags = [...variant, ...always];
+    try {
+      await exec('bwrap', [...flags, ...system(), '--', 'true'], { signal });
+      return { flags, reason: 'bubblewrap holds what the build runs', foreign };
+    } catch (error) {
+      signal?.throwIfAborted();
+      trouble ||= whyNot(error as KilnError);
+    }
+  }
+  if (wish === 'on')
+    throw new KilnError('infrastructure', `--sandbox on: ${trouble}`, {
+      hint: 'install bubblewrap, and allow user namespaces (or be root, and in a container privileged)',
+    });
+  return { flags: null, reason: trouble, foreign };
+}
+
+function whyNot({ message, details }: KilnError): string {
+  return details.output?.split('\n').at(-1) || message;
+}
+
+/** Run a program within its reach, and within limits as far as this machine knows any. Throws as exec() does, and does-not-build for what goes beyond them. */
+export async function confined(
+  file: string,
+  args: string[],
+  reach: Reach,
+  { sandbox, signal }: Pick<Context, 'sandbox' | 'signal'>,
+  options: Pick<ExecOptions, 'onLine'> = {},
+  limits: Limits = buildLimits,
+): Promise<ExecResult> {
+  const { cwd, env } = reach;
+  if (!sandbox?.flags) return exec(file, args, { ...options, cwd, env, signal });
+  using group = cgroup(limits);
+  using watch = excess(limits, [...reach.write, ...(reach.moved ?? []).map(([path]) => path)], signal);
+  const words = [...environment(env), 'bwrap', ...sandbox.flags, ...system(), ...visible(reach)];
+  const command = [...words, '--', ...resourceLimits(limits), file, ...args];
+  const [first, ...rest] = group.enter(command);
+  try {
+    return await exec(first!, rest, { ...options, cwd: '/', signal: watch.signal, timeout: limits.time });
+  } catch (cause) {
+    signal.throwIfAborted();
+    const beyond = watch.found() ?? group.exceeded() ?? tooLong(cause, limits);
+    if (!beyond) throw renamed(cause, file);
+    throw new KilnError(beyond.code, `the build was stopped: ${beyond.text}`, {
+      hint: hints[beyond.code],
+      cause,
+    });
+  }
+}
+
+const hints = {
+  'does-not-build': 'docs/security.md names the limits of a build',
+  infrastructure:
+    'free some disk for the cache (`kiln clean`, or XDG_CACHE_HOME on a larger disk) and run again',
+};
+
+function tooLong(error: unknown, { time }: Limits): TooMuch | null {
+  const timedOut = error instanceof KilnError && (error.cause as { timedOut?: boolean })?.timedOut === true;
+  return timedOut ? { code: 'does-not-build', text: `it was not done after ${time / 1000} s` } : null;
+}
+
+/** The program's failure, and not that of the `env` which started it. */
+function renamed(error: unknown, file: string): unknown {
+  if (!(error instanceof KilnError) || error.code !== 'infrastructure') return error;
+  const message = error.message.replace(/^\S+/, file);
+  return new KilnError(error.code, message, { details: error.details, hint: error.hint, cause: error.cause });
+}
+
+/** A clean one also for bubblewrap itself, whose /proc/PID/environ could be read inside. */
+function environment(env: Record<string, string>): string[] {
+  const kept = Object.entries(process.env).filter(([name]) => name === 'PATH' || name.startsWith('CCACHE_'));
+  const all = { HOME: '/tmp', TMPDIR: '/tmp', ...Object.fromEntries(kept), ...env };
+  return ['env', '-i', ...Object.entries(all).map(([name, value]) => `${name}=${value}`)];
+}
+
+/**
+ * The system's programs and libraries, nothing of /etc but what finds them, and no home. All of /proc is read-only:
+ * to the kernel root is root, also in a namespace, and may write /proc/sys/kernel/core_pattern.
+ */
+function system(): string[] {
+  const places = ['/bin', '/sbin', '/lib', '/lib32', '/lib64', '/libx32', '/nix/store', '/gnu/store'];
+  const etc = ['alternatives', 'ld.so.cache', 'ld.so.conf', 'ld.so.conf.d'].map((name) => `/etc/${name}`);
+  return [
+    ...['--ro-bind', '/usr', '/usr'],
+    ...[...places, ...etc].flatMap((path) => ['--ro-bind-try', path, path]),
+    ...['--proc', '/proc', '--remount-ro', '/proc', '--dev', '/dev'],
+    ...['/dev/shm', '/tmp'].flatMap((path) => ['--size', String(temporary), '--tmpfs', path]),
+    ...['--remount-ro', '/dev'],
+  ];
+}
+
+function visible({ cwd, read, write, moved = [] }: Reach): string[] {
+  return [
+    ...read.flatMap((path) => ['--ro-bind', path, path]),
+    ...write.flatMap((path) => ['--bind', path, path]),
+    ...moved.flatMap(([path, place]) => ['--bind', path, place]),
+    ...['--remount-ro', '/', '--chdir', cwd],
+  ];
+}
+
+/** Inside, where the user's other processes do not count. Root is above the number of processes: see cgroup.ts. */
+function resourceLimits({ processes, memory, file }: Limits): string[] {
+  return ['prlimit', `--nproc=${processes}`, `--as=${memory}`, `--fsize=${file}`, '--core=0'];
+}

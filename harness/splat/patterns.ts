@@ -1,0 +1,401 @@
+// SPDX-License-Identifier: MIT
+import type { SplatKind } from '../schema.ts';
+import { currentFunction, functionName, guiltyFunction, isMessenger } from './culprit.ts';
+import { taintTitle } from './taint.ts';
+
+/**
+ * How a splat ends.
+ *
+ * - `marker`: with `---[ end trace`
+ * - `rule`: with a line of `=`
+ * - `stack`: with its call trace
+ * - `maybe`: with its call trace, if one follows at all
+ * - `line`: it is one line
+ * - `panic`: with the machine
+ */
+export type SplatEnd = 'marker' | 'rule' | 'stack' | 'maybe' | 'line' | 'panic';
+
+/** How one sort of splat begins and ends and what it is called. */
+export interface SplatPattern {
+  kind: SplatKind;
+  end: SplatEnd;
+  /** The line that it begins with; a group `task` is the task's command name. */
+  start: RegExp;
+  /** Its own line comes first, then a WARN() or a BUG() about the same. */
+  announces?: true;
+  /** `lines` is the whole splat; `match` is of its first line that matches `start`. */
+  title(match: RegExpExecArray, lines: readonly string[]): string;
+}
+
+/** The pattern that this line of the kernel's begins. The first that matches counts. */
+export function matchPattern(line: string): { pattern: SplatPattern; match: RegExpExecArray } | null {
+  if (!LOOKS_BAD.test(line)) {
+    return null;
+  }
+  for (const pattern of PATTERNS) {
+    const match = pattern.start.exec(line);
+    if (match) {
+      return { pattern, match };
+    }
+  }
+  return null;
+}
+
+/** Takes out of a line what differs from run to run. */
+export function stable(text: string): string {
+  return text
+    .replace(/\+0x[0-9a-f]+\/0x[0-9a-f]+/g, '')
+    .replace(/ \[\w+\]$/, '')
+    .replace(/\b(?:0x[0-9a-f]+|(?=[0-9a-f]*\d)[0-9a-f]{8,})\b/gi, 'ADDR')
+    .replace(/\b\d+(?=m?s\b|\b)/g, 'N')
+    .trim();
+}
+
+/** One test before the fifty: nearly every line of a log is innocent. */
+const LOOKS_BAD =
+  /BUG|WARNING|Oops|fault|panic|PANIC|SAN|INFO:|corruption|refcount_t|error|opcode|segment|LOCKUP|killed|Killed|memory leak|unreferenced|stall|starved|didn't happen|Unable|list_add|Busy inodes|bad magic|taints kernel|tainting kernel|staging directory/;
+
+const PATTERNS: readonly SplatPattern[] = [
+  // Checkers of memory. KASAN's second line says Read or Write.
+  {
+    kind: 'kasan',
+    end: 'rule',
+    start: /^BUG: KASAN: (\S.*?)(?: in (\S+).*)?$/,
+    title: (match, lines) => {
+      const access = lines
+        .map((line) => /^(Read|Write|Free) (?:of size|at addr|of addr)/.exec(line)?.[1])
+        .find(Boolean);
+      const what = `KASAN: ${match[1]}${access === undefined || access === 'Free' ? '' : ` ${access}`}`;
+      return inFunction(what, named(match[2], lines));
+    },
+  },
+  {
+    kind: 'kfence',
+    end: 'rule',
+    start: /^BUG: KFENCE: (\S.*?) in (\S+)/,
+    title: (match, lines) => inFunction(`KFENCE: ${match[1]}`, named(match[2], lines)),
+  },
+  {
+    kind: 'kcsan',
+    end: 'rule',
+    start: /^BUG: KCSAN: (\S.*?) in (.*)$/,
+    // Two functions, in the order in which KCSAN sorts them.
+    title: (match) => `KCSAN: ${match[1]} in ${stable(match[2] ?? '')}`,
+  },
+  {
+    kind: 'kmsan',
+    end: 'rule',
+    start: /^BUG: KMSAN: (\S.*?) in (\S+)/,
+    title: (match, lines) => inFunction(`KMSAN: ${match[1]}`, named(match[2], lines)),
+  },
+  {
+    kind: 'ubsan',
+    end: 'marker',
+    start: /^UBSAN: (\S+) in ([^\s:]+)/,
+    title: (match, lines) => inFunction(`UBSAN: ${match[1]}`, guiltyFunction(lines)) + at(match[2]),
+  },
+
+  // Checkers of locks and contexts.
+  ...lockdep(/^WARNING: possible circular locking dependency detected/, 'possible deadlock'),
+  ...lockdep(/^WARNING: possible recursive locking detected/, 'possible deadlock'),
+  ...lockdep(/^WARNING: possible irq lock inversion dependency detected/, 'possible irq lock inversion'),
+  ...lockdep(/^WARNING: (\S+-safe -> \S+-unsafe lock order) detected/),
+  ...lockdep(/^WARNING: (inconsistent lock state)/),
+  ...lockdep(/^WARNING: (suspicious RCU usage)/),
+  ...lockdep(/^WARNING: (bad unlock balance) detected/),
+  ...lockdep(/^WARNING: (bad contention) detected/),
+  ...lockdep(/^WARNING: (held lock freed)/),
+  // The one report of lockdep's without a stack: there is none any more on the way out.
+  ...lockdep(/^WARNING: (lock held when returning to user space)/, undefined, 'maybe'),
+  ...lockdep(/^WARNING: (Nested lock was not taken)/),
+  ...lockdep(/^WARNING: (chain_key collision)/),
+  ...lockdep(/^WARNING: (?<task>.+?)\/\d+ still has locks held!/, 'task still has locks held'),
+  ...lockdep(/^\[ BUG: (Invalid wait context) \]/),
+  ...lockdep(/^INFO: (trying to register non-static key)/),
+  {
+    kind: 'lockdep',
+    end: 'marker',
+    announces: true,
+    start: /^BUG: key [0-9a-f]+ has not been registered!/,
+    title: (_match, lines) => inFunction('BUG: key has not been registered', guiltyFunction(lines)),
+  },
+  ...lockdep(/^BUG: (MAX_(?:LOCKDEP|STACK|LOCK)\w+ too low)/),
+  ...lockdep(/^BUG: (looking up invalid subclass)/),
+  {
+    kind: 'lockdep',
+    end: 'stack',
+    start: /^BUG: workqueue leaked atomic, lock or RCU: (?<task>.+)\[\d+\]$/,
+    // The function whose work it was has returned: it is in no stack.
+    title: (_match, lines) =>
+      inFunction('BUG: workqueue leaked atomic, lock or RCU', lines.map(workFunction).find(Boolean) ?? null),
+  },
+  {
+    kind: 'sleep-in-atomic',
+    end: 'stack',
+    start:
+      /^BUG: (sleeping function called from invalid context|assuming (?:atomic|non migratable) context) at /,
+    title: (match, lines) => inFunction(`BUG: ${match[1]}`, guiltyFunction(lines)),
+  },
+  {
+    kind: 'sleep-in-atomic',
+    end: 'stack',
+    start: /^BUG: (scheduling (?:while atomic|in a non-blocking section)): (?<task>.*?)\/-?\d+\//,
+    title: (match, lines) => inFunction(`BUG: ${match[1]}`, guiltyFunction(lines)),
+  },
+
+  // Checkers of data: as WARN or as BUG, so that their own line, which comes first, names them.
+  {
+    kind: 'list-corruption',
+    end: 'marker',
+    announces: true,
+    start: /^(list_(?:add|del)) (?:corruption|double add)/,
+    title: (match, lines) => inFunction(`${match[1]} corruption`, guiltyFunction(lines)),
+  },
+  {
+    kind: 'refcount',
+    end: 'marker',
+    announces: true,
+    start: /^refcount_t: (.*?)\.?$/,
+    title: (match, lines) => inFunction(`refcount_t: ${match[1]}`, guiltyFunction(lines)),
+  },
+
+  // The processor's exceptions.
+  {
+    kind: 'bug',
+    end: 'marker',
+    start: /^kernel BUG at ([^\s:]+)(?::\d+)?!?/,
+    title: (match, lines) => inFunction('kernel BUG', currentFunction(lines)) + at(match[1]),
+  },
+  {
+    kind: 'oops',
+    end: 'marker',
+    start: /^BUG: ((?:unable to handle |kernel NULL).*?)(?:,| for| at) (?:virtual )?(?:address|[0-9a-f]{8,})/,
+    title: (match, lines) => inFunction(`BUG: ${match[1]}`, currentFunction(lines)),
+  },
+  {
+    kind: 'oops',
+    end: 'marker',
+    // Which function happened to need the last bytes of the stack says nothing; the recursion shows in the lines.
+    start: /^BUG: (?:\S+ stack guard page was hit|stack guard page was hit)/,
+    title: () => 'BUG: stack guard page was hit',
+  },
+  {
+    kind: 'gpf',
+    end: 'marker',
+    start: /^(?:Oops: )?general protection fault\b.*\[#\d+\]/,
+    title: (_match, lines) => inFunction('general protection fault', currentFunction(lines)),
+  },
+  {
+    kind: 'oops',
+    end: 'marker',
+    start: /^Oops: ([a-z][^:,]*?)(?:,.*)?: [0-9a-f]{4} \[#\d+\]/,
+    title: (match, lines) => inFunction(match[1] ?? '', currentFunction(lines)),
+  },
+  {
+    kind: 'oops',
+    end: 'marker',
+    start:
+      /^(divide error|invalid opcode|stack segment|double fault|int3|bounds|alignment check)\b.*\[#\d+\]/,
+    title: (match, lines) => inFunction(match[1] ?? '', currentFunction(lines)),
+  },
+  {
+    kind: 'oops',
+    end: 'marker',
+    start: /^(?:traps: )?PANIC: double fault/,
+    title: (_match, lines) => inFunction('double fault', currentFunction(lines)),
+  },
+  {
+    kind: 'oops',
+    end: 'marker',
+    start: /^Oops: /,
+    title: (_match, lines) => inFunction('Oops', currentFunction(lines)),
+  },
+  {
+    kind: 'warning',
+    end: 'marker',
+    // Since 6.18 the file comes first: `WARNING: fs/x.c:1 at f+0x1/0x2, CPU#0: task/1`.
+    start:
+      /^WARNING: (?:CPU: \d+ PID: \d+ at )?(?:([\w./-]+\.[chSs]):\d+ )?(?:at )?(\w[\w.]*\+0x[0-9a-f]+\/0x[0-9a-f]+)/,
+    title: (match) => inFunction('WARNING', functionName(match[2] ?? '')) + at(match[1]),
+  },
+
+  // Nothing moves any more.
+  {
+    kind: 'rcu-stall',
+    end: 'stack',
+    start: /^(?:rcu: )?INFO: \w+ (?:self-)?detected (?:expedited )?stalls? on/,
+    title: (_match, lines) => inFunction('INFO: rcu stall', currentFunction(lines)),
+  },
+  {
+    kind: 'rcu-stall',
+    end: 'line',
+    start: /^(?:rcu: )?\w+ kthread (?:starved for|timer wakeup didn't happen for) \d+ jiffies/,
+    title: () => 'INFO: rcu kthread starved',
+  },
+  {
+    kind: 'soft-lockup',
+    end: 'stack',
+    start: /^(?:watchdog: )?BUG: soft lockup - CPU#\d+ stuck for \d+s! \[(?<task>.*):\d+\]/,
+    title: (_match, lines) => inFunction('BUG: soft lockup', currentFunction(lines)),
+  },
+  {
+    kind: 'hard-lockup',
+    end: 'stack',
+    start: /^(?:NMI )?(?:watchdog: )?Watchdog detected hard LOCKUP/,
+    title: (_match, lines) => inFunction('hard lockup', currentFunction(lines)),
+  },
+  {
+    kind: 'hung-task',
+    end: 'stack',
+    start: /^INFO: task (?<task>.+):\d+ blocked (?:in I\/O wait )?for more than/,
+    title: (_match, lines) => inFunction('INFO: task hung', guiltyFunction(lines)),
+  },
+
+  // Memory that is lost or not well.
+  {
+    kind: 'kmemleak',
+    end: 'line',
+    start: /^kmemleak: \d+ new suspected memory leaks/,
+    title: () => 'memory leak',
+  },
+  {
+    kind: 'kmemleak',
+    end: 'maybe',
+    start: /^(?:kmemleak: )?(?:unreferenced object|BUG: memory leak$)/,
+    title: (_match, lines) => inFunction('memory leak', guiltyFunction(lines)),
+  },
+  {
+    kind: 'bad-page',
+    end: 'stack',
+    start: /^BUG: (Bad page (?:state|map|cache)) in process (?<task>.+?) {2}p(?:fn|te):/,
+    title: (match, lines) => inFunction(`BUG: ${match[1]}`, guiltyFunction(lines)),
+  },
+  {
+    kind: 'rss-counter',
+    end: 'line',
+    start: /^BUG: Bad rss-counter state mm:\S+ (type|idx):(\S+)/,
+    title: (match) => `BUG: Bad rss-counter state ${match[1]}:${match[2]}`,
+  },
+  {
+    kind: 'rss-counter',
+    end: 'line',
+    start: /^BUG: non-zero pgtables_bytes on freeing mm/,
+    title: () => 'BUG: non-zero pgtables_bytes on freeing mm',
+  },
+  {
+    kind: 'oom',
+    end: 'line',
+    // Not `Memory cgroup out of memory`: a test's cgroup that reaches its own limit is what the limit is for. A
+    // test that didn't expect it loses a process, and fails by that.
+    start: /^Out of memory(?: \(oom_kill_allocating_task\))?: Killed process \d+ \((?<task>.*?)\) /,
+    title: (match) => `Out of memory: Killed process ${match.groups?.task}`,
+  },
+
+  {
+    kind: 'panic',
+    end: 'panic',
+    start: /^Kernel panic - not syncing: (.*)$/s,
+    title: (match) => `kernel panic: ${panicReason(match[1] ?? '')}`,
+  },
+
+  // What the kernel says of a taint that comes with no complaint. `Disabling lock debugging` follows any.
+  ...taint(/^\S+: module license .*taints kernel\.$/, 'P'),
+  ...taint(/^\S+: loading out-of-tree module taints kernel\.$/, 'O'),
+  ...taint(/^\S+: module verification failed: .* tainting kernel$/, 'E'),
+  ...taint(/^\S+: module is from the staging directory/, 'C'),
+  ...taint(/^\S+: loading test module taints kernel\.$/, 'N'),
+  ...taint(/^\S+: tainting kernel with TAINT_LIVEPATCH$/, 'K'),
+  ...taint(/^Setting dangerous option \S+ - tainting kernel$/, 'U'),
+  ...taint(/^(?:ACPI: )?Override \[.*\], this is unsafe: tainting kernel$/, 'A'),
+
+  // Busy inodes mean a use after free to come; the rest begins with the word that nobody prints lightly.
+  {
+    kind: 'other',
+    end: 'marker',
+    announces: true,
+    start: /^(?:VFS: )?Busy inodes after unmount of/,
+    title: () => 'VFS: Busy inodes after unmount',
+  },
+  {
+    kind: 'other',
+    end: 'maybe',
+    start: /^BUG: (using \w+\(\) in preemptible|(?:spinlock|rwlock) [a-z -]+?) (?:\[|on CPU#)/,
+    title: (match, lines) => inFunction(`BUG: ${match[1]}`, guiltyFunction(lines)),
+  },
+  {
+    kind: 'other',
+    end: 'maybe',
+    start: /^BUG: (workqueue lockup)/,
+    title: (match) => `BUG: ${match[1]}`,
+  },
+  {
+    kind: 'other',
+    end: 'maybe',
+    // SLUB's own: `BUG kmalloc-64 (Not tainted): Right Redzone overwritten`.
+    start: /^BUG (\S+) \((?:Not tainted|Tainted:.*?)\): (.*)$/,
+    title: (match) => `BUG ${match[1]}: ${stable(match[2] ?? '')}`,
+  },
+  {
+    kind: 'other',
+    end: 'maybe',
+    start: /^BUG: (.*)$/,
+    title: (match) => `BUG: ${stable(match[1] ?? '')}`,
+  },
+];
+
+/** Lockdep's reports; `what` replaces the matched words in the title. */
+function lockdep(start: RegExp, what?: string, end: SplatEnd = 'stack'): SplatPattern[] {
+  const title = (match: RegExpExecArray, lines: readonly string[]) => {
+    const named = what ?? match[1] ?? '';
+    const prefix = /^(?:WARNING|INFO): /.exec(match[0])?.[0] ?? 'BUG: ';
+    return inFunction((what === undefined ? prefix : '') + named, lockSite(lines) ?? guiltyFunction(lines));
+  };
+  return [{ kind: 'lockdep', end, start, title }];
+}
+
+function taint(start: RegExp, letter: string): SplatPattern[] {
+  return [{ kind: 'taint', end: 'line', start, title: () => taintTitle(letter) }];
+}
+
+/** Where the lock in question was taken: `… trying to acquire lock:`, then ` (…) (name){….}, at: function`. */
+function lockSite(lines: readonly string[]): string | null {
+  const asked = lines.findIndex((line) =>
+    / is trying to (?:acquire|release|lock|contend)| takes:$| locks? held by /.test(line),
+  );
+  for (const line of asked === -1 ? [] : lines.slice(asked, asked + 3)) {
+    const name = functionName(/\bat: (?:\[<\S+>\] )?(\S+)/.exec(line)?.[1] ?? '');
+    if (name !== null && !isMessenger(name)) {
+      return name;
+    }
+  }
+  return null;
+}
+
+function workFunction(line: string): string | undefined {
+  return /^ +preempt=.* workfn=(\w+)/.exec(line)?.[1];
+}
+
+/** The function that the report names, unless that is only a messenger. */
+function named(text: string | undefined, lines: readonly string[]): string | null {
+  const name = functionName(text ?? '');
+  return name !== null && !isMessenger(name) ? name : (guiltyFunction(lines) ?? name);
+}
+
+function inFunction(what: string, name: string | null): string {
+  return name === null ? what : `${what} in ${name}`;
+}
+
+function at(file: string | undefined): string {
+  return file === undefined ? '' : ` at ${file.replace(/^(?:\.\.?\/)+/, '')}`;
+}
+
+/** What a panic's message says that is the same in every run. */
+export function panicReason(message: string): string {
+  const [first = ''] = message.split('\n');
+  return stable(
+    first
+      .replace(/ on unknown-block\(.*$/, '')
+      .replace(/ exitcode=.*$/, '')
+      .replace(/\s*\.\.\.$/, ''),
+  );
+}

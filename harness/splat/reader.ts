@@ -1,0 +1,362 @@
+// SPDX-License-Identifier: MIT
+import type { SplatKind } from '../schema.ts';
+import { matchPattern, panicReason, type SplatPattern } from './patterns.ts';
+
+/** One complaint of the kernel's. */
+export interface Splat {
+  /** The same for the same bug in every run: no addresses, pids, offsets, CPU numbers or times. */
+  title: string;
+  kind: SplatKind;
+  /** Command name of the task it happened in, if the log says so. */
+  task: string | null;
+  /** The log's lines, without time and level; at most 500. */
+  lines: string[];
+  /** It begins, but its end or its stack is missing: the machine died or records were lost. */
+  torn: boolean;
+  /** Sequence number of the record it begins with; null for a console. */
+  seq: number | null;
+  /** What the kernel panicked with because of this splat; null if it did not. */
+  panic: string | null;
+}
+
+/** A splat and where it began, for the order. */
+export interface Found {
+  splat: Splat;
+  order: number;
+}
+
+/** A splat that has begun. */
+interface Open {
+  pattern: SplatPattern;
+  match: RegExpExecArray;
+  lines: string[];
+  seq: number | null;
+  order: number;
+  /** In its call trace. */
+  inStack: boolean;
+  /** Its end has been seen. */
+  complete: boolean;
+  /** Records were lost while it was printed. */
+  lost: boolean;
+  panic: string | null;
+  /** How many lines at its end look like no part of it. */
+  quiet: number;
+}
+
+/** A splat that has ended; what follows it may still belong to it. */
+interface Recent {
+  splat: Splat;
+  /** How many lines have passed that did not. */
+  since: number;
+}
+
+/** Reads the lines of one caller, one after another, and adds what it finds to `found`. */
+export class SplatReader {
+  readonly #found: Found[];
+  #open: Open | null = null;
+  #recent: Recent | null = null;
+  /** Lines from a `cut here` or a rule on, until the line that says what it is. */
+  #preamble: Pick<Open, 'lines' | 'seq' | 'order'> | null = null;
+
+  constructor(found: Found[]) {
+    this.#found = found;
+  }
+
+  read(raw: string, seq: number | null, order: number): void {
+    const line = raw.replace(KMEMLEAK_INDENT, '');
+    const begun = matchPattern(line);
+    if (begun && !this.#belongs(begun.pattern, line)) {
+      this.#begin(begun.pattern, begun.match, line, seq, order);
+    } else if ((CUT_HERE.test(line) && !this.#awaitsCut()) || BOOT.test(line)) {
+      this.end();
+      this.#recent = null;
+      this.#preamble = CUT_HERE.test(line) ? { lines: [line], seq, order } : null;
+    } else if (this.#open) {
+      this.#continue(this.#open, line, seq, order);
+    } else if (this.#preamble) {
+      this.#preamble.lines.push(line);
+      if (this.#preamble.lines.length > MAX_PREAMBLE || RULE.test(this.#preamble.lines[0] ?? '')) {
+        this.#dropPreamble();
+      }
+    } else if (!this.#follows(line) && RULE.test(line)) {
+      this.#preamble = { lines: [line], seq, order };
+    }
+  }
+
+  lostRecords(): void {
+    if (this.#open) {
+      this.#open.lost = true;
+    }
+  }
+
+  end(): void {
+    this.#close();
+    this.#dropPreamble();
+  }
+
+  #begin(
+    pattern: SplatPattern,
+    match: RegExpExecArray,
+    line: string,
+    seq: number | null,
+    order: number,
+  ): void {
+    this.#close();
+    const before = this.#preamble ?? { lines: [], seq, order };
+    this.#preamble = null;
+    this.#recent = null;
+    this.#open = {
+      ...before,
+      pattern,
+      match,
+      lines: [...before.lines, line],
+      inStack: false,
+      complete: pattern.end === 'line',
+      lost: false,
+      panic: null,
+      quiet: 0,
+    };
+    if (pattern.end === 'line') {
+      this.#close();
+    }
+  }
+
+  /** Whether this line, which could begin a splat, goes on with the last one or is its consequence. */
+  #belongs(pattern: SplatPattern, line: string): boolean {
+    if (pattern.kind === 'panic') {
+      return this.#isConsequence(panicMessage(line) ?? '');
+    }
+    const kind = this.#open?.pattern.kind ?? this.#recent?.splat.kind;
+    if (pattern.end === 'line' && pattern.kind === kind && SUMMED_UP.has(kind)) {
+      return true;
+    }
+    if (this.#open === null) {
+      return false;
+    }
+    // One cause, named twice: first by who noticed, then by what WARN() or the processor made of it.
+    const { lines, pattern: first } = this.#open;
+    const isOutcome = OUTCOME.test(line) && !lines.some((seen) => OUTCOME.test(seen));
+    const isDie = DIE.test(line) && !lines.some((seen) => DIE.test(seen));
+    return (
+      (first.announces === true && (isOutcome || isDie)) ||
+      (DIES.has(first.kind) && isDie) ||
+      (first.kind === 'kmemleak' &&
+        pattern.kind === 'kmemleak' &&
+        lines.length === 1 &&
+        lines[0] === 'BUG: memory leak')
+    );
+  }
+
+  /** Whether a panic has its reason in the last splat. */
+  #isConsequence(message: string): boolean {
+    const kind = this.#open?.pattern.kind ?? this.#recent?.splat.kind;
+    const panicked = this.#open?.panic ?? this.#recent?.splat.panic ?? null;
+    if (kind === undefined || panicked !== null || kind === 'panic') {
+      return false;
+    }
+    // Cut off in the middle by the panic: there is hardly another reason.
+    if (this.#open && this.#open.pattern.end !== 'maybe') {
+      return true;
+    }
+    // Any task may oops; init is killed by it only if it was init that did.
+    const inInit = this.#recent?.splat.lines.some((line) => /^CPU: .* PID: 1 /.test(line)) ?? false;
+    if (message.startsWith('Attempted to kill init!')) {
+      return inInit && DIES.has(kind);
+    }
+    return / set(?: \.\.\.)?$/.test(message) || (CAUSES[kind]?.test(message) ?? false);
+  }
+
+  /** Bad data that is to end in a BUG() is announced before `cut here`. */
+  #awaitsCut(): boolean {
+    return this.#open?.pattern.announces === true && this.#open.lines.length === 1;
+  }
+
+  #continue(open: Open, line: string, seq: number | null, order: number): void {
+    const panic = open.pattern.kind === 'panic' ? null : panicMessage(line);
+    if (panic !== null) {
+      open.panic = panicReason(panic);
+      open.complete = true;
+      open.inStack = false;
+    }
+    const wasInStack = open.inStack;
+    const last = this.#isLast(open, line);
+    if (last && wasInStack && line !== TASK_END) {
+      // The first line that is no frame is the next thing's.
+      this.#close();
+      this.read(line, seq, order);
+      return;
+    }
+    open.lines.push(line);
+    open.quiet = EVIDENCE.test(line) ? 0 : open.quiet + 1;
+    const tooQuiet = open.quiet > (open.pattern.end === 'maybe' ? MAX_UNSURE : MAX_QUIET);
+    if (last || tooQuiet || open.lines.length >= MAX_LINES) {
+      this.#close();
+    }
+  }
+
+  /** Whether the splat ends with this line. Notes in `open` what has been seen. */
+  #isLast(open: Open, line: string): boolean {
+    const stackOver = open.inStack && (line === TASK_END || !FRAME.test(line));
+    open.inStack = STACK.test(line) || (open.inStack && !stackOver);
+    switch (open.panic === null ? open.pattern.end : 'panic') {
+      case 'marker':
+        open.complete ||= END_TRACE.test(line);
+        return END_TRACE.test(line);
+      case 'rule':
+        open.complete ||= RULE.test(line);
+        return RULE.test(line);
+      case 'panic':
+        open.complete ||= /^CPU: |^Kernel Offset: |^Rebooting in /.test(line) || END_PANIC.test(line);
+        return END_PANIC.test(line);
+      default:
+        open.complete ||= stackOver;
+        return stackOver;
+    }
+  }
+
+  #close(): void {
+    const open = this.#open;
+    if (open === null) {
+      return;
+    }
+    this.#open = null;
+    const { pattern, match, lines } = open;
+    lines.splice(lines.length - open.quiet);
+    const unsure = pattern.end === 'maybe' && !lines.some((line) => line.startsWith('Call Trace:'));
+    const splat: Splat = {
+      title: pattern.title(match, lines),
+      kind: pattern.kind,
+      task: match.groups?.task ?? taskOf(lines),
+      lines,
+      torn: open.lost || !(open.complete || unsure),
+      seq: open.seq,
+      panic: open.panic,
+    };
+    this.#found.push({ splat, order: open.order });
+    this.#recent = { splat, since: 0 };
+  }
+
+  /** Takes a line after a splat's end if it is still about it. */
+  #follows(line: string): boolean {
+    const recent = this.#recent;
+    if (recent === null) {
+      return false;
+    }
+    const { splat } = recent;
+    const panic = panicMessage(line);
+    if (panic !== null) {
+      splat.panic = panicReason(panic);
+    }
+    const belongs = splat.panic !== null || AFTER[splat.kind]?.test(line) === true;
+    if (belongs) {
+      splat.lines.push(line);
+    }
+    recent.since = belongs ? 0 : recent.since + 1;
+    if (recent.since > MAX_SINCE || splat.lines.length >= MAX_LINES || END_PANIC.test(line)) {
+      this.#recent = null;
+    }
+    return belongs;
+  }
+
+  /** Nothing said what was cut here: the machine died first. A rule by itself means nothing. */
+  #dropPreamble(): void {
+    const preamble = this.#preamble;
+    this.#preamble = null;
+    if (preamble === null || !CUT_HERE.test(preamble.lines[0] ?? '')) {
+      return;
+    }
+    const { lines, seq, order } = preamble;
+    const title = 'cut here: the report is missing';
+    this.#found.push({
+      splat: { title, kind: 'other', task: null, lines, torn: true, seq, panic: null },
+      order,
+    });
+  }
+}
+
+const CUT_HERE = /^-+\[ cut here \]-+$/;
+const RULE = /^={20,}$/;
+const END_TRACE = /^---\[ end trace /;
+const END_PANIC = /^---\[ end Kernel panic /;
+const BOOT = /^Linux version \d/;
+/** kmemleak's pr_fmt stands even before the lines of its reports. */
+const KMEMLEAK_INDENT = /^kmemleak: (?= |unreferenced object)/;
+const STACK = /^Call Trace:|^ {2}backtrace/;
+const TASK_END = ' </TASK>';
+
+/** The processor's word that follows `BUG: …` or `kernel BUG at`. */
+const DIE = /^Oops: |\[#\d+\]/;
+/** What a data checker's finding becomes. */
+const OUTCOME = /^WARNING: |^kernel BUG at /;
+
+const REGISTERS = '(?:RIP|RSP|R[A-Z0-9]{2}|Code|[C-G]S|CR\\d|DR\\d|EFLAGS|PKRU|ORIG_RAX): ?';
+/** A line of a call trace: frames are indented, the registers at an entry stand among them. */
+const FRAME = new RegExp(`^[ \\t]|^${REGISTERS}`);
+/** Lines that only a splat has. */
+const EVIDENCE = new RegExp(
+  `^[ \\t]|^$|^${REGISTERS}|^(?:CPU: |Hardware name: |Call Trace:|Modules linked in:|Oops: |task:|rcu: |NMI backtrace|-> #|---|===|Kernel )`,
+);
+
+/** Of add_taint(), after what it is about. */
+const LOCKDEP_OFF = /^Disabling lock debugging due to kernel taint$/;
+/** Lines that may follow a splat's end: the registers once more, all locks, more CPUs' stacks. */
+const AFTER: Partial<Record<SplatKind, RegExp>> = {
+  kasan: LOCKDEP_OFF,
+  'bad-page': LOCKDEP_OFF,
+  taint: LOCKDEP_OFF,
+  oops: new RegExp(`^${REGISTERS}|^note: |^Modules linked in:`),
+  gpf: new RegExp(`^${REGISTERS}|^note: |^Modules linked in:`),
+  bug: new RegExp(`^${REGISTERS}|^note: |^Modules linked in:`),
+  'list-corruption': new RegExp(`^${REGISTERS}|^note: |^Modules linked in:`),
+  'hung-task': /^Showing all locks|^\d+ locks? held by |^ #\d+: |^INFO: lockdep is turned off/,
+  'rcu-stall': EVIDENCE,
+  'hard-lockup': EVIDENCE,
+  kmemleak: /^kmemleak: \d+ new suspected/,
+};
+
+/** Kinds with a one-line pattern of their own that only sums up, if a full report stands before it. */
+const SUMMED_UP = new Set<SplatKind>(['rcu-stall', 'kmemleak']);
+
+/** Kinds after which the kernel kills the task. */
+const DIES = new Set<SplatKind>(['oops', 'gpf', 'bug', 'list-corruption']);
+const FATAL =
+  /^Fatal exception|^Aiee, killing interrupt handler|^Attempted to kill the idle task|panic_on_oops/;
+/** The panics that follow from a splat of a kind (panic=… options), besides `… set ...`. */
+const CAUSES: Partial<Record<SplatKind, RegExp>> = {
+  oops: FATAL,
+  gpf: FATAL,
+  bug: FATAL,
+  'list-corruption': FATAL,
+  'soft-lockup': /^softlockup: hung tasks/,
+  'hard-lockup': /^Hard LOCKUP/,
+  'hung-task': /^hung_task: blocked tasks/,
+  'rcu-stall': /^RCU Stall/,
+};
+
+/** Lines kept of one splat. Lockdep's longest reports have about 300. */
+const MAX_LINES = 500;
+/** Lines between `cut here` and what it is: a WARN()'s text may have several. */
+const MAX_PREAMBLE = 12;
+/** Lines without any sign of a splat, after which it is taken for torn. */
+const MAX_QUIET = 40;
+const MAX_UNSURE = 8;
+/** Lines after a splat within which a panic may still be its consequence. */
+const MAX_SINCE = 30;
+
+function panicMessage(line: string): string | null {
+  return /^Kernel panic - not syncing: (.*)$/.exec(line)?.[1] ?? null;
+}
+
+function taskOf(lines: readonly string[]): string | null {
+  for (const line of lines) {
+    const found =
+      /^CPU: .*\bComm: (.+?) (?:Not tainted|Tainted:|Kdump:)/.exec(line) ??
+      /\bby task (.+)\/\d+(?: |$)/.exec(line) ??
+      /^(\S.*)\/\d+ is (?:trying to|leaving the kernel|freeing memory)/.exec(line) ??
+      /^ {2}comm "(.*)", pid \d/.exec(line);
+    if (found) {
+      return found[1] ?? null;
+    }
+  }
+  return null;
+}

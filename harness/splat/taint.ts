@@ -1,0 +1,72 @@
+// SPDX-License-Identifier: MIT
+// Pure: the flags of /proc/sys/kernel/tainted, and which of them no other complaint explains.
+import type { SplatKind, SplatResult } from '../schema.ts';
+
+/** One flag: its meaning, and what kinds of splats the kernel sets it with. */
+type Flag = { letter: string; meaning: string; setWith?: SplatKind[] };
+
+/** By bit; Documentation/admin-guide/tainted-kernels.rst. */
+const flags: Flag[] = [
+  { letter: 'P', meaning: 'proprietary module' },
+  { letter: 'F', meaning: 'module loaded by force' },
+  { letter: 'S', meaning: 'system out of its specification' },
+  { letter: 'R', meaning: 'module unloaded by force' },
+  { letter: 'M', meaning: 'machine check' },
+  { letter: 'B', meaning: 'bad page', setWith: ['kasan', 'kfence', 'kmsan', 'bad-page', 'other'] },
+  { letter: 'U', meaning: 'user space asked for it' },
+  { letter: 'D', meaning: 'oops', setWith: ['oops', 'gpf', 'bug', 'list-corruption', 'other'] },
+  { letter: 'A', meaning: 'ACPI table overridden' },
+  {
+    letter: 'W',
+    meaning: 'warning',
+    setWith: ['warning', 'refcount', 'list-corruption', 'lockdep', 'sleep-in-atomic', 'other'],
+  },
+  { letter: 'C', meaning: 'staging driver' },
+  { letter: 'I', meaning: 'workaround for firmware' },
+  { letter: 'O', meaning: 'out-of-tree module' },
+  { letter: 'E', meaning: 'unsigned module' },
+  { letter: 'L', meaning: 'soft lockup', setWith: ['soft-lockup'] },
+  { letter: 'K', meaning: 'live patch' },
+  { letter: 'X', meaning: 'auxiliary, of a distribution' },
+  { letter: 'T', meaning: 'randomized structures' },
+  { letter: 'N', meaning: 'in-kernel test' },
+  { letter: 'J', meaning: 'mutating command of fwctl' },
+];
+
+/** The title of a report of this flag, whoever noticed it. */
+export function taintTitle(letter: string): string {
+  return titleOf(flags.find((flag) => flag.letter === letter)!);
+}
+
+/**
+ * A splat for each flag that came between two readings of the mask, and of which no splat speaks: neither the line that
+ * the kernel prints of some flags, nor the complaint with which it sets others.
+ */
+export function unexplainedTaint(before: number, after: number, splats: SplatResult[]): SplatResult[] {
+  const came = setBits(after).filter((bit) => !setBits(before).includes(bit));
+  return came
+    .map((bit): Flag => flags[bit] ?? { letter: `bit ${bit}`, meaning: 'unknown to Kiln' })
+    .filter((flag) => !splats.some((splat) => explains(splat, flag)))
+    .map((flag) => ({
+      title: titleOf(flag),
+      kind: 'taint',
+      phase: 'test',
+      task: null,
+      torn: false,
+      lines: [`/proc/sys/kernel/tainted: ${before} when the test began, ${after} at its end`],
+      panic: null,
+    }));
+}
+
+function explains({ kind, title }: SplatResult, flag: Flag): boolean {
+  return title === titleOf(flag) || flag.setWith?.includes(kind) === true;
+}
+
+function titleOf({ letter, meaning }: Flag): string {
+  return `kernel tainted: ${letter}, ${meaning}`;
+}
+
+/** Not by `&`, which knows 32 bits. */
+function setBits(mask: number): number[] {
+  return Array.from({ length: 53 }, (_, bit) => bit).filter((bit) => Math.floor(mask / 2 ** bit) % 2 === 1);
+}
