@@ -1,7 +1,16 @@
 // SPDX-License-Identifier: MIT
 import { homedir } from 'node:os';
 import { join } from 'node:path';
-import type { Sandbox } from './sandbox/sandbox.ts';
+
+/** What confines the programs that a series or a suite brings. */
+export type Sandbox = {
+  /** bubblewrap's arguments for what this machine can do; null: nothing confines them. */
+  flags: string[] | null;
+  /** Why it is so, for people. */
+  reason: string;
+  /** The programs come from elsewhere: they must leave no trace in what later builds use. */
+  foreign: boolean;
+};
 
 /** What every stage gets: where to keep things, whom to tell, and when to stop. */
 export type Context = {
@@ -13,7 +22,7 @@ export type Context = {
   progress: (text: string, done?: number, total?: number) => void;
   /** Something the user should know that is no result. */
   note: (level: 'info' | 'warn', text: string) => void;
-  /** What holds the programs that a series or a suite brings; absent: nothing does. */
+  /** Absent: nothing confines what a series or a suite brings. */
   sandbox?: Sandbox;
 };
 

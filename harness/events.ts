@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: MIT
-// The closed union of everything a run tells. Whoever prints only consumes these.
+// The closed union of everything that a run reports. Whatever prints only consumes these.
 import type { Counts, Results, TestResult } from './schema.ts';
 
 export type StageName = 'base' | 'series' | 'config' | 'kernel' | 'image' | 'tests';
 
 export type KilnEvent =
-  | { type: 'run-start'; id: string; dir: string }
-  | { type: 'note'; level: 'info' | 'warn'; text: string }
+  | { type: 'run-start'; id: string; dir: string; jobs: string[] }
+  | { type: 'note'; job: string; level: 'info' | 'warn'; text: string }
   | { type: 'stage-start'; job: string; stage: StageName }
   | { type: 'stage-progress'; job: string; stage: StageName; text: string; done?: number; total?: number }
   | { type: 'stage-end'; job: string; stage: StageName; cached: boolean; durationMs: number; text: string }
@@ -14,7 +14,7 @@ export type KilnEvent =
   | { type: 'tests-planned'; job: string; total: number; guests: number }
   | { type: 'test-start'; job: string; suite: string; test: string }
   | { type: 'test-end'; job: string; result: TestResult }
-  | { type: 'repeat-progress'; total: number; failed: number; verdicts: Counts }
+  | { type: 'repeat-progress'; job: string; total: number; failed: number; verdicts: Counts }
   | { type: 'run-end'; results: Results; dir: string };
 
 export type Emit = (event: KilnEvent) => void;

@@ -6,9 +6,9 @@ import { join } from 'node:path';
 import { nobody, Session } from '../channel/session.ts';
 import { startGuest } from '../guest/guest.ts';
 import { type Machine, machineFor } from '../guest/machine.ts';
-import type { Built } from '../job/build.ts';
+import type { Built } from '../job/built.ts';
+import { limits } from '../limits.ts';
 import { paths } from '../paths.ts';
-import { deadlines } from '../pool/pool.ts';
 import { exec, spawn } from '../util/exec.ts';
 import { type Figure, figure, ratio } from './statistics.ts';
 
@@ -70,7 +70,7 @@ async function timeBare(machine: Machine, signal: AbortSignal): Promise<number> 
 async function timeAgent(machine: Machine, signal: AbortSignal): Promise<number> {
   const started = performance.now();
   await using guest = await startGuest(machine, signal);
-  const hello = await new Session(guest, nobody).hello(deadlines.boot);
+  const hello = await new Session(guest, nobody).hello(limits.boot);
   if (hello.loss) throw new Error(`the guest did not boot: ${hello.loss.why}`);
   return performance.now() - started;
 }

@@ -5,13 +5,14 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { nobody, Session } from '../channel/session.ts';
 import type { Context } from '../context.ts';
-import { runTrials } from '../execution/attempt.ts';
-import type { TrialRequest } from '../execution/generation.ts';
+import type { TestRequest } from '../execution/request.ts';
+import { runUnit } from '../execution/unit.ts';
 import { type Guest, startGuest } from '../guest/guest.ts';
 import { type Machine, machineFor } from '../guest/machine.ts';
 import { thaw } from '../guest/snapshot.ts';
-import type { Built } from '../job/build.ts';
-import { deadlines, type GuestOrigin, Guests } from '../pool/pool.ts';
+import type { Built } from '../job/built.ts';
+import { limits } from '../limits.ts';
+import { type GuestOrigin, Pool } from '../pool/pool.ts';
 import { startFork, type Template } from '../pool/template.ts';
 import { Templates } from '../pool/templates.ts';
 import type { TestResult } from '../schema.ts';
@@ -59,8 +60,8 @@ export type MemoryBench = { one_booted: number; eight_forks: number; ratio: numb
 
 export async function benchFork(built: Built, n: number, jobs: number, context: Context): Promise<ForkBench> {
   const machine = machineFor({}, built);
-  await using templates = new Templates(deadlines.boot, context);
-  const template = await needTemplate(templates, machine);
+  await using templates = new Templates(limits.boot);
+  const template = await needTemplate(templates, machine, context);
   const samples = { boot: [] as number[], cold: [] as number[], fork: [] as number[] };
   const stages = { start: [] as number[], state: [] as number[], answer: [] as number[] };
   for (let round = 0; round < n; round++) {
@@ -107,8 +108,8 @@ export async function benchRestore(
   context: Context,
 ): Promise<RestoreBench> {
   const machine = machineFor({}, built);
-  await using templates = new Templates(deadlines.boot, context);
-  const template = await needTemplate(templates, machine);
+  await using templates = new Templates(limits.boot);
+  const template = await needTemplate(templates, machine, context);
   const samples: number[] = [];
   const reasons: string[] = [];
   let next = 0;
@@ -127,8 +128,8 @@ export async function benchRestore(
   return { forks: n, failures: reasons.length, reasons: reasons.slice(0, 10), cold_fork_ms };
 }
 
-async function needTemplate(templates: Templates, machine: Machine): Promise<Template> {
-  const template = await templates.get(machine);
+async function needTemplate(templates: Templates, machine: Machine, context: Context): Promise<Template> {
+  const template = await templates.get(machine, context);
   if (!template) throw new Error('the machine can not be frozen');
   return template;
 }
@@ -172,8 +173,7 @@ async function wake(guest: Guest, template: Template): Promise<void> {
 /** Up to the answer to `setup`. */
 async function hear(session: Session, boots: boolean): Promise<void> {
   const loss =
-    (boots ? (await session.hello(deadlines.boot)).loss : null) ??
-    (await session.setup(deadlines.setup)).loss;
+    (boots ? (await session.hello(limits.boot)).loss : null) ?? (await session.setup(limits.setup)).loss;
   if (loss) throw new Error(`the guest did not answer: ${loss.why}`);
 }
 
@@ -198,24 +198,20 @@ async function timeHundred(
 ): Promise<{ wall: number; guest: number }> {
   const runDir = await mkdtemp(join(tmpdir(), 'kiln-bench-'));
   try {
-    const requests = Array.from({ length: 100 }, (_, index): TrialRequest => {
+    const requests = Array.from({ length: 100 }, (_, index): TestRequest => {
       const guestDir = join(runDir, String(index));
-      const rest = { job: 'bench', args: [], expectSplats: [], limit: 60, reproduce: '' };
+      const rest = { job: 'bench', args: [], expectSplats: [], collect: [], limit: 60, reproduce: '' };
       return { ...trivial, ...rest, machine, origin, runDir, guestDir };
     });
-    const results: TestResult[] = [];
-    const watcher = {
-      begins: () => {},
-      ended: (_: TrialRequest, result: TestResult) => {
-        results.push(result);
-        context.progress(`a hundred tests, ${origin} each`, results.length, requests.length);
-      },
-      instead: () => null,
-    };
+    let done = 0;
+    const ended = () => context.progress(`a hundred tests, ${origin} each`, ++done, requests.length);
     const started = performance.now();
+    let results: TestResult[];
     {
-      await using guests = new Guests(jobs, Number.POSITIVE_INFINITY, context);
-      await Promise.all(requests.map((request) => runTrials([request], guests, context, watcher)));
+      await using pool = new Pool(jobs, Number.POSITIVE_INFINITY);
+      const run = (request: TestRequest) =>
+        runUnit({ isolation: 'test', requests: [request] }, { pool, context }, { ended });
+      results = (await Promise.all(requests.map(run))).flat();
     }
     const wall = performance.now() - started;
     const bad = results.find(({ verdict, guest }) => verdict !== 'pass' || guest?.origin !== origin);
@@ -227,7 +223,7 @@ async function timeHundred(
 }
 
 async function benchMemory(templates: Templates, machine: Machine, context: Context): Promise<MemoryBench> {
-  const template = await needTemplate(templates, machine);
+  const template = await needTemplate(templates, machine, context);
   await using running = new AsyncDisposableStack();
   const booted = running.use(await startGuest(machine, context.signal));
   await hear(new Session(booted, nobody), true);

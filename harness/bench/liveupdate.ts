@@ -4,10 +4,10 @@ import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { Context } from '../context.ts';
-import type { TrialRequest } from '../execution/generation.ts';
-import { nextKernel } from '../execution/schedule.ts';
+import type { TestRequest } from '../execution/request.ts';
+import { nextKernel } from '../execution/units.ts';
 import { machineFor } from '../guest/machine.ts';
-import type { Built } from '../job/build.ts';
+import type { Built } from '../job/built.ts';
 import { paths } from '../paths.ts';
 import type { TestResult } from '../schema.ts';
 import { plotLiveUpdate } from './liveupdatePlot.ts';
@@ -173,11 +173,14 @@ async function run<T>(
       ...nextKernel(built, `${suite}/${program}`, generation),
       ...(wholeImage ? { initramfs: built.image.path } : {}),
     });
-    const request: TrialRequest = {
+    const request: TestRequest = {
       ...{ suite, program, test: program, job: 'bench', reproduce: '', args: [], expectSplats: [] },
+      collect: [],
       machine: machineFor(settings, built, `${words} liveupdate.keep=1`),
       ...{ origin: 'fork', limit, runDir, guestDir: join(runDir, 'guest') },
-      ...(generations > 1 ? { kexec: { generations, next, sentOnce: suite === 'liveupdate' } } : {}),
+      ...(generations > 1
+        ? { kexec: { generations, next, sent: suite === 'liveupdate' ? 1 : generations - 1 } }
+        : {}),
     };
     const result = await runOne(request, context);
     return await use(result, (path) => readFile(join(runDir, path), 'utf8'));

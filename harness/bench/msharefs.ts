@@ -5,9 +5,9 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { z } from 'zod';
 import type { Context } from '../context.ts';
-import type { TrialRequest } from '../execution/generation.ts';
+import { artifacts, type TestRequest } from '../execution/request.ts';
 import { machineFor } from '../guest/machine.ts';
-import type { Built } from '../job/build.ts';
+import type { Built } from '../job/built.ts';
 import { paths } from '../paths.ts';
 import { plotMsharefs } from './msharefsPlot.ts';
 import { runOne } from './one.ts';
@@ -113,7 +113,7 @@ async function measure(
     // The memory itself, the ordinary way's page tables, the processes, and the rest of the guest.
     const largest = Math.max(mib, protectedMib);
     const memory = 512 + largest + Math.ceil((processes * largest) / 512) + 4 * processes;
-    const request: TrialRequest = {
+    const request: TestRequest = {
       ...{
         suite: 'page-tables',
         test: 'figures',
@@ -123,6 +123,7 @@ async function measure(
         expectSplats: [],
       },
       args: [processes, mib, protectedMib, rounds].map(String),
+      collect: [artifacts],
       machine: machineFor({ memory, cpus: 2 }, built),
       ...{ origin: 'boot', limit: 3600, runDir, guestDir },
     };

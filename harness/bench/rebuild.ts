@@ -3,7 +3,7 @@
 import { mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import type { Built } from '../job/build.ts';
+import type { Built } from '../job/built.ts';
 import { paths } from '../paths.ts';
 import { type Results, readResults } from '../schema.ts';
 import { listSeries } from '../series/series.ts';

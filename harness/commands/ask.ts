@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// The words on the command line that say what a job is, shared by test, build and shell.
+// The options that say what a job is, shared by test, build and shell.
 import { availableParallelism } from 'node:os';
 import { join, resolve } from 'node:path';
 import { type Command, InvalidArgumentError, Option } from 'commander';
@@ -67,10 +67,9 @@ export function addRunOptions(command: Command): Command {
         .default(12 * 3600, '12 hours'),
     )
     .addOption(
-      new Option(
-        '--isolate <what>',
-        "what has a guest of its own, instead of each suite's own setting",
-      ).choices(isolations),
+      new Option('--isolate <what>', "how tests share guests; overrides the suites' settings").choices(
+        isolations,
+      ),
     )
     .option(
       '--generations <n>',
@@ -85,10 +84,15 @@ export function addRunOptions(command: Command): Command {
     .addOption(jobsOption());
 }
 
-/** Guests at once. */
+/** Pool at once. */
 export function jobsOption(): Option {
   const text = `guests at once (default: one a core, ${availableParallelism()} here)`;
   return new Option('--jobs <n>', text).argParser(positive);
+}
+
+/** Where run directories are. */
+export function outOption(): Option {
+  return new Option('--out <dir>', 'where run directories are: DIR/<id> and DIR/latest').default('runs');
 }
 
 /** Options and selectors → a plan, with what is on disk filled in. */

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: MIT
+
 import { join } from 'node:path';
 import { benchBoot } from '../bench/boot.ts';
 import { benchFork, benchRestore } from '../bench/fork.ts';
@@ -7,12 +8,13 @@ import { benchMsharefs, fullSize, pageTablesSuite, usualSize } from '../bench/ms
 import { benchChange, benchWarm } from '../bench/rebuild.ts';
 import { type Context, cacheDirectory } from '../context.ts';
 import { KilnError } from '../errors.ts';
-import type { Built } from '../job/build.ts';
+import type { Built } from '../job/built.ts';
 import { paths } from '../paths.ts';
 import { findSuites } from '../suite/suite.ts';
 import { useCache } from '../util/cache.ts';
-import { type JobOptions, readPlan } from './ask.ts';
+import { addBuildOptions, type JobOptions, jobsOption, positive, readPlan } from './ask.ts';
 import { buildQuietly } from './build.ts';
+import type { Cli } from './command.ts';
 
 type Options = JobOptions & { rounds: number; json?: boolean; full?: boolean; plot?: string };
 type Bench = (built: Built, options: Options, jobs: number, context: Context) => Promise<object>;
@@ -32,8 +34,23 @@ const subjects: Record<string, Bench> = {
 };
 const subjectNames = Object.keys(subjects);
 
+export function registerBench({ program, run, signal }: Cli): void {
+  addBuildOptions(program.command('bench'))
+    .description('measure what Kiln costs on this machine')
+    .argument(
+      '[subject...]',
+      'boot, warm (default: both); restore; fork (minutes: it boots a hundred guests); liveupdate; msharefs; change (a cold build)',
+    )
+    .option('--rounds <n>', 'how often', positive, 10)
+    .option('--full', 'msharefs: 1 GiB in 64 processes (many minutes)')
+    .option('--plot <file>', 'liveupdate, msharefs: a picture of it, as SVG')
+    .option('--json', 'for programs')
+    .addOption(jobsOption())
+    .action(run((subjects: string[], options: Options) => benchCommand(subjects, options, signal)));
+}
+
 /** `kiln bench`: figures of this machine, compared within one run. One subject's figures stand by themselves. */
-export async function benchCommand(wanted: string[], options: Options, signal: AbortSignal): Promise<number> {
+async function benchCommand(wanted: string[], options: Options, signal: AbortSignal): Promise<number> {
   const unknown = wanted.find((name) => !subjectNames.includes(name));
   if (unknown)
     throw new KilnError('usage', `no bench "${unknown}"`, { hint: `there are: ${subjectNames.join(', ')}` });

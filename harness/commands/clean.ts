@@ -1,16 +1,26 @@
 // SPDX-License-Identifier: MIT
+
 import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { cacheDirectory } from '../context.ts';
 import { haveCacheAlone } from '../util/cache.ts';
 import { exec } from '../util/exec.ts';
 import { exists } from '../util/files.ts';
+import type { Cli } from './command.ts';
+
+export function registerClean({ program, run, signal }: Cli): void {
+  program
+    .command('clean')
+    .description('empty the cache')
+    .option('--builds', 'kernels and images only: the sources and ccache stay')
+    .option('--dry-run', 'only say what would go')
+    .action(run((options: CleanOptions) => cleanCommand(options, signal)));
+}
+
+type CleanOptions = { builds?: boolean; dryRun?: boolean };
 
 /** `kiln clean`: empty the cache. With `builds`, the kernel sources and ccache's files stay. */
-export async function cleanCommand(
-  options: { builds?: boolean; dryRun?: boolean },
-  signal: AbortSignal,
-): Promise<number> {
+async function cleanCommand(options: CleanOptions, signal: AbortSignal): Promise<number> {
   const cache = cacheDirectory();
   if (!(await exists(cache))) {
     process.stdout.write(`nothing in ${cache}\n`);

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: MIT
+
 import { mkdir, statfs } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { type Context, cacheDirectory, isTame } from '../context.ts';
@@ -7,6 +8,7 @@ import { chooseAccelerator } from '../guest/accelerator.ts';
 import { findRequirements } from '../host/requirements.ts';
 import { paths } from '../paths.ts';
 import { chooseSandbox } from '../sandbox/sandbox.ts';
+import type { Cli } from './command.ts';
 
 /** GiB in the cache. Measured: 4.0 with the default and a KASAN config; the rest is room to build. */
 const neededDisk = 6;
@@ -15,8 +17,18 @@ const neededTmpfs = 1;
 
 type Check = { name: string; ok: boolean; found: string; why: string };
 
+export function registerDoctor({ program, run, signal }: Cli): void {
+  program
+    .command('doctor')
+    .description('say what this machine has and lacks; exits 0 if a run can work')
+    .option('--json', 'for programs')
+    .action(run((options: DoctorOptions) => doctorCommand(options, signal)));
+}
+
+type DoctorOptions = { json?: boolean };
+
 /** `kiln doctor`: every requirement, found or missing. Exit 0 only when a run can work. */
-export async function doctorCommand(options: { json?: boolean }, signal: AbortSignal): Promise<number> {
+async function doctorCommand(options: DoctorOptions, signal: AbortSignal): Promise<number> {
   const checks = [
     ...(await programChecks(signal)),
     ...(await placeChecks()),

@@ -1,11 +1,29 @@
 // SPDX-License-Identifier: MIT
+
 import { listFragments } from '../kernel/config.ts';
 import { paths } from '../paths.ts';
 import { listSeries, readSeries } from '../series/series.ts';
 import { findSuites, readSuite, type Suite } from '../suite/suite.ts';
+import { collect } from './ask.ts';
+import type { Cli } from './command.ts';
+
+export function registerList({ program, look }: Cli): void {
+  program
+    .command('list')
+    .description('show suites, series and config fragments')
+    .option('--json', 'for programs')
+    .option(
+      '--tests <dir>',
+      'a directory of tests instead of the default suites; repeat for several',
+      collect,
+    )
+    .action(look((options: ListOptions) => listCommand(options)));
+}
+
+type ListOptions = { json?: boolean; tests?: string[] };
 
 /** `kiln list`: what there is to run. */
-export async function listCommand(options: { json?: boolean; tests?: string[] }): Promise<number> {
+async function listCommand(options: ListOptions): Promise<number> {
   const suites = options.tests
     ? await Promise.all(options.tests.map(readSuite))
     : await findSuites(paths.guestTests);

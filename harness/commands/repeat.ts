@@ -1,29 +1,60 @@
 // SPDX-License-Identifier: MIT
-
 import { cacheDirectory } from '../context.ts';
 import { KilnError } from '../errors.ts';
-import { type RepeatWish, runRepeats } from '../execution/repeat.ts';
-import { runJob } from '../job/build.ts';
+import type { Emit } from '../events.ts';
+import { type RepeatRequest, runRepeats } from '../execution/repeat.ts';
 import { jobOptions, type Plan, type PlannedSuite } from '../job/plan.ts';
 import { self } from '../paths.ts';
-import { createRunDirectory, writeResults } from '../results/runDirectory.ts';
+import { memoryBudget, Pool } from '../pool/pool.ts';
+import { assemble } from '../results/assemble.ts';
+import { createRunDirectory, type RunDirectory, writeResults } from '../results/runDirectory.ts';
 import { Tally } from '../results/tally.ts';
-import type { Repeat } from '../schema.ts';
+import { runJobs } from '../run.ts';
+import type { Repeat, Results } from '../schema.ts';
 import type { Test } from '../suite/suite.ts';
 import { useCache } from '../util/cache.ts';
 import { quote } from '../util/quote.ts';
-import { type JobOptions, readPlan } from './ask.ts';
+import { addBuildOptions, addRunOptions, type JobOptions, outOption, positive, readPlan } from './ask.ts';
+import type { Cli } from './command.ts';
 import { chooseReporter, testStages } from './reporter.ts';
-import { assemble, shownPath } from './test.ts';
+import { runInfo, shownPath } from './test.ts';
 
-export type RepeatOptions = JobOptions & { out: string; times: number; untilFail?: boolean; json?: boolean };
+type RepeatOptions = JobOptions & {
+  out: string;
+  deadline: number;
+  times: number;
+  untilFail?: boolean;
+  json?: boolean;
+};
+
+export function registerRepeat({ program, run, signal, stopAfter }: Cli): void {
+  addRunOptions(addBuildOptions(program.command('repeat')))
+    .description('run one test many times, each in a fresh guest, and say how often it fails')
+    .argument('<test>', 'a test program, as suite/test')
+    .option('--times <n>', 'how often', positive, 100)
+    .option('--until-fail', 'start no more after the first failure')
+    .option('--json', 'what was found as one JSON object on stdout, all else on stderr')
+    .addOption(outOption())
+    .addHelpText('after', examples)
+    .action(
+      run((test: string, options: RepeatOptions) => {
+        stopAfter(options.deadline);
+        return repeatCommand(test, options, signal);
+      }),
+    );
+}
+
+const examples = `
+The logs of the first failure are kept, and of the first guest with each other reason; "kiln report" shows them again.
+
+Examples:
+  kiln repeat srvfs/races                             100 times: how often does it fail?
+  kiln repeat srvfs/races --times 2000 --until-fail   hunt a rare failure
+  kiln repeat srvfs/races --config kasan,lockdep --jobs 8
+  kiln repeat srvfs/races --json | jq .rate.high      for a script`;
 
 /** `kiln repeat`: how often does one test fail? Returns the exit code, as `kiln test` has it. */
-export async function repeatCommand(
-  test: string,
-  options: RepeatOptions,
-  signal: AbortSignal,
-): Promise<number> {
+async function repeatCommand(test: string, options: RepeatOptions, signal: AbortSignal): Promise<number> {
   const { plan, name } = onlyOne(await readPlan([test], options), test);
   await using _cache = await useCache(cacheDirectory(), signal);
   const started = new Date();
@@ -31,26 +62,8 @@ export async function repeatCommand(
   // With --json, stdout is the object's alone.
   const reporter = chooseReporter(testStages, options.json ? process.stderr : process.stdout);
   try {
-    const dir = shownPath(run.dir);
-    reporter.onEvent({ type: 'run-start', id: run.id, dir });
-    const wish = wishOf(name, plan, options);
-    const tally = new Tally();
-    let stopped: Repeat['stopped'] = null;
-    const outcome = await runJob(
-      plan,
-      run.dir,
-      reporter.onEvent,
-      signal,
-      async (line, built, runDir, context) => {
-        const result = await runRepeats(wish, tally, line, built, runDir, context);
-        stopped = result.value;
-        return { ...result, value: undefined };
-      },
-    );
-    const repeat: Repeat = { test: name, asked: wish.times, ...tally.tallied(), stopped, again: wish.again };
-    const results = { ...assemble(run, started, outcome), repeat };
-    await writeResults(run.dir, results);
-    reporter.onEvent({ type: 'run-end', results, dir });
+    const request = requestOf(name, plan, options);
+    const { results, repeat } = await runPlan(plan, name, request, run, started, reporter.onEvent, signal);
     if (options.json) {
       const { exit_code, duration_ms, jobs } = results;
       const object = { ...repeat, exit_code, duration_ms, dir: run.dir, error: jobs[0]!.error };
@@ -60,6 +73,36 @@ export async function repeatCommand(
   } finally {
     await reporter.close();
   }
+}
+
+async function runPlan(
+  plan: Plan,
+  name: string,
+  request: RepeatRequest,
+  run: RunDirectory,
+  started: Date,
+  emit: Emit,
+  signal: AbortSignal,
+): Promise<{ results: Results; repeat: Repeat }> {
+  const dir = shownPath(run.dir);
+  emit({ type: 'run-start', id: run.id, dir, jobs: [plan.id] });
+  const tally = new Tally();
+  let stopped: Repeat['stopped'] = null;
+  await using pool = new Pool(plan.ask.jobs, memoryBudget());
+  const outcomes = await runJobs([plan], {
+    ...{ dir: run.dir, pool, emit, signal },
+    execute: async (recorder, built, runDir, execution) => {
+      const result = await runRepeats(request, tally, recorder, built, runDir, execution);
+      stopped = result.value;
+      return { ...result, value: undefined };
+    },
+  });
+  const { times, again } = request;
+  const repeat: Repeat = { test: name, asked: times, ...tally.tallied(), stopped, again };
+  const results = { ...assemble(runInfo(run, started), outcomes), repeat };
+  await writeResults(run.dir, results);
+  emit({ type: 'run-end', results, dir });
+  return { results, repeat };
 }
 
 /** The plan with the one test that was named (a program without its sections), and its name as `suite/test`. */
@@ -78,7 +121,11 @@ function onlyOne(plan: Plan, asked: string): { plan: Plan; name: string } {
   return { plan: { ...plan, suites }, name };
 }
 
-function wishOf(name: string, plan: Plan, { times, untilFail = false, jobs }: RepeatOptions): RepeatWish {
+function requestOf(
+  name: string,
+  plan: Plan,
+  { times, untilFail = false, jobs }: RepeatOptions,
+): RepeatRequest {
   const words = [
     `${quote(self)} repeat ${name} --times ${times}`,
     ...(untilFail ? ['--until-fail'] : []),

@@ -1,23 +1,25 @@
 // SPDX-License-Identifier: MIT
-
-import { renderJson } from '../report/json.ts';
-import { renderJunit } from '../report/junit.ts';
-import { renderKtap } from '../report/ktap.ts';
-import { summaryLines, testLine } from '../report/text.ts';
+import { Option } from 'commander';
+import { formats, type ReportName, reportNames } from '../report/index.ts';
 import { loadResults } from '../results/runDirectory.ts';
+import { outOption } from './ask.ts';
+import type { Cli } from './command.ts';
 
-export type ReportFormat = 'text' | 'ktap' | 'junit' | 'json';
+type ReportOptions = { out: string; format: ReportName };
+
+export function registerReport({ program, look }: Cli): void {
+  program
+    .command('report')
+    .description("show a finished run again; exits with that run's exit code")
+    .argument('[run]', "a run's directory or id", 'latest')
+    .addOption(outOption())
+    .addOption(new Option('--format <form>').choices(reportNames).default('text'))
+    .action(look((which: string, options: ReportOptions) => reportCommand(which, options)));
+}
 
 /** `kiln report [RUN]`: a finished run once more. Returns the run's own exit code. */
-export async function reportCommand(
-  run: string,
-  options: { out: string; format: ReportFormat },
-): Promise<number> {
-  const { results, dir } = await loadResults(run, options.out);
-  if (options.format === 'ktap') process.stdout.write(renderKtap(results));
-  else if (options.format === 'junit') process.stdout.write(renderJunit(results));
-  else if (options.format === 'json') process.stdout.write(renderJson(results));
-  else
-    process.stdout.write(`${[...results.tests.map(testLine), ...summaryLines(results, dir)].join('\n')}\n`);
+async function reportCommand(run: string, { out, format }: ReportOptions): Promise<number> {
+  const { results, dir } = await loadResults(run, out);
+  process.stdout.write(formats[format].render(results, dir));
   return results.exit_code;
 }

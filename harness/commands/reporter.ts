@@ -6,9 +6,8 @@ import { terminalReporter } from '../report/terminal.ts';
 /** A live view on a terminal, plain lines anywhere else. @param stages those that will come, in order */
 export function chooseReporter(stages: StageName[], stream: NodeJS.WriteStream = process.stdout): Reporter {
   const write = (line: string) => void stream.write(`${line}\n`);
-  // The live view is drawn on stdout, whichever stream is asked for: it must not get into a file or a pipe there.
-  return stream.isTTY && process.stdout.isTTY && !process.env.CI && process.env.TERM !== 'dumb'
-    ? terminalReporter(stages, write)
+  return stream.isTTY && !process.env.CI && process.env.TERM !== 'dumb'
+    ? terminalReporter(stages, stream)
     : linesReporter(write);
 }
 

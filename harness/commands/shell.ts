@@ -2,21 +2,28 @@
 
 import { KilnError } from '../errors.ts';
 import { interactiveArgv, machineFor } from '../guest/machine.ts';
-import type { Built } from '../job/build.ts';
+import type { Built } from '../job/built.ts';
 import { spawn } from '../util/exec.ts';
 import { exists } from '../util/files.ts';
-import { type JobOptions, readPlan } from './ask.ts';
+import { addBuildOptions, type JobOptions, readPlan } from './ask.ts';
 import { buildQuietly } from './build.ts';
+import type { Cli } from './command.ts';
 import { type Console, typeCommands } from './console.ts';
 import { forkShell } from './shellFork.ts';
 
 const busybox = '/bin/busybox';
 
+export function registerShell({ program, run, signal }: Cli): void {
+  addBuildOptions(program.command('shell'))
+    .description('an interactive guest with the kernel and the tests')
+    .option('--fork', 'fork it from a frozen guest, which the first time makes; else it is booted')
+    .action(run((options: ShellOptions) => shellCommand(options, signal)));
+}
+
+type ShellOptions = JobOptions & { fork?: boolean };
+
 /** `kiln shell`: an interactive guest with the kernel and the tests of the job. Its exit ends the guest. */
-export async function shellCommand(
-  options: JobOptions & { fork?: boolean },
-  signal: AbortSignal,
-): Promise<number> {
+async function shellCommand(options: ShellOptions, signal: AbortSignal): Promise<number> {
   if (!(await exists(busybox)))
     throw new KilnError('infrastructure', `there is no ${busybox} to pack`, {
       hint: 'install busybox-static',

@@ -5,8 +5,8 @@ import { type Context, cacheDirectory } from '../context.ts';
 import { KilnError } from '../errors.ts';
 import type { GuestExit } from '../guest/guest.ts';
 import { machineFor } from '../guest/machine.ts';
-import type { Built } from '../job/build.ts';
-import { Guests, type Lodging } from '../pool/pool.ts';
+import type { Built } from '../job/built.ts';
+import { type Lease, Pool } from '../pool/pool.ts';
 import { useCache } from '../util/cache.ts';
 import { typeCommands, typeKeys } from './console.ts';
 
@@ -19,17 +19,17 @@ const evidence = 4096;
 export async function forkShell(built: Built, signal: AbortSignal): Promise<GuestExit> {
   const machine = machineFor({}, built, 'loglevel=4');
   const context = contextOf(signal);
-  await using guests = new Guests(1, machine.memory, context);
+  await using pool = new Pool(1, machine.memory);
   const seen: Buffer[] = [];
   const listener = { ...nobody, console: (chunk: Buffer) => void seen.push(chunk) };
   const lodge = async () => {
     await using _cache = await useCache(context.cache, signal);
-    return guests.lodge(machine, 'fork', listener);
+    return pool.acquire(machine, 'fork', listener, context);
   };
-  using lodging = await lodge();
-  lodging.session?.tell(nobody);
-  if (lodging.guest) return await use(lodging);
-  throw new KilnError('infrastructure', `the guest was lost while it booted (${lodging.loss.why})`, {
+  using lease = await lodge();
+  lease.session?.tell(nobody);
+  if (lease.guest) return await use(lease);
+  throw new KilnError('infrastructure', `the guest was lost while it booted (${lease.loss.why})`, {
     details: { output: Buffer.concat(seen).subarray(-evidence).toString() },
   });
 }
@@ -39,7 +39,7 @@ function contextOf(signal: AbortSignal): Context {
   return { cache: cacheDirectory(), signal, progress: say, note: (_, text) => say(text) };
 }
 
-async function use({ guest, session }: Lodging & { guest: object }): Promise<GuestExit> {
+async function use({ guest, session }: Lease & { guest: object }): Promise<GuestExit> {
   process.stderr.write('kiln: `exit` or Ctrl-D powers the guest off\n');
   const ends = { screen: guest.console, keyboard: guest.keyboard };
   guest.console.pipe(process.stdout, { end: false });

@@ -1,79 +1,90 @@
 // SPDX-License-Identifier: MIT
 import { join, relative } from 'node:path';
 import { cacheDirectory } from '../context.ts';
-import { EXIT, type KilnError } from '../errors.ts';
-import { type JobOutcome, runJob } from '../job/build.ts';
+import type { Emit } from '../events.ts';
+import { type Plan, withUniqueIds } from '../job/plan.ts';
 import { self, version } from '../paths.ts';
-import { renderJunit } from '../report/junit.ts';
-import { renderKtap } from '../report/ktap.ts';
+import { memoryBudget, Pool } from '../pool/pool.ts';
+import { reportFiles } from '../report/index.ts';
+import { assemble, type RunInfo } from '../results/assemble.ts';
 import { createRunDirectory, type RunDirectory, writeResults } from '../results/runDirectory.ts';
-import { countVerdicts, RESULTS_VERSION, type Results } from '../schema.ts';
+import { runJobs } from '../run.ts';
+import type { Results } from '../schema.ts';
 import { useCache } from '../util/cache.ts';
 import { writeAtomic } from '../util/files.ts';
-import { type JobOptions, readPlan } from './ask.ts';
+import { addBuildOptions, addRunOptions, type JobOptions, outOption, readPlan } from './ask.ts';
+import type { Cli } from './command.ts';
 import { chooseReporter, testStages } from './reporter.ts';
 
+type TestOptions = JobOptions & { out: string; deadline: number };
+
+export function registerTest({ program, run, signal, stopAfter }: Cli): void {
+  addRunOptions(addBuildOptions(program.command('test')))
+    .description('apply, build, boot, test and report')
+    .argument('[suite...]', 'suites, or single tests as suite/test (default: all that the tree can run)')
+    .addOption(outOption())
+    .addHelpText('after', examples)
+    .action(
+      run((select: string[], options: TestOptions) => {
+        stopAfter(options.deadline);
+        return testCommand(select, options, signal);
+      }),
+    );
+}
+
+const examples = `
+Examples:
+  kiln test                                     all series of patches/, all suites
+  kiln test srvfs --config kasan,lockdep        one suite on a debug kernel
+  kiln test srvfs/races --timeout 300           one test program
+  kiln test --deadline 3600                     stop after an hour, in a CI job; the results so far are kept
+  kiln test --series incoming.mbox              a series from the list
+  kiln test --series ./fix --base git:$HOME/linux#v6.12
+  kiln test --no-series --tests ~/linux/tools/testing/selftests/timers`;
+
 /** `kiln test`: from patches to verdicts. Returns the exit code. */
-export async function testCommand(
-  select: string[],
-  options: JobOptions & { out: string },
-  signal: AbortSignal,
-): Promise<number> {
-  const plan = await readPlan(select, options);
+async function testCommand(select: string[], options: TestOptions, signal: AbortSignal): Promise<number> {
+  const plans = [await readPlan(select, options)];
   await using _cache = await useCache(cacheDirectory(), signal);
   const started = new Date();
   const run = await createRunDirectory(options.out);
   const reporter = chooseReporter(testStages);
   try {
-    const shown = shownPath(run.dir);
-    reporter.onEvent({ type: 'run-start', id: run.id, dir: shown });
-    const outcome = await runJob(plan, run.dir, reporter.onEvent, signal);
-    const results = assemble(run, started, outcome);
-    await writeReports(run.dir, results);
-    reporter.onEvent({ type: 'run-end', results, dir: shown });
+    const results = await runPlans(plans, run, started, reporter.onEvent, signal);
     return results.exit_code;
   } finally {
     await reporter.close();
   }
 }
 
+/** Run jobs as one run: its directory gets the results and the reports. */
+export async function runPlans(
+  plans: readonly Plan[],
+  run: RunDirectory,
+  started: Date,
+  emit: Emit,
+  signal: AbortSignal,
+): Promise<Results> {
+  const all = withUniqueIds(plans);
+  const dir = shownPath(run.dir);
+  emit({ type: 'run-start', id: run.id, dir, jobs: all.map(({ id }) => id) });
+  const slots = Math.max(...all.map(({ ask }) => ask.jobs));
+  await using pool = new Pool(slots, memoryBudget());
+  const outcomes = await runJobs(all, { dir: run.dir, pool, emit, signal });
+  const results = assemble(runInfo(run, started), outcomes);
+  await writeResults(run.dir, results);
+  for (const [file, text] of reportFiles(results, dir)) await writeAtomic(join(run.dir, file), text);
+  emit({ type: 'run-end', results, dir });
+  return results;
+}
+
+/** What results.json says of the call itself. */
+export function runInfo({ id }: RunDirectory, started: Date): RunInfo {
+  return { id, kiln: version, command: [self, ...process.argv.slice(2)], started, ended: new Date() };
+}
+
 /** As short as it can be, for people. */
 export function shownPath(dir: string): string {
   const path = relative(process.cwd(), dir);
   return path.startsWith('..') ? dir : path;
-}
-
-export function assemble(run: RunDirectory, started: Date, { job, tests, error }: JobOutcome): Results {
-  const isOurs = error?.code === 'infrastructure';
-  return {
-    schema: RESULTS_VERSION,
-    kiln: version,
-    id: run.id,
-    started: started.toISOString(),
-    duration_ms: Date.now() - started.getTime(),
-    exit_code: exitCode(tests, error),
-    command: [self, ...process.argv.slice(2)],
-    summary: {
-      ...countVerdicts(tests.map(({ verdict }) => verdict)),
-      cases: countVerdicts(tests.flatMap(({ cases }) => cases.map(({ verdict }) => verdict))),
-    },
-    jobs: [job],
-    tests,
-    errors: isOurs ? [{ code: error.code, message: error.message }] : [],
-  };
-}
-
-/** What stopped the job decides; then a failure, which is certain; then what could not be found out. */
-function exitCode(tests: JobOutcome['tests'], error: KilnError | null): number {
-  if (error) return error.exitCode;
-  const has = (...verdicts: string[]) => tests.some(({ verdict }) => verdicts.includes(verdict));
-  if (has('fail', 'timeout', 'crash')) return EXIT.testFailed;
-  if (has('error')) return EXIT.infrastructure;
-  return EXIT.ok;
-}
-
-async function writeReports(dir: string, results: Results): Promise<void> {
-  await writeResults(dir, results);
-  await writeAtomic(join(dir, 'junit.xml'), renderJunit(results));
-  await writeAtomic(join(dir, 'results.ktap'), renderKtap(results));
 }

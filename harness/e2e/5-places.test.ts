@@ -7,7 +7,7 @@ import type { Context } from '../context.ts';
 import { findPlaces } from '../kernel/places.ts';
 import { chooseSandbox } from '../sandbox/sandbox.ts';
 import type { SplatResult } from '../schema.ts';
-import { decodeSplats } from '../splat/decode.ts';
+import { Decoder } from '../splat/decode.ts';
 import type { Tree } from '../tree/tree.ts';
 import { exec } from '../util/exec.ts';
 import { type Toy, toy } from './toy.ts';
@@ -67,7 +67,7 @@ test('a splat has the lines of its frames, those of inlined functions, and the p
     lines,
   };
   const tree = await treeOf(made);
-  await decodeSplats([splat], { dir }, tree, context);
+  await new Decoder({ dir }, tree, context).decode([splat]);
   t.deepEqual(notes, []);
   const patch = tree.patches[0]!.file;
   t.deepEqual(splat.frames, [

@@ -1,69 +1,86 @@
 // SPDX-License-Identifier: MIT
-// Tests and their guests: one in a guest of its own, or several that share one, one after another.
+// Tests in a guest: one alone, or several that share it, one after another; once more where the host is to blame.
 import { mkdir, writeFile } from 'node:fs/promises';
+import { totalmem } from 'node:os';
 import { join } from 'node:path';
 import type { HeldBack, Loss } from '../channel/session.ts';
-import type { Context } from '../context.ts';
 import { asKilnError } from '../errors.ts';
 import { guestArgv, type Machine } from '../guest/machine.ts';
 import type { Load } from '../guest/steal.ts';
-import { type Guests, type Lodging, retell } from '../pool/pool.ts';
+import { type Lease, retell } from '../pool/pool.ts';
 import { Collector } from '../results/collector.ts';
 import { mergeGenerations } from '../results/generations.ts';
 import { describeLoad, mayBeHosts } from '../results/timing.ts';
 import type { TestResult } from '../schema.ts';
 import { quote } from '../util/quote.ts';
-import { passAll, type TrialRequest } from './generation.ts';
+import type { Execution } from './execution.ts';
+import { runGenerations } from './generation.ts';
+import type { TestRequest } from './request.ts';
 
-/** Who is told when a test begins and what came of it. */
-export type Watcher = {
-  begins: (request: TrialRequest) => void;
-  ended: (request: TrialRequest, result: TestResult) => void;
-  /** A result that makes running it pointless; asked when its turn comes. */
-  instead: (request: TrialRequest) => TestResult | null;
+/** Called for each test of a guest in turn, also for one that is refused. */
+type Callbacks = {
+  begins: (request: TestRequest) => void;
+  ended: (request: TestRequest, result: TestResult) => void;
 };
 
 /**
- * Run tests in one guest, one after another; after one that was lost, the next has a new one. A test's trouble, the
- * kernel's and ours is in its result; only an interruption is thrown.
+ * Run tests in one guest, one after another; after one that was lost, the next has a new one. What goes wrong with
+ * a test, the kernel or Kiln is in the result; only an interruption is thrown.
  */
-export async function runTrials(
-  requests: TrialRequest[],
-  guests: Guests,
-  context: Context,
-  watcher: Watcher,
+export async function runInOneGuest(
+  requests: TestRequest[],
+  execution: Execution,
+  { begins, ended }: Callbacks,
 ): Promise<void> {
+  const { pool, context } = execution;
   const { machine, origin } = requests[0]!;
-  using _turn = await guests.turn(machine, origin);
+  using _turn = await pool.turn(machine, origin, context);
   let kept: Kept | null = null;
   try {
     for (const [index, request] of requests.entries()) {
       context.signal.throwIfAborted();
-      let result = watcher.instead(request);
+      let result = execution.refuse?.(request) ?? refuseTooLarge(request);
       if (result) {
-        watcher.ended(request, result);
+        ended(request, result);
         continue;
       }
-      watcher.begins(request);
+      begins(request);
       try {
         const isLast = index === requests.length - 1;
         let hadNoRoom: boolean;
-        ({ result, kept, hadNoRoom } = await runTrial(request, kept, isLast, guests));
-        if (hadNoRoom) result = await runBooted(request, result, guests);
-        if (isHostsDoing(result) && !kept) result = await runAgain(request, result, guests);
+        ({ result, kept, hadNoRoom } = await attempt(request, kept, isLast, execution));
+        if (hadNoRoom) result = await runBooted(request, result, execution);
+        if (isHostsDoing(result) && !kept) result = await runAgain(request, result, execution);
       } catch (thrown) {
         context.signal.throwIfAborted();
-        kept?.lodging[Symbol.dispose]();
+        kept?.lease[Symbol.dispose]();
         kept = null;
         const { message, hint } = asKilnError(thrown);
         result = notRun(request, 'error', [message, hint].filter(Boolean).join('; '));
       }
       context.signal.throwIfAborted();
-      watcher.ended(request, result);
+      ended(request, result);
     }
   } finally {
-    kept?.lodging[Symbol.dispose]();
+    kept?.lease[Symbol.dispose]();
   }
+}
+
+/** Run one test in a guest of its own. */
+export async function runAlone(request: TestRequest, execution: Execution): Promise<TestResult> {
+  const { promise, resolve } = Promise.withResolvers<TestResult>();
+  await runInOneGuest([request], execution, { begins: () => {}, ended: (_, result) => resolve(result) });
+  return promise;
+}
+
+/** MiB. */
+const hostMemory = Math.round(totalmem() / 2 ** 20);
+
+function refuseTooLarge(request: TestRequest): TestResult | null {
+  const { memory } = request.machine;
+  if (memory <= hostMemory) return null;
+  const why = `it wants a guest with ${memory} MiB of memory, this machine has ${hostMemory}`;
+  return notRun(request, 'error', `not run: ${why}`);
 }
 
 /** What a fork's template complained of would come again with every fork. */
@@ -78,57 +95,59 @@ function loadOf(time: NonNullable<TestResult['time']>): Load {
 }
 
 /** A guest that is booted has its memory to itself. */
-async function runBooted(request: TrialRequest, first: TestResult, guests: Guests): Promise<TestResult> {
-  await guests.outgrew(request.machine);
+async function runBooted(request: TestRequest, first: TestResult, execution: Execution): Promise<TestResult> {
+  await execution.pool.outgrew(request.machine, execution.context);
   const again = { ...request, guestDir: join(request.guestDir, 'booted') };
-  const { result } = await runTrial(again, null, true, guests);
+  const { result } = await attempt(again, null, true, execution);
   result.problems.push(`it was run once more, in a guest that was booted: at first ${first.detail}`);
   return result;
 }
 
 /** What comes again in another guest was not the host's doing. */
-async function runAgain(request: TrialRequest, first: TestResult, guests: Guests): Promise<TestResult> {
+async function runAgain(request: TestRequest, first: TestResult, execution: Execution): Promise<TestResult> {
   const again = { ...request, guestDir: join(request.guestDir, 'again') };
-  const { result } = await runTrial(again, null, true, guests);
+  const { result } = await attempt(again, null, true, execution);
   const why = describeLoad(loadOf(first.time!));
   result.problems.push(`it was run once more: ${first.verdict} at first (${first.detail}), while ${why}`);
   return result;
 }
 
-/** A guest between two tests, and what it says meanwhile. */
-type Kept = { lodging: Lodging; between: HeldBack };
+/** A guest between two tests, and what it prints meanwhile. */
+type Kept = { lease: Lease; between: HeldBack };
 
 /** `kept`: the guest, if it can run another test. `hadNoRoom`: it was a fork, and its memory found no place. */
 type Outcome = { result: TestResult; kept: Kept | null; hadNoRoom: boolean };
 
-async function runTrial(
-  request: TrialRequest,
+async function attempt(
+  request: TestRequest,
   before: Kept | null,
   isLast: boolean,
-  guests: Guests,
+  { pool, context }: Execution,
 ): Promise<Outcome> {
   const { guestDir, machine } = request;
   await mkdir(guestDir, { recursive: true });
   const script = writeFile(join(guestDir, 'qemu.sh'), bootScript(machine), { mode: 0o755 });
   const collector = new Collector(guestDir);
-  let lodging = before?.lodging ?? null;
+  let lease = before?.lease ?? null;
   try {
     // Each test's logs begin with the boot, also in a guest that others have had before.
-    if (before?.lodging.logs) retell(before.lodging.logs, collector);
+    if (before?.lease.logs) retell(before.lease.logs, collector);
     before?.between.release(collector);
-    before?.lodging.session?.tell(collector);
-    lodging ??= await guests.lodge(machine, request.origin, collector);
+    before?.lease.session?.tell(collector);
+    lease ??= await pool.acquire(machine, request.origin, collector, context);
     // A fork is dropped: its machine's shutdown is the same for all of them, and isolation=boot sees it.
-    const powerOff = isLast && lodging.origin === 'boot';
-    const trial = { request, lodging, isUsed: before !== null, powerOff };
-    const passages = await passAll(trial, collector);
-    const result = request.kexec ? mergeGenerations(passages) : passages[0]!.result;
-    const { isOver, between, run } = passages.at(-1)!;
-    if (isOver && !isLast) return { result, kept: { lodging, between }, hadNoRoom: false };
-    lodging[Symbol.dispose]();
-    return { result, kept: null, hadNoRoom: lodging.origin === 'fork' && diedOfSigbus(run?.loss ?? null) };
+    const powerOff = isLast && lease.origin === 'boot';
+    const generations = await runGenerations(
+      { request, lease, isUsed: before !== null, powerOff },
+      collector,
+    );
+    const result = request.kexec ? mergeGenerations(generations) : generations[0]!.result;
+    const { isOver, between, run } = generations.at(-1)!;
+    if (isOver && !isLast) return { result, kept: { lease, between }, hadNoRoom: false };
+    lease[Symbol.dispose]();
+    return { result, kept: null, hadNoRoom: lease.origin === 'fork' && diedOfSigbus(run?.loss ?? null) };
   } catch (error) {
-    lodging?.[Symbol.dispose]();
+    lease?.[Symbol.dispose]();
     throw error;
   } finally {
     await Promise.all([script, collector.close()]);
@@ -147,7 +166,7 @@ function bootScript(machine: Machine): string {
 
 /** The result of a test that could not be run. */
 export function notRun(
-  { suite, test, job, reproduce }: TrialRequest,
+  { suite, test, job, reproduce }: TestRequest,
   verdict: TestResult['verdict'],
   detail: string,
 ): TestResult {

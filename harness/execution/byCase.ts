@@ -2,15 +2,14 @@
 // One test program, each of its cases in a guest of its own.
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import type { Context } from '../context.ts';
 import { readCaseList } from '../ktap/caseList.ts';
-import type { Guests } from '../pool/pool.ts';
 import { logFiles } from '../results/collector.ts';
 import { isBad, worst } from '../results/judge.ts';
 import type { CaseResult, TestResult } from '../schema.ts';
 import { allEnded } from '../util/ended.ts';
-import { notRun, runTrials, type Watcher } from './attempt.ts';
-import type { TrialRequest } from './generation.ts';
+import { runAlone } from './attempt.ts';
+import type { Execution } from './execution.ts';
+import type { TestRequest } from './request.ts';
 
 /** Seconds in which a program lists its cases. */
 const listLimit = 20;
@@ -20,29 +19,29 @@ const listLimit = 20;
  * lists none is run as a whole.
  */
 export async function runByCase(
-  request: TrialRequest,
-  guests: Guests,
-  context: Context,
-  watcher: Watcher,
-): Promise<void> {
+  request: TestRequest,
+  execution: Execution,
+  begins: (request: TestRequest) => void,
+): Promise<TestResult> {
   const { guestDir } = request;
   const listDir = join(guestDir, 'list');
-  const once = (one: TrialRequest) => runOne(one, guests, context, watcher);
-  watcher.begins(request);
-  const listed = await once({ ...request, args: ['-l'], limit: listLimit, guestDir: listDir });
-  if (listed.verdict === 'crash' || listed.verdict === 'error') return watcher.ended(request, listed);
+  begins(request);
+  const listing = { ...request, args: ['-l'], limit: listLimit, guestDir: listDir };
+  const listed = await runAlone(listing, execution);
+  if (listed.verdict === 'crash' || listed.verdict === 'error') return listed;
   const names = listsCases(listed) && readCaseList(await readFile(join(listDir, logFiles.output), 'utf8'));
   if (!names) {
-    const whole = await once(request);
+    const whole = await runAlone(request, execution);
     whole.problems.push('it lists no cases (-l), so all of it ran in one guest');
-    return watcher.ended(request, whole);
+    return whole;
   }
   const results = await allEnded(
-    names.map((name, index) =>
-      once({ ...request, args: ['-r', name], guestDir: join(guestDir, `${index + 1}-${tame(name)}`) }),
-    ),
+    names.map((name, index) => {
+      const caseDir = join(guestDir, `${index + 1}-${fileName(name)}`);
+      return runAlone({ ...request, args: ['-r', name], guestDir: caseDir }, execution);
+    }),
   );
-  watcher.ended(request, merge(request, names, results));
+  return merge(request, names, results);
 }
 
 /** A listing that was cut short, or ended badly, may lack some. */
@@ -50,25 +49,8 @@ function listsCases({ verdict }: TestResult): boolean {
   return verdict === 'skip' || verdict === 'pass';
 }
 
-async function runOne(
-  request: TrialRequest,
-  guests: Guests,
-  context: Context,
-  watcher: Watcher,
-): Promise<TestResult> {
-  let result = notRun(request, 'error', 'it did not come to its turn');
-  await runTrials([request], guests, context, {
-    begins: () => {},
-    ended: (_, ended) => {
-      result = ended;
-    },
-    instead: watcher.instead,
-  });
-  return result;
-}
-
 /** One test's result out of its cases'; the guest shown is that of the worst. */
-function merge(request: TrialRequest, names: string[], results: TestResult[]): TestResult {
+function merge(request: TestRequest, names: string[], results: TestResult[]): TestResult {
   const decisive = worst(results);
   const bad = results.filter(({ verdict }) => isBad(verdict));
   const detail =
@@ -101,6 +83,6 @@ function casesOf({ verdict, detail, cases }: TestResult, name: string): CaseResu
   return [{ name, verdict: verdict === 'timeout' ? 'timeout' : 'fail', detail: `${verdict}: ${detail}` }];
 }
 
-function tame(name: string): string {
+function fileName(name: string): string {
   return name.replace(/[^A-Za-z0-9._-]+/g, '_').slice(0, 100);
 }

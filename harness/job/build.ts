@@ -1,11 +1,7 @@
 // SPDX-License-Identifier: MIT
-// One job through the stages: series → tree → kernel → image → guests → results.
-import { copyFile, mkdir } from 'node:fs/promises';
+// One job through the stages up to its image: series → tree → config → kernel → image.
 import { join, resolve } from 'node:path';
-import type { Context } from '../context.ts';
-import { asKilnError, type KilnError } from '../errors.ts';
-import type { Emit } from '../events.ts';
-import { runTests } from '../execution/schedule.ts';
+import type { Context, Sandbox } from '../context.ts';
 import { type Accelerator, chooseAccelerator } from '../guest/accelerator.ts';
 import { type Image, type ImageRequest, prepareImage } from '../image/image.ts';
 import { describe } from '../kernel/compile.ts';
@@ -20,71 +16,26 @@ import {
 import { buildKernel, findKernel, type Kernel, kernelKey } from '../kernel/kernel.ts';
 import { findToolchain, type Toolchain } from '../kernel/toolchain.ts';
 import { paths } from '../paths.ts';
-import { chooseSandbox, type Sandbox } from '../sandbox/sandbox.ts';
-import type { JobResult, TestResult } from '../schema.ts';
+import { chooseSandbox } from '../sandbox/sandbox.ts';
+import type { JobResult } from '../schema.ts';
 import { listSeries, readSeries } from '../series/series.ts';
-import { decodeSplats } from '../splat/decode.ts';
 import { type Base, prepareBase } from '../tree/base.ts';
 import { applySeries, type Tree } from '../tree/tree.ts';
+import type { Built, Next } from './built.ts';
 import { countGenerations, leaveOut, type Plan, type PlannedSuite } from './plan.ts';
-import { Line, type StageResult } from './recorder.ts';
-
-export type JobOutcome = { job: JobResult; tests: TestResult[]; error: KilnError | null };
-
-/** How far a job goes: to a kernel, to an image, or through its tests. */
-export type Built = {
-  base: Base;
-  tree: Tree;
-  kernel: Kernel;
-  image: Image;
-  accelerator: Accelerator;
-  /** Words that the config's fragments want on the kernel's command line. */
-  bootWords: string;
-  run: PlannedSuite[];
-  next: Next;
-};
-
-/** For tests that go from kernel to kernel: bzImages, in turn; and an initramfs each, by `suite/program`. */
-export type Next = { kernels: string[]; images: Map<string, string> };
-
-/**
- * Run a job through all stages. What stops it is in the outcome; nothing is thrown.
- * @param run the last stage
- */
-export async function runJob(
-  plan: Plan,
-  runDir: string,
-  emit: Emit,
-  signal: AbortSignal,
-  run: typeof runTests = runTests,
-): Promise<JobOutcome> {
-  const line = new Line(plan, emit, signal);
-  let error: KilnError | null = null;
-  try {
-    const built = await build(line, {});
-    await keepKernelFiles(built.kernel, join(runDir, 'jobs', plan.id));
-    await line.stage('tests', async (context) => {
-      const result = await run(line, built, runDir, context);
-      const splats = line.tests.flatMap((test) => test?.splats ?? []);
-      await decodeSplats(splats, built.kernel, built.tree, context);
-      return result;
-    });
-  } catch (thrown) {
-    error = asKilnError(signal.aborted ? (signal.reason ?? thrown) : thrown);
-    line.job.error = { code: error.code, message: error.message, hint: error.hint, ...error.details };
-  }
-  return { job: line.job, tests: line.tests.filter((test) => test !== undefined), error };
-}
+import type { JobRecorder, StageResult } from './recorder.ts';
 
 /** The stages up to the image. `busybox`: a host path, packed into the image for interactive use. */
-export async function build(line: Line, extras: { busybox?: string } = {}): Promise<Built> {
-  const { job, plan } = line;
-  const base = await line.stage('base', (context) => stageBase(plan, job, context));
-  const tree = await line.stage('series', (context) => stageSeries(plan, base, job, context));
-  const configured = await line.stage('config', (context) => stageConfig(plan, tree, job, context));
-  line.sandbox = configured.sandbox;
-  const kernel = await line.stage('kernel', (context) => stageKernel(plan, tree, configured, job, context));
-  const { image, next } = await line.stage('image', (context) =>
+export async function build(recorder: JobRecorder, extras: { busybox?: string } = {}): Promise<Built> {
+  const { job, plan } = recorder;
+  const base = await recorder.stage('base', (context) => stageBase(plan, job, context));
+  const tree = await recorder.stage('series', (context) => stageSeries(plan, base, job, context));
+  const configured = await recorder.stage('config', (context) => stageConfig(plan, tree, job, context));
+  recorder.sandbox = configured.sandbox;
+  const kernel = await recorder.stage('kernel', (context) =>
+    stageKernel(plan, tree, configured, job, context),
+  );
+  const { image, next } = await recorder.stage('image', (context) =>
     stageImage(plan, configured, kernel, extras, job, context),
   );
   const { accelerator, bootWords, run } = configured;
@@ -238,10 +189,4 @@ async function prepareNextImages(
       images.set(`${suite.name}/${program.name}`, (await prepareImage(small, context)).image.path);
     }
   return images;
-}
-
-async function keepKernelFiles(kernel: Kernel, dir: string): Promise<void> {
-  await mkdir(dir, { recursive: true });
-  await copyFile(join(kernel.dir, 'config'), join(dir, '.config'));
-  await copyFile(join(kernel.dir, 'build.log'), join(dir, 'build.log'));
 }

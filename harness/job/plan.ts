@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// Pure: what was asked, and what there is → one job.
+// Pure: what was asked for, and what there is → one job.
 import { basename, resolve } from 'node:path';
 import { KilnError } from '../errors.ts';
 import type { AcceleratorWish } from '../guest/accelerator.ts';
@@ -28,7 +28,7 @@ export type Ask = {
   next: string[];
   /** Overrides every test's own. */
   generations: number | null;
-  /** Guests at once. */
+  /** Pool at once. */
   jobs: number;
   /** Overrides every suite's own. */
   isolate: Isolation | null;
@@ -67,6 +67,17 @@ export function plan(ask: Ask, seriesKept: string[], suites: Suite[]): Plan {
     suites: chooseTests(ask, suites),
     ask,
   };
+}
+
+/** Plans of one run, each with an id of its own: those that would share one are numbered from the second on. */
+export function withUniqueIds(plans: readonly Plan[]): Plan[] {
+  const taken = new Set<string>();
+  return plans.map((one) => {
+    let id = one.id;
+    for (let number = 2; taken.has(id); number++) id = `${one.id}-${number}`;
+    taken.add(id);
+    return { ...one, id };
+  });
 }
 
 function refuseNamesakes(suites: Suite[]): void {

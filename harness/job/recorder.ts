@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: MIT
 
-import { type Context, cacheDirectory } from '../context.ts';
+import { type Context, cacheDirectory, type Sandbox } from '../context.ts';
 import { asKilnError } from '../errors.ts';
 import type { Emit, StageName } from '../events.ts';
-import type { Sandbox } from '../sandbox/sandbox.ts';
+
 import type { JobResult, TestResult } from '../schema.ts';
 import type { Plan } from './plan.ts';
 
@@ -11,7 +11,7 @@ import type { Plan } from './plan.ts';
 export type StageResult<T> = { value: T; cached: boolean; text: string };
 
 /** A job under way: its results so far, and what each stage is given. */
-export class Line {
+export class JobRecorder {
   readonly plan: Plan;
   readonly job: JobResult;
   /** Results by the tests' places in the plan; holes where the run was cut short. */
@@ -60,7 +60,7 @@ export class Line {
         }),
       note: (level, text) => {
         if (level === 'warn') this.job.notes?.push(text);
-        this.emit({ type: 'note', level, text });
+        this.emit({ type: 'note', job, level, text });
       },
     };
     try {

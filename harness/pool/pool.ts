@@ -9,14 +9,15 @@ import type { Hang } from '../guest/hang.ts';
 import type { Machine } from '../guest/machine.ts';
 import { thaw } from '../guest/snapshot.ts';
 import type { Load } from '../guest/steal.ts';
+import { limits } from '../limits.ts';
+import { Turns } from '../util/turns.ts';
 import { type BootLogs, BootLost, startFork, type Template } from './template.ts';
 import { Templates } from './templates.ts';
-import { Turns } from './turns.ts';
 
 export type GuestOrigin = 'boot' | 'fork';
 
 /** A guest whose agent waits for a test, or why there is none. Disposing ends it. */
-export type Lodging = Disposable & Found;
+export type Lease = Disposable & Found;
 
 type Found = {
   origin: GuestOrigin;
@@ -35,8 +36,6 @@ type Found = {
   load: Load;
 } & ({ guest: Guest; session: Session; loss: null } | { guest: null; session: null; loss: Loss });
 
-/** Milliseconds that the host leaves the guest (guest/steal.ts). Generous: a machine without KVM is slow. */
-export const deadlines = { boot: 120_000, setup: 20_000 };
 /** MiB that QEMU takes beside the guest's memory. */
 const overhead = 96;
 
@@ -50,35 +49,50 @@ const nowhere = {
   session: null,
 };
 
-/** The guests of one run. */
-export class Guests implements AsyncDisposable {
-  readonly #context: Context;
+/** The share of the memory that is free at the start, which guests may take together. */
+const memoryShare = 0.8;
+
+/** MiB that the guests of a run may take together, as things are now. */
+export function memoryBudget(): number {
+  return (process.availableMemory() / 2 ** 20) * memoryShare;
+}
+
+/** A guest that somebody waits for. */
+type Wanted = { machine: Machine; origin: GuestOrigin; context: Context };
+
+/** The guests of one run, whatever number of jobs it has. */
+export class Pool implements AsyncDisposable {
+  /** Guests at once. */
+  readonly slots: number;
   readonly #templates: Templates;
-  readonly #turns: Turns<{ machine: Machine; origin: GuestOrigin }>;
+  readonly #turns: Turns<Wanted>;
   readonly #ahead = new Map<Template, Promise<Guest | null>[]>();
   readonly #ending = new Set<Promise<void>>();
-  readonly #jobs: number;
   #disposed = false;
 
-  /** @param jobs guests at once; fewer run if they would not fit into `memory` (MiB) */
-  constructor(jobs: number, memory: number, context: Context) {
-    this.#jobs = jobs;
-    this.#context = context;
-    this.#templates = new Templates(deadlines.boot, context);
-    this.#turns = new Turns(jobs, memory);
+  /** @param slots guests at once; fewer run if they would not fit into `memory` (MiB) */
+  constructor(slots: number, memory: number) {
+    this.slots = slots;
+    this.#templates = new Templates(limits.boot);
+    this.#turns = new Turns(slots, memory);
   }
 
   /** Wait until one more guest may run; disposing lets the next one in. */
-  async turn(machine: Machine, origin: GuestOrigin): Promise<Disposable> {
-    return this.#turns.take(machine.memory + overhead, { machine, origin });
+  async turn(machine: Machine, origin: GuestOrigin, context: Context): Promise<Disposable> {
+    return this.#turns.take(machine.memory + overhead, { machine, origin, context });
   }
 
   /**
    * Have a guest. What it says goes to `collector`, a fork's with its template's boot before it. A guest that can't
    * be forked is booted. Throws if QEMU can't be started.
    */
-  async lodge(machine: Machine, origin: GuestOrigin, collector: Listener): Promise<Lodging> {
-    const found = await this.#find(machine, origin, collector);
+  async acquire(
+    machine: Machine,
+    origin: GuestOrigin,
+    collector: Listener,
+    context: Context,
+  ): Promise<Lease> {
+    const found = await this.#find({ machine, origin, context }, collector);
     void this.#startAhead();
     const { guest } = found;
     // Nobody need wait for a guest's last gasp.
@@ -86,8 +100,8 @@ export class Guests implements AsyncDisposable {
   }
 
   /** A fork of this machine had no room for its memory: boot it from now on. */
-  async outgrew(machine: Machine): Promise<void> {
-    await this.#templates.outgrew(machine);
+  async outgrew(machine: Machine, context: Context): Promise<void> {
+    await this.#templates.outgrew(machine, context);
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
@@ -104,10 +118,10 @@ export class Guests implements AsyncDisposable {
     this.#ending.add(ending);
   }
 
-  async #find(machine: Machine, origin: GuestOrigin, collector: Listener): Promise<Found> {
+  async #find(wanted: Wanted, collector: Listener): Promise<Found> {
     try {
-      const fork = origin === 'fork' ? await this.#fork(machine, collector) : null;
-      return fork ?? (await this.#boot(machine, collector));
+      const fork = wanted.origin === 'fork' ? await this.#fork(wanted, collector) : null;
+      return fork ?? (await this.#boot(wanted, collector));
     } catch (error) {
       if (!(error instanceof BootLost)) throw error;
       const { logs, loss, hang, argv } = error;
@@ -116,13 +130,13 @@ export class Guests implements AsyncDisposable {
     }
   }
 
-  async #boot(machine: Machine, collector: Listener): Promise<Found> {
+  async #boot({ machine, context }: Wanted, collector: Listener): Promise<Found> {
     const started = performance.now();
-    const guest = await startGuest(machine, this.#context.signal);
+    const guest = await startGuest(machine, context.signal);
     const session = new Session(guest, collector);
-    const hello = await session.hello(deadlines.boot);
+    const hello = await session.hello(limits.boot);
     const load = guest.pace.load();
-    const loss = hello.loss ?? (await session.setup(deadlines.setup)).loss ?? null;
+    const loss = hello.loss ?? (await session.setup(limits.setup)).loss ?? null;
     const bootMs = hello.message?.boot_ms ?? null;
     const startMs = performance.now() - started;
     const release = hello.message?.release ?? null;
@@ -137,20 +151,21 @@ export class Guests implements AsyncDisposable {
   }
 
   /** null if it can't be forked. */
-  async #fork(machine: Machine, collector: Listener): Promise<Found | null> {
+  async #fork(wanted: Wanted, collector: Listener): Promise<Found | null> {
+    const { machine, context } = wanted;
     for (;;) {
-      const template = await this.#templates.get(machine);
+      const template = await this.#templates.get(machine, context);
       if (!template) return null;
       let trouble: unknown;
-      for (const start of [() => this.#takeAhead(template), () => this.#start(template, machine)])
+      for (const start of [() => this.#takeAhead(template), () => this.#start(template, wanted)])
         try {
           const guest = await start();
           if (guest) return await this.#revive(guest, template, collector);
         } catch (error) {
-          this.#context.signal.throwIfAborted();
+          context.signal.throwIfAborted();
           trouble = error;
         }
-      await this.#templates.failed(template, machine, trouble);
+      await this.#templates.failed(template, machine, trouble, context);
     }
   }
 
@@ -161,7 +176,7 @@ export class Guests implements AsyncDisposable {
     try {
       const session = new Session(guest, held, template.marks);
       await thaw(guest);
-      const { loss } = await session.setup(deadlines.setup);
+      const { loss } = await session.setup(limits.setup);
       if (loss) throw new Error(`a fork did not answer (${loss.why})`);
       const { logs, bootMs, load } = template;
       retell(logs, collector);
@@ -186,9 +201,9 @@ export class Guests implements AsyncDisposable {
     }
   }
 
-  async #start(template: Template, machine: Machine): Promise<Started> {
+  async #start(template: Template, { machine, context }: Wanted): Promise<Started> {
     const since = performance.now();
-    return { guest: await startFork(template, machine, this.#context.signal), since };
+    return { guest: await startFork(template, machine, context.signal), since };
   }
 
   async #takeAhead(template: Template): Promise<Started | null> {
@@ -198,16 +213,18 @@ export class Guests implements AsyncDisposable {
 
   /** While tests run, QEMU is started for the next ones: it then lacks only its state. */
   async #startAhead(): Promise<void> {
-    const wanted = new Map<Template, Machine[]>();
-    for (const { machine, origin } of this.#turns.next(this.#jobs)) {
-      const template = origin === 'fork' ? await this.#templates.get(machine).catch(() => null) : null;
-      if (template) wanted.set(template, [...(wanted.get(template) ?? []), machine]);
+    const starts = new Map<Template, Wanted[]>();
+    for (const wanted of this.#turns.next(this.slots)) {
+      const { machine, origin, context } = wanted;
+      const template =
+        origin === 'fork' ? await this.#templates.get(machine, context).catch(() => null) : null;
+      if (template) starts.set(template, [...(starts.get(template) ?? []), wanted]);
     }
-    for (const [template, machines] of wanted) {
+    for (const [template, all] of starts) {
       const ahead = this.#ahead.get(template) ?? [];
       this.#ahead.set(template, ahead);
-      for (const machine of machines.slice(ahead.length))
-        if (!this.#disposed) ahead.push(startFork(template, machine, this.#context.signal).catch(() => null));
+      for (const { machine, context } of all.slice(ahead.length))
+        if (!this.#disposed) ahead.push(startFork(template, machine, context.signal).catch(() => null));
     }
   }
 }

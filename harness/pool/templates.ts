@@ -23,7 +23,6 @@ const layout = 'template 2';
  * that does not boot is no such case: get() throws BootLost.
  */
 export class Templates implements AsyncDisposable {
-  readonly #context: Context;
   readonly #bootTimeout: number;
   readonly #known = new Map<string, Promise<Template | null>>();
   readonly #remade = new Set<string>();
@@ -32,28 +31,27 @@ export class Templates implements AsyncDisposable {
   #version: Promise<string> | undefined;
 
   /** @param bootTimeout milliseconds */
-  constructor(bootTimeout: number, context: Context) {
+  constructor(bootTimeout: number) {
     this.#bootTimeout = bootTimeout;
-    this.#context = context;
   }
 
   /** The machine's template, from the cache or made now; null if there is none to be had. */
-  async get(machine: Machine): Promise<Template | null> {
-    const key = await this.#key(machine);
-    const known = this.#known.get(key) ?? this.#findOrMake(key, machine);
+  async get(machine: Machine, context: Context): Promise<Template | null> {
+    const key = await this.#key(machine, context.signal);
+    const known = this.#known.get(key) ?? this.#findOrMake(key, machine, context);
     this.#known.set(key, known);
     return known;
   }
 
   /** A template that did not restore is made once more; the second time its machine is booted from then on. */
-  async failed(template: Template, machine: Machine, cause: unknown): Promise<void> {
-    const key = await this.#key(machine);
+  async failed(template: Template, machine: Machine, cause: unknown, context: Context): Promise<void> {
+    const key = await this.#key(machine, context.signal);
     const known = this.#known.get(key);
     // Several forks fail at once; the first has seen to it.
     if ((await known) !== template || this.#known.get(key) !== known) return;
     const again = this.#remade.has(key)
-      ? Promise.resolve(this.#giveUp(cause))
-      : this.#remake(key, machine, cause);
+      ? Promise.resolve(giveUp(cause, context))
+      : this.#remake(key, machine, cause, context);
     this.#known.set(key, again);
     await again;
   }
@@ -62,44 +60,39 @@ export class Templates implements AsyncDisposable {
    * A fork died for want of room: where the memory is in a tmpfs, so is each page of it that a fork is the first to
    * touch. The machine is booted from then on.
    */
-  async outgrew(machine: Machine): Promise<void> {
-    const key = await this.#key(machine);
+  async outgrew(machine: Machine, context: Context): Promise<void> {
+    const key = await this.#key(machine, context.signal);
     if (this.#outgrown.has(key)) return;
     this.#outgrown.add(key);
     const cause = new KilnError('infrastructure', 'the file system that holds the cache is full');
-    this.#known.set(key, Promise.resolve(this.#giveUp(cause)));
+    this.#known.set(key, Promise.resolve(giveUp(cause, context)));
   }
 
   /** What a machine's template is called; everything that QEMU must find the same again is in it. */
-  async #key(machine: Machine): Promise<string> {
+  async #key(machine: Machine, signal: AbortSignal): Promise<string> {
     const argv = guestArgv(machine, '', { how: 'template', memory: '' });
-    this.#version ??= qemuVersion(this.#context.signal);
+    this.#version ??= qemuVersion(signal);
     // With KVM the guest has seen the host's processor; the cache may be on a file system that hosts share.
     const processor = machine.accelerator === 'kvm' ? (cpus()[0]?.model ?? '') : '';
     return contentKey(layout, argv.join('\0'), await this.#version, processor);
   }
 
-  async #findOrMake(key: string, machine: Machine): Promise<Template | null> {
-    const { cache, signal } = this.#context;
+  async #findOrMake(key: string, machine: Machine, context: Context): Promise<Template | null> {
+    const { cache, signal } = context;
     const dir = join(cache, 'templates', key);
-    const onWait = () => this.#context.note('info', 'another run is freezing the same guest: waiting for it');
+    const onWait = () => context.note('info', 'another run is freezing the same guest: waiting for it');
     await using _lock = await lock(join(cache, 'locks', `template-${key}`), { signal, onWait });
     try {
       const found = await this.#open(dir);
       if (found) return found;
-      return await this.#make(dir, machine).catch((error) => {
-        if (this.#isFinal(error)) throw error;
-        return this.#make(dir, machine);
+      return await this.#make(dir, machine, context).catch((error) => {
+        if (isFinal(error, context)) throw error;
+        return this.#make(dir, machine, context);
       });
     } catch (error) {
-      if (this.#isFinal(error)) throw error;
-      return this.#giveUp(error);
+      if (isFinal(error, context)) throw error;
+      return giveUp(error, context);
     }
-  }
-
-  /** What is no trouble with freezing. */
-  #isFinal(error: unknown): boolean {
-    return this.#context.signal.aborted || (error instanceof BootLost && isKernels(error));
   }
 
   async #open(dir: string): Promise<Template | undefined> {
@@ -110,24 +103,24 @@ export class Templates implements AsyncDisposable {
     return template;
   }
 
-  async #make(dir: string, machine: Machine): Promise<Template | null> {
-    this.#context.progress('booting a guest to fork from');
+  async #make(dir: string, machine: Machine, context: Context): Promise<Template | null> {
+    context.progress('booting a guest to fork from');
     await mkdir(join(dir, '..'), { recursive: true });
-    const first = await this.#bootInto(dir, machine);
+    const first = await this.#bootInto(dir, machine, context.signal);
     const splats = first ? findSplats(first.logs.records) : [];
     const again = first && mayBeHosts({ splats }, first.load);
     if (again) {
       const why = `its boot complained (${splats[0]?.title}) while ${describeLoad(first.load)}`;
-      this.#context.note('warn', `a guest to fork from was booted once more: ${why}`);
+      context.note('warn', `a guest to fork from was booted once more: ${why}`);
     }
-    const template = again ? await this.#bootInto(dir, machine) : first;
+    const template = again ? await this.#bootInto(dir, machine, context.signal) : first;
     // Whoever still forks from one that goes holds its files open.
     await evict(join(dir, '..'), budgets.templates, dir);
     return template;
   }
 
-  async #bootInto(dir: string, machine: Machine): Promise<Template | null> {
-    await makeDirectory(dir, (made) => makeTemplate(machine, made, this.#bootTimeout, this.#context.signal));
+  async #bootInto(dir: string, machine: Machine, signal: AbortSignal): Promise<Template | null> {
+    await makeDirectory(dir, (made) => makeTemplate(machine, made, this.#bootTimeout, signal));
     const template = (await this.#open(dir)) ?? null;
     // Good for this run, in which it fails the tests. The next one is to see whether it was chance.
     if (template && findSplats(template.logs.records).length > 0)
@@ -135,27 +128,29 @@ export class Templates implements AsyncDisposable {
     return template;
   }
 
-  async #remake(key: string, machine: Machine, cause: unknown): Promise<Template | null> {
+  async #remake(key: string, machine: Machine, cause: unknown, context: Context): Promise<Template | null> {
     this.#remade.add(key);
-    this.#context.note(
-      'info',
-      `a frozen guest did not come to life (${asKilnError(cause).message}): made anew`,
-    );
-    const dir = join(this.#context.cache, 'templates', key);
+    context.note('info', `a frozen guest did not come to life (${asKilnError(cause).message}): made anew`);
+    const dir = join(context.cache, 'templates', key);
     const gone = aside(dir);
     await rename(dir, gone).catch(() => {});
     await rm(gone, { recursive: true, force: true });
-    return this.#findOrMake(key, machine);
-  }
-
-  #giveUp(cause: unknown): null {
-    this.#context.note('warn', `guests are booted, not forked: ${asKilnError(cause).message}`);
-    return null;
+    return this.#findOrMake(key, machine, context);
   }
 
   [Symbol.asyncDispose](): Promise<void> {
     return this.#opened.disposeAsync();
   }
+}
+
+/** What is no trouble with freezing. */
+function isFinal(error: unknown, { signal }: Context): boolean {
+  return signal.aborted || (error instanceof BootLost && isKernels(error));
+}
+
+function giveUp(cause: unknown, context: Context): null {
+  context.note('warn', `guests are booted, not forked: ${asKilnError(cause).message}`);
+  return null;
 }
 
 /** Whether the kernel is to blame for a guest that did not come up, or QEMU, which then can't be used this way. */

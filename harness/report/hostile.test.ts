@@ -49,7 +49,8 @@ const repeat: Repeat = {
 const repeated = { ...run, repeat: hostile(repeat) };
 
 const reports: Record<string, (results: Results) => string> = {
-  text: (results) => [...results.tests.map(testLine), ...summaryLines(results, 'runs/x')].join('\n'),
+  text: (results) =>
+    [...results.tests.map((test) => testLine(test)), ...summaryLines(results, 'runs/x')].join('\n'),
   junit: renderJunit,
   ktap: renderKtap,
   json: renderJson,

@@ -1,50 +1,60 @@
 // SPDX-License-Identifier: MIT
 import type { KilnEvent, Reporter } from '../events.ts';
 import { printable } from '../util/printable.ts';
-import { noteLine, repeatProgress, seconds, summaryLines, testLine } from './text.ts';
+import { noteLine, portion, repeatProgress, seconds, summaryLines, testLine } from './text.ts';
 
-/** Milliseconds between two lines of progress of one stage. */
+/** Milliseconds between two lines of progress of one job. */
 const progressInterval = 15_000;
 
-/** Plain lines, one an event, sparse progress: for pipes, log files and CI. */
+/** Plain lines, one an event, sparse progress: for pipes, log files and CI. With several jobs each line names its own. */
 export function linesReporter(write: (line: string) => void): Reporter {
-  let lastProgress = performance.now();
+  const lastProgress = new Map<string, number>();
+  let several = false;
+  const say = (job: string, line: string) => write(several ? `${job}: ${line}` : line);
+  /** Whether the job's progress is due. */
+  const isDue = (job: string) => {
+    const last = lastProgress.get(job) ?? 0;
+    if (performance.now() - last < progressInterval) return false;
+    lastProgress.set(job, performance.now());
+    return true;
+  };
   const onEvent = (event: KilnEvent): void => {
     switch (event.type) {
       case 'run-start':
+        several = event.jobs.length > 1;
         write(`kiln: run ${event.id} in ${event.dir}`);
         break;
       case 'note':
-        write(noteLine(event));
+        say(event.job, noteLine(event));
         break;
       case 'stage-start':
-        lastProgress = performance.now();
+        lastProgress.set(event.job, performance.now());
         break;
       case 'stage-progress':
-        if (event.stage === 'tests' || performance.now() - lastProgress < progressInterval) break;
-        lastProgress = performance.now();
-        write(`${event.stage.padEnd(7)} … ${printable(event.text)}${portion(event.done, event.total)}`);
+        if (event.stage !== 'tests' && isDue(event.job))
+          say(
+            event.job,
+            `${event.stage.padEnd(7)} … ${printable(event.text)}${portion(event.done, event.total)}`,
+          );
         break;
-      case 'stage-end':
-        write(
-          `${event.stage.padEnd(7)} ${printable(event.text)} (${event.cached ? 'cached' : seconds(event.durationMs)})`,
-        );
+      case 'stage-end': {
+        const time = event.cached ? 'cached' : seconds(event.durationMs);
+        say(event.job, `${event.stage.padEnd(7)} ${printable(event.text)} (${time})`);
         break;
+      }
       case 'stage-failed':
-        write(`${event.stage.padEnd(7)} failed`);
+        say(event.job, `${event.stage.padEnd(7)} failed`);
         break;
       case 'tests-planned':
-        write(`tests   ${event.total} in fresh guests, ${event.guests} at a time`);
+        say(event.job, `tests   ${event.total} in fresh guests, ${event.guests} at a time`);
         break;
       case 'test-start':
         break;
       case 'test-end':
-        write(testLine(event.result));
+        write(testLine(event.result, several));
         break;
       case 'repeat-progress':
-        if (performance.now() - lastProgress < progressInterval) break;
-        lastProgress = performance.now();
-        write(`tests   … ${repeatProgress(event)}`);
+        if (isDue(event.job)) say(event.job, `tests   … ${repeatProgress(event)}`);
         break;
       case 'run-end':
         for (const line of summaryLines(event.results, event.dir)) write(line);
@@ -54,12 +64,4 @@ export function linesReporter(write: (line: string) => void): Reporter {
     }
   };
   return { onEvent, close: async () => {} };
-}
-
-/** `, 120 of 1900` as far as it is known. */
-export function portion(done?: number, total?: number): string {
-  if (done === undefined) return '';
-  return total === undefined
-    ? `, ${done} done`
-    : `, ${done} of ${total} (${Math.floor((100 * done) / total)} %)`;
 }

@@ -1,104 +1,168 @@
 // SPDX-License-Identifier: MIT
-import { Listr, type ListrTask } from 'listr2';
+import { createLogUpdate } from 'log-update';
 import type { KilnEvent, Reporter, StageName } from '../events.ts';
 import { printable } from '../util/printable.ts';
-import { portion } from './lines.ts';
-import { noteLine, repeatProgress, seconds, stageTitles, summaryLines, testLine } from './text.ts';
+import { noteLine, portion, repeatProgress, seconds, stageTitles, summaryLines, testLine } from './text.ts';
 
-/** What a task of listr2's lets us set while it runs. */
-type Shown = { title: string | undefined; output: string };
-type Stage = {
-  name: StageName;
-  shown: Shown;
-  finish: () => void;
-  fail: (error: Error) => void;
-  task: ListrTask;
-};
+/** Milliseconds between two frames of the spinner. */
+const frameInterval = 100;
+const spinner = [...'⠋⠙⠹⠸⠼⠴⠦⠧⠇⠏'];
 
 /**
- * A live view for a terminal: a line a stage, its progress or its tests below.
- * @param names the stages that will come, in order
+ * A live view for a terminal: a line for each stage of each job, with its progress. Results of tests and notes scroll
+ * above it, the summary stands below.
+ * @param stages those that will come, in order
  */
-export function terminalReporter(names: StageName[], write: (line: string) => void): Reporter {
-  const stages = names.map(stageTask);
-  const at = (name: StageName): Stage => stages.find((stage) => stage.name === name)!;
-  const list = new Listr(
-    stages.map(({ task }) => task),
-    { registerSignalListeners: false, rendererOptions: { collapseErrors: false, showErrorMessage: false } },
-  );
-  const shown = list.run().catch(() => {}); // the run's own results say what failed
-  const last: string[] = [];
-  let current: Stage | undefined;
-
-  const onEvent = (event: KilnEvent): void => {
-    switch (event.type) {
-      case 'stage-start':
-        current = at(event.stage);
-        break;
-      case 'note': {
-        const text = noteLine(event);
-        last.push(text);
-        if (current) current.shown.output = text;
-        break;
+export function terminalReporter(stages: StageName[], stream: NodeJS.WriteStream): Reporter {
+  const draw = createLogUpdate(stream);
+  const view = new View(stages);
+  let frame = 0;
+  let isOver = false;
+  const redraw = () => {
+    if (!isOver) draw(view.lines(spinner[frame % spinner.length]!, stream.columns ?? 80).join('\n'));
+  };
+  const timer = setInterval(() => {
+    frame++;
+    redraw();
+  }, frameInterval);
+  timer.unref();
+  const finish = () => {
+    clearInterval(timer);
+    redraw();
+    isOver = true;
+    draw.done();
+  };
+  const write = (lines: string[]) => {
+    if (lines.length === 0) return;
+    draw.clear();
+    stream.write(lines.map((line) => `${line}\n`).join(''));
+    redraw();
+  };
+  return {
+    onEvent: (event) => {
+      view.take(event);
+      if (event.type === 'note') write([view.named(event.job, noteLine(event))]);
+      else if (event.type === 'test-end') write([testLine(event.result, view.hasSeveral)]);
+      else if (event.type === 'run-end') {
+        finish();
+        stream.write(`${summaryLines(event.results, event.dir).join('\n')}\n`);
       }
+    },
+    close: async () => {
+      if (!isOver) finish();
+    },
+  };
+}
+
+type StageView = {
+  name: StageName;
+  state: 'waiting' | 'running' | 'done' | 'failed';
+  /** What came of it; empty until then. */
+  text: string;
+  progress: string;
+};
+
+type JobView = { stages: StageView[]; tests: { planned: number; ended: number; failed: number } };
+
+/** Pure: the events of a run → the lines that show where it is, by job and stage. */
+export class View {
+  readonly #names: StageName[];
+  readonly #jobs = new Map<string, JobView>();
+  hasSeveral = false;
+
+  constructor(names: StageName[]) {
+    this.#names = names;
+  }
+
+  /** A line of a job's: with its id where the run has several. */
+  named(job: string, line: string): string {
+    return this.hasSeveral ? `${job}: ${line}` : line;
+  }
+
+  take(event: KilnEvent): void {
+    switch (event.type) {
+      case 'run-start':
+        this.hasSeveral = event.jobs.length > 1;
+        for (const job of event.jobs) this.#job(job);
+        break;
+      case 'stage-start':
+        this.#stage(event.job, event.stage).state = 'running';
+        break;
       case 'stage-progress':
         if (event.stage !== 'tests')
-          at(event.stage).shown.output = `${printable(event.text)}${portion(event.done, event.total)}`;
+          this.#stage(event.job, event.stage).progress =
+            `${printable(event.text)}${portion(event.done, event.total)}`;
         break;
       case 'stage-end': {
-        const stage = at(event.stage);
         const time = event.cached ? 'cached' : seconds(event.durationMs);
-        stage.shown.title = `${stageTitles[event.stage]}: ${printable(event.text)} (${time})`;
-        stage.finish();
+        const text = `${printable(event.text)} (${time})`;
+        Object.assign(this.#stage(event.job, event.stage), { state: 'done', text });
         break;
       }
       case 'stage-failed':
-        at(event.stage).fail(new Error(event.message));
+        Object.assign(this.#stage(event.job, event.stage), { state: 'failed', text: 'failed' });
         break;
-      case 'test-end':
-        at('tests').shown.output = testLine(event.result);
-        break;
-      case 'repeat-progress':
-        at('tests').shown.title = `${stageTitles.tests}: ${repeatProgress(event)}`;
-        break;
-      case 'run-end':
-        last.push(...summaryLines(event.results, event.dir));
-        break;
-      case 'run-start':
       case 'tests-planned':
+        this.#job(event.job).tests.planned = event.total;
+        break;
+      case 'test-end': {
+        const { tests } = this.#job(event.job);
+        tests.ended++;
+        if (['fail', 'timeout', 'crash'].includes(event.result.verdict)) tests.failed++;
+        const failed = tests.failed > 0 ? `, ${tests.failed} failed` : '';
+        this.#stage(event.job, 'tests').progress = `${tests.ended} of ${tests.planned}${failed}`;
+        break;
+      }
+      case 'repeat-progress':
+        this.#stage(event.job, 'tests').progress = repeatProgress(event);
+        break;
+      case 'note':
       case 'test-start':
+      case 'run-end':
         break;
       default:
         event satisfies never;
     }
-  };
-  const close = async () => {
-    for (const { fail } of stages) fail(new Error('not reached'));
-    await shown;
-    for (const line of last) write(line);
-  };
-  return { onEvent, close };
+  }
+
+  /** @param width of the terminal, in characters: no line is longer, since one that wraps can't be redrawn well */
+  lines(mark: string, width: number): string[] {
+    const lines = [...this.#jobs].flatMap(([job, { stages }]) => [
+      ...(this.hasSeveral ? [`${printable(job)}:`] : []),
+      ...stages.map((stage) => stageLine(stage, mark)),
+    ]);
+    return lines.map((line) => (line.length > width ? `${line.slice(0, width - 1)}…` : line));
+  }
+
+  #job(id: string): JobView {
+    const known = this.#jobs.get(id) ?? newJob(this.#names);
+    this.#jobs.set(id, known);
+    return known;
+  }
+
+  #stage(job: string, name: StageName): StageView {
+    const { stages } = this.#job(job);
+    const known = stages.find((stage) => stage.name === name);
+    if (!known) throw new Error(`the stage ${name} was not announced`);
+    return known;
+  }
 }
 
-/** A task that ends when the stage's events say so. Until listr2 starts it, what is set waits in a plain object. */
-function stageTask(name: StageName): Stage {
-  const ended = Promise.withResolvers<void>();
-  ended.promise.catch(() => {});
-  const stage: Stage = {
-    name,
-    shown: { title: undefined, output: '' },
-    finish: ended.resolve,
-    fail: ended.reject,
-    task: {
-      title: stageTitles[name],
-      task: (_, wrapper) => {
-        if (stage.shown.title !== undefined) wrapper.title = stage.shown.title;
-        stage.shown = wrapper as unknown as Shown;
-        return ended.promise;
-      },
-      rendererOptions:
-        name === 'tests' ? { outputBar: Number.POSITIVE_INFINITY, persistentOutput: true } : {},
-    },
-  };
-  return stage;
+function newJob(names: StageName[]): JobView {
+  const stages = names.map((name): StageView => ({ name, state: 'waiting', text: '', progress: '' }));
+  return { stages, tests: { planned: 0, ended: 0, failed: 0 } };
+}
+
+function stageLine({ name, state, text, progress }: StageView, mark: string): string {
+  const title = stageTitles[name];
+  switch (state) {
+    case 'waiting':
+      return `  ${title}`;
+    case 'running':
+      return `${mark} ${title}${progress ? `: ${progress}` : ''}`;
+    case 'done':
+      return `✔ ${title}: ${text}`;
+    case 'failed':
+      return `✖ ${title}: ${text}`;
+  }
 }

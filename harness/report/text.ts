@@ -20,15 +20,30 @@ export function noteLine({ level, text }: { level: 'info' | 'warn'; text: string
   return `${level === 'warn' ? 'warning' : 'note'}: ${printable(text)}`;
 }
 
-/** One line a test: verdict, name, how many cases (on how many kernels), guest time, and why. */
-export function testLine(result: TestResult): string {
-  const { suite, test, cases, duration_ms, detail, generations } = result;
+/** A finished run, as `kiln report` prints it. */
+export function renderText(results: Results, dir: string): string {
+  const several = results.jobs.length > 1;
+  const lines = results.tests.map((test) => testLine(test, several));
+  return `${[...lines, ...summaryLines(results, dir)].join('\n')}\n`;
+}
+
+/**
+ * One line a test: verdict, name, how many cases (on how many kernels), guest time, and why.
+ * @param several the run has several jobs: the line names this one's
+ */
+export function testLine(result: TestResult, several = false): string {
+  const { cases, duration_ms, detail, generations } = result;
   const slow = slowWords(result);
-  const kernels = generations ? ` on ${several(generations.length, 'kernel')}` : '';
-  const count = cases.length > 0 ? `${several(cases.length, 'case')}${kernels}, ` : '';
+  const kernels = generations ? ` on ${plural(generations.length, 'kernel')}` : '';
+  const count = cases.length > 0 ? `${plural(cases.length, 'case')}${kernels}, ` : '';
   const why = detail === '' ? '' : `: ${printable(detail)}`;
   const time = [seconds(duration_ms), ...(slow ? [slow] : [])].join(', ');
-  return `${label(result).padEnd(7)} ${printable(`${suite}/${test}`)} (${count}${time})${why}`;
+  return `${label(result).padEnd(7)} ${printable(testName(result, several))} (${count}${time})${why}`;
+}
+
+/** `suite/test`, with its job's id before it where a run has several. */
+function testName({ job, suite, test }: TestResult, several: boolean): string {
+  return several ? `${job}: ${suite}/${test}` : `${suite}/${test}`;
 }
 
 /** The verdict's word; of a guest that stopped answering another one than of a test that took too long. */
@@ -41,15 +56,15 @@ export function slowWords({ tempo, time }: Pick<TestResult, 'tempo' | 'time'>): 
   return tempo === 'slow' && time ? `slow: its limit is ${seconds(time.limit_ms)}` : null;
 }
 
-function several(count: number, word: string): string {
+function plural(count: number, word: string): string {
   return `${count} ${word}${count === 1 ? '' : 's'}`;
 }
 
 /** What a reader of a failed test wants next: its cases, the kernel's words, where the logs are, how to repeat it. */
-export function failureLines(result: TestResult, dir: string): string[] {
+export function failureLines(result: TestResult, dir: string, several = false): string[] {
   const bad = result.cases.filter(({ verdict }) => verdict === 'fail' || verdict === 'timeout');
   return [
-    printable(`${label(result)} ${result.suite}/${result.test}: ${result.detail}`),
+    printable(`${label(result)} ${testName(result, several)}: ${result.detail}`),
     ...bad
       .slice(0, 10)
       .flatMap(({ name, detail }) => [`  not ok ${printable(name)}`, ...indent(detail, 4, 6)]),
@@ -82,13 +97,14 @@ export function summaryLines(results: Results, dir: string): string[] {
 function runLines(results: Results, dir: string): string[] {
   const { summary, jobs } = results;
   const failures = results.tests.filter(({ verdict }) => isBad(verdict));
-  const errors = jobs.flatMap(({ error }) => (error ? [errorText(error)] : []));
+  const errors = jobErrors(jobs);
   const leftOut = jobs.flatMap(({ left_out }) => left_out.map(({ suite }) => suite));
+  const distinct = [...new Set(leftOut)];
   return [
-    ...failures.flatMap((result) => ['', ...failureLines(result, dir)]),
+    ...failures.flatMap((result) => ['', ...failureLines(result, dir, jobs.length > 1)]),
     ...errors.flatMap((text) => ['', text]),
     '',
-    ...(leftOut.length > 0 ? [`left out: ${leftOut.join(', ')} (their series is not applied)`] : []),
+    ...(distinct.length > 0 ? [`left out: ${distinct.join(', ')} (their series is not applied)`] : []),
     `${counts(summary, results.tests)} (${summary.cases.total} cases) in ${seconds(results.duration_ms)}`,
     `results: ${dir}/results.json`,
   ];
@@ -98,7 +114,7 @@ function runLines(results: Results, dir: string): string[] {
 function repeatLines({ tests, jobs, duration_ms }: Results, repeat: Repeat, dir: string): string[] {
   const { verdicts, reasons, other_reasons, first_failure, stopped, again } = repeat;
   const first = tests.find(({ verdict }) => isFailure(verdict));
-  const errors = jobs.flatMap(({ error }) => (error ? [errorText(error)] : []));
+  const errors = jobErrors(jobs);
   return [
     ...(first ? ['', 'The first failure:', ...failureLines({ ...first, reproduce: null }, dir)] : []),
     ...errors.flatMap((text) => ['', text]),
@@ -144,6 +160,14 @@ export function repeatProgress(event: { total: number; failed: number; verdicts:
   return `${verdicts.total} of ${total} run, ${failed} failed${errors}`;
 }
 
+/** What ended jobs early; with their ids where there are several. */
+function jobErrors(jobs: Results['jobs']): string[] {
+  return jobs.flatMap(({ id, error }) => {
+    if (!error) return [];
+    return [jobs.length > 1 ? `job ${id}: ${errorText(error)}` : errorText(error)];
+  });
+}
+
 function errorText(error: Record<string, unknown>): string {
   if (error.code === 'interrupted') return 'interrupted: the results so far are kept';
   const hint = error.hint ? `\n  ${String(error.hint)}` : '';
@@ -167,6 +191,14 @@ export function counts(summary: Counts, tests: readonly Pick<TestResult, 'tempo'
   const kinds = failed > summary.fail ? ` (${late}, ${summary.crash} crashed)` : '';
   const more = rest.filter(([count]) => count > 0).map(([count, word]) => `, ${count} ${word}`);
   return `${summary.pass} passed, ${failed} failed${kinds}${more.join('')}`;
+}
+
+/** `, 120 of 1900` as far as it is known. */
+export function portion(done?: number, total?: number): string {
+  if (done === undefined) return '';
+  return total === undefined
+    ? `, ${done} done`
+    : `, ${done} of ${total} (${Math.floor((100 * done) / total)} %)`;
 }
 
 export function seconds(ms: number): string {

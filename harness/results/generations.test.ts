@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 import test from 'ava';
 import type { TestResult } from '../schema.ts';
-import { mergeGenerations, type Passage } from './generations.ts';
+import { type Generation, mergeGenerations } from './generations.ts';
 
 test('one result of several: the worst decides, and nothing is lost', (t) => {
   const merged = mergeGenerations([
@@ -40,7 +40,11 @@ test('a test that passes has no detail, and the logs of its first kernel', (t) =
   t.deepEqual([merged.verdict, merged.detail, merged.guest?.console], ['pass', '', '0/console']);
 });
 
-function passage(by: Passage['by'], blackout: number | null, result: Partial<TestResult> = {}): Passage {
+function passage(
+  by: Generation['by'],
+  blackout: number | null,
+  result: Partial<TestResult> = {},
+): Generation {
   return {
     by,
     blackout_ms: blackout,

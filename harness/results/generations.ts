@@ -5,11 +5,11 @@ import type { GenerationResult, TestResult } from '../schema.ts';
 import { isBad, worst } from './judge.ts';
 
 /** A test on one kernel. */
-export type Passage = Pick<GenerationResult, 'release' | 'by' | 'blackout_ms'> & { result: TestResult };
+export type Generation = Pick<GenerationResult, 'release' | 'by' | 'blackout_ms'> & { result: TestResult };
 
 /** One result of several; the guest's logs that it shows are those of the kernel that decided. */
-export function mergeGenerations(passages: Passage[]): TestResult {
-  const results = passages.map(({ result }) => result);
+export function mergeGenerations(generations: Generation[]): TestResult {
+  const results = generations.map(({ result }) => result);
   const decisive = worst(results);
   const number = results.indexOf(decisive);
   const isGood = !isBad(decisive.verdict);
@@ -29,11 +29,11 @@ export function mergeGenerations(passages: Passage[]): TestResult {
     guest: isGood ? results[0]!.guest : decisive.guest,
     artifacts: results.flatMap(({ artifacts }) => artifacts),
     reproduce: decisive.reproduce,
-    generations: passages.map(describe),
+    generations: generations.map(describe),
   };
 }
 
-function describe({ release, by, blackout_ms, result }: Passage, generation: number): GenerationResult {
+function describe({ release, by, blackout_ms, result }: Generation, generation: number): GenerationResult {
   const { verdict, detail, boot_ms, duration_ms, guest } = result;
   const { console = '', kmsg = '', output = '' } = guest ?? {};
   return {

@@ -6,8 +6,9 @@ import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import test, { type ExecutionContext } from 'ava';
+import type { Sandbox } from '../context.ts';
 import type { KilnError } from '../errors.ts';
-import { buildLimits, chooseSandbox, confined, type Limits, type Sandbox } from './sandbox.ts';
+import { buildLimits, chooseSandbox, confined, type Limits } from './sandbox.ts';
 
 const found = await chooseSandbox('auto', false);
 const held = found.flags ? test.serial : test.serial.skip;

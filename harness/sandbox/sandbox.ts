@@ -1,23 +1,13 @@
 // SPDX-License-Identifier: MIT
 // What a series or a test suite brings runs at build time: make, scripts, plugins. docs/security.md says what holds it.
 import { availableParallelism, totalmem } from 'node:os';
-import type { Context } from '../context.ts';
+import type { Context, Sandbox } from '../context.ts';
 import { KilnError } from '../errors.ts';
 import { type ExecOptions, type ExecResult, exec } from '../util/exec.ts';
 import { cgroup } from './cgroup.ts';
 import { excess, type TooMuch } from './excess.ts';
 
 export type SandboxWish = 'auto' | 'on' | 'off';
-
-/** How a job's foreign programs are held. */
-export type Sandbox = {
-  /** bubblewrap's words for what this machine can do; null: nothing holds them. */
-  flags: string[] | null;
-  /** Why it is so, for people. */
-  reason: string;
-  /** What runs comes from elsewhere: it must leave no trace in what later builds use. */
-  foreign: boolean;
-};
 
 /** What a program may touch beside the system's own programs and libraries. */
 export type Reach = {

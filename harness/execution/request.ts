@@ -1,0 +1,57 @@
+// SPDX-License-Identifier: MIT
+import type { Machine } from '../guest/machine.ts';
+import type { GuestOrigin } from '../pool/pool.ts';
+import type { Isolation } from '../suite/settings.ts';
+
+/** Paths of a bzImage and an initramfs.cpio: their names are known in the guest. */
+export type NextKernel = { kernel: string; initramfs: string };
+
+/** A directory of the guest whose files are fetched after the test, and where they go below the guest's directory. */
+export type Collected = {
+  dir: string;
+  into: string;
+  /** Bytes of all its files; what is over that stays behind, and a problem says so. */
+  limit: number;
+};
+
+/** One test, as it is run on each kernel that it goes through. */
+export type TestRequest = {
+  job: string;
+  suite: string;
+  /** Its name in the results; its file in the image is `program`. */
+  test: string;
+  program: string;
+  /** Of the program, without argv[0]. */
+  args: string[];
+  machine: Machine;
+  origin: GuestOrigin;
+  /** Seconds on each kernel, of a guest as quick as usual. */
+  limit: number;
+  /** Seconds that hold however slow the guest is, instead of that. */
+  fixedLimit?: number;
+  /** Titles of the splats that the test provokes. */
+  expectSplats: RegExp[];
+  /** What is fetched from the guest when the test is over. */
+  collect: Collected[];
+  /**
+   * If it goes through several kernels: how many, what the guest boots for a generation from 1 on, and for how many
+   * of them that is sent; a test that keeps the first one needs nothing after it.
+   */
+  kexec?: { generations: number; next: (generation: number) => NextKernel; sent: number };
+  /** The run's directory, and this guest's directory in it. Both absolute. */
+  runDir: string;
+  guestDir: string;
+  /** A command line that runs this test again. */
+  reproduce: string;
+};
+
+/** Tests that run one after another in one guest; or one test, whole or case by case. */
+export type Unit = { isolation: Isolation; requests: TestRequest[] };
+
+/** Where a test leaves files for the host (docs/writing-a-test.md); the agent counts them. */
+export const artifacts: Collected = { dir: '/run/artifacts', into: 'artifacts', limit: 64 * 1024 * 1024 };
+
+/** How many kernels a test goes through. */
+export function generationsOf({ kexec }: TestRequest): number {
+  return kexec?.generations ?? 1;
+}

@@ -1,0 +1,65 @@
+// SPDX-License-Identifier: MIT
+// Pure: a planned suite → what there is to run of it.
+import { join } from 'node:path';
+import { machineFor } from '../guest/machine.ts';
+import type { Built } from '../job/built.ts';
+import { countGenerations, isolationOf, jobOptions, type Plan, type PlannedSuite } from '../job/plan.ts';
+import { limits } from '../limits.ts';
+import { self } from '../paths.ts';
+import type { Isolation } from '../suite/settings.ts';
+import type { Test } from '../suite/suite.ts';
+import { quote } from '../util/quote.ts';
+import { artifacts, type NextKernel, type TestRequest, type Unit } from './request.ts';
+
+/** The units of a suite, in the plan's order. */
+export function unitsOf(plan: Plan, built: Built, { suite, tests }: PlannedSuite, runDir: string): Unit[] {
+  const all = tests.map((test) => {
+    const isolation = isolationOf(plan, test.settings);
+    return { isolation, request: requestFor(plan, built, suite.name, test, isolation, runDir) };
+  });
+  // Tests share a guest only if it is the one that each of them asks for.
+  const groups = Map.groupBy(all, ({ isolation, request: { test, machine } }) =>
+    isolation === 'suite' ? JSON.stringify(machine) : test,
+  );
+  return [...groups.values()].map((group) => ({
+    isolation: group[0]!.isolation,
+    requests: group.map(({ request }) => request),
+  }));
+}
+
+function requestFor(
+  plan: Plan,
+  built: Built,
+  suite: string,
+  { name, program, settings }: Test,
+  isolation: Isolation,
+  runDir: string,
+): TestRequest {
+  const generations = countGenerations(plan, settings);
+  const next = (generation: number) => nextKernel(built, `${suite}/${program}`, generation);
+  return {
+    job: plan.id,
+    suite,
+    test: name,
+    program,
+    args: [],
+    machine: machineFor(settings, built),
+    origin: isolation === 'boot' ? 'boot' : 'fork',
+    limit: settings.timeout ?? limits.test / 1000,
+    ...(plan.ask.timeout === null ? {} : { fixedLimit: plan.ask.timeout }),
+    expectSplats: settings.expect_splat ?? [],
+    collect: [artifacts],
+    ...(generations > 1 ? { kexec: { generations, next, sent: generations - 1 } } : {}),
+    runDir,
+    guestDir: join(runDir, 'guests', plan.id, suite, name),
+    reproduce: `cd ${quote(process.cwd())} && ${quote(self)} test ${suite}/${name}${jobOptions(plan.ask)}`,
+  };
+}
+
+/** The kernels of --next in turn. What it boots is small: the agent and the one test program. */
+export function nextKernel({ next }: Built, test: string, generation: number): NextKernel {
+  const kernel = next.kernels[(generation - 1) % next.kernels.length]!;
+  const initramfs = next.images.get(test);
+  if (!initramfs) throw new Error(`no image was made for the next kernel of ${test}`);
+  return { kernel, initramfs };
+}

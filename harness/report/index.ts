@@ -1,0 +1,28 @@
+// SPDX-License-Identifier: MIT
+// The formats of a finished run: how each is rendered, and the file that a run leaves of it.
+import type { Results } from '../schema.ts';
+import { renderJson } from './json.ts';
+import { renderJunit } from './junit.ts';
+import { renderKtap } from './ktap.ts';
+import { renderText } from './text.ts';
+
+/** `file`: in the run's directory; absent: no run leaves it. */
+export type ReportFormat = { render: (results: Results, dir: string) => string; file?: string };
+
+/** By the names that `kiln report --format` takes. results.json is written by results/runDirectory.ts. */
+export const formats = {
+  text: { render: renderText },
+  ktap: { render: renderKtap, file: 'results.ktap' },
+  junit: { render: renderJunit, file: 'junit.xml' },
+  json: { render: renderJson },
+} satisfies Record<string, ReportFormat>;
+
+export type ReportName = keyof typeof formats;
+export const reportNames = Object.keys(formats) as ReportName[];
+
+/** The reports that a run leaves, as [file name, contents]. */
+export function reportFiles(results: Results, dir: string): [string, string][] {
+  return Object.values<ReportFormat>(formats).flatMap(({ file, render }) =>
+    file === undefined ? [] : [[file, render(results, dir)]],
+  );
+}

@@ -1,0 +1,44 @@
+// SPDX-License-Identifier: MIT
+// Pure: what came of a run's jobs → results.json.
+import { EXIT, type KilnError } from '../errors.ts';
+import { countVerdicts, type JobResult, RESULTS_VERSION, type Results, type TestResult } from '../schema.ts';
+
+/** What came of one job. `error`: what ended it early. */
+export type JobOutcome = { job: JobResult; tests: TestResult[]; error: KilnError | null };
+
+/** What a run was asked for, and when. `command`: its argv, the program first. */
+export type RunInfo = { id: string; kiln: string; command: string[]; started: Date; ended: Date };
+
+/** The results of a run of one or several jobs, in their order. */
+export function assemble(run: RunInfo, outcomes: readonly JobOutcome[]): Results {
+  const tests = outcomes.flatMap((outcome) => outcome.tests);
+  const errors = outcomes.flatMap(({ error }) => (error ? [error] : []));
+  return {
+    schema: RESULTS_VERSION,
+    kiln: run.kiln,
+    id: run.id,
+    started: run.started.toISOString(),
+    duration_ms: run.ended.getTime() - run.started.getTime(),
+    exit_code: exitCode(tests, errors),
+    command: run.command,
+    summary: {
+      ...countVerdicts(tests.map(({ verdict }) => verdict)),
+      cases: countVerdicts(tests.flatMap(({ cases }) => cases.map(({ verdict }) => verdict))),
+    },
+    jobs: outcomes.map(({ job }) => job),
+    tests,
+    errors: errors
+      .filter(({ code }) => code === 'infrastructure')
+      .map(({ code, message }) => ({ code, message })),
+  };
+}
+
+/** What stopped a job decides, an interruption first; then a failure, which is certain; then an infrastructure error. */
+function exitCode(tests: readonly TestResult[], errors: readonly KilnError[]): number {
+  const decisive = errors.find(({ code }) => code === 'interrupted') ?? errors[0];
+  if (decisive) return decisive.exitCode;
+  const has = (...verdicts: string[]) => tests.some(({ verdict }) => verdicts.includes(verdict));
+  if (has('fail', 'timeout', 'crash')) return EXIT.testFailed;
+  if (has('error')) return EXIT.infrastructure;
+  return EXIT.ok;
+}
