@@ -78,7 +78,7 @@ async function main(argv: string[]): Promise<number> {
     .exitOverride()
     .showHelpAfterError('(kiln COMMAND --help shows the options and examples)')
     .addHelpText('after', exitCodes);
-  for (const register of commands) register({ program, signal: stop.signal, run, look, stopAfter });
+  for (const register of commands) await register({ program, signal: stop.signal, run, look, stopAfter });
   await program.parseAsync(argv);
   return exitCode;
 }

@@ -12,13 +12,15 @@ import { type Machine, machineFor } from '../guest/machine.ts';
 import { thaw } from '../guest/snapshot.ts';
 import type { Built } from '../job/built.ts';
 import { limits } from '../limits.ts';
+import { paths } from '../paths.ts';
 import { type GuestOrigin, Pool } from '../pool/pool.ts';
 import { startFork, type Template } from '../pool/template.ts';
 import { Templates } from '../pool/templates.ts';
 import type { TestResult } from '../schema.ts';
 import { type Figure, figure, ratio } from './statistics.ts';
 
-/** The suite and test of harness/fixtures/trivial, which the image must hold. */
+/** A suite with one test that does nothing, which the image must hold. */
+export const trivialSuite = join(paths.images, 'bench', 'trivial');
 const trivial = { suite: 'trivial', test: 'trivial', program: 'trivial' };
 /** MiB of the guests that are compared for their memory. */
 const smallMemory = 256;

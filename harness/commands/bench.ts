@@ -1,14 +1,10 @@
 // SPDX-License-Identifier: MIT
-
-import { join } from 'node:path';
 import { benchBoot } from '../bench/boot.ts';
-import { benchFork, benchRestore } from '../bench/fork.ts';
-import { benchLiveUpdate, kexecSuite } from '../bench/liveupdate.ts';
-import { benchMsharefs, fullSize, pageTablesSuite, usualSize } from '../bench/msharefs.ts';
+import { benchFork, benchRestore, trivialSuite } from '../bench/fork.ts';
 import { benchChange, benchWarm } from '../bench/rebuild.ts';
+import { type BenchOptions, findSuiteBenches, type SuiteBench } from '../bench/suites.ts';
 import { type Context, cacheDirectory } from '../context.ts';
 import { KilnError } from '../errors.ts';
-import type { Built } from '../job/built.ts';
 import { paths } from '../paths.ts';
 import { findSuites } from '../suite/suite.ts';
 import { useCache } from '../util/cache.ts';
@@ -16,53 +12,85 @@ import { addBuildOptions, type JobOptions, jobsOption, positive, readPlan } from
 import { buildQuietly } from './build.ts';
 import type { Cli } from './command.ts';
 
-type Options = JobOptions & { rounds: number; json?: boolean; full?: boolean; plot?: string };
-type Bench = (built: Built, options: Options, jobs: number, context: Context) => Promise<object>;
+type Options = JobOptions & BenchOptions & { json?: boolean };
+/** Kiln's own benches are given the number of guests at once, too. */
+type Bench = Omit<SuiteBench, 'options' | 'run'> & {
+  run: (...args: [...Parameters<SuiteBench['run']>, jobs: number]) => Promise<object>;
+};
 
 /** Medians of fewer say little about a fork. */
 const leastForks = 20;
 
-const subjects: Record<string, Bench> = {
-  boot: (built, { rounds }, _, { signal }) => benchBoot(built, rounds, signal),
-  fork: (built, { rounds }, jobs, context) => benchFork(built, Math.max(rounds, leastForks), jobs, context),
-  liveupdate: (built, { rounds, plot }, _, context) => benchLiveUpdate(built, rounds, plot, context),
-  msharefs: (built, { rounds, full, plot }, _, context) =>
-    benchMsharefs(built, full ? fullSize : usualSize, rounds, plot, context),
-  restore: (built, { rounds }, jobs, context) => benchRestore(built, rounds, jobs, context),
-  warm: (_, { rounds }, __, { signal }) => benchWarm(Math.min(rounds, 5), signal),
-  change: (built, _, __, { signal }) => benchChange(built, signal),
-};
-const subjectNames = Object.keys(subjects);
+const ownBenches: [string, Bench][] = Object.entries({
+  boot: {
+    about: "to the agent's first word, against a bare QEMU (default, with warm)",
+    suites: [],
+    run: (built, { rounds }, { signal }) => benchBoot(built, rounds, signal),
+  },
+  warm: {
+    about: '`kiln test boot` with nothing changed',
+    suites: [],
+    run: (_, { rounds }, { signal }) => benchWarm(Math.min(rounds, 5), signal),
+  },
+  restore: {
+    about: 'forks, and how many of them fail',
+    suites: [],
+    run: (built, { rounds }, context, jobs) => benchRestore(built, rounds, jobs, context),
+  },
+  fork: {
+    about: 'a fork against a boot (minutes: it boots a hundred guests)',
+    suites: [trivialSuite],
+    run: (built, { rounds }, context, jobs) => benchFork(built, Math.max(rounds, leastForks), jobs, context),
+  },
+  change: {
+    about: 'one line changed, against a cold build (which it makes)',
+    suites: [],
+    run: (built, _, { signal }) => benchChange(built, signal),
+  },
+} satisfies Record<string, Bench>);
 
-export function registerBench({ program, run, signal }: Cli): void {
-  addBuildOptions(program.command('bench'))
-    .description('measure what Kiln costs on this machine')
-    .argument(
-      '[subject...]',
-      'boot, warm (default: both); restore; fork (minutes: it boots a hundred guests); liveupdate; msharefs; change (a cold build)',
-    )
+export async function registerBench({ program, run, signal }: Cli): Promise<void> {
+  const ofSuites = await findSuiteBenches();
+  const benches = new Map<string, Bench>([...ownBenches, ...ofSuites]);
+  const command = addBuildOptions(program.command('bench'))
+    .description('measure what Kiln costs on this machine, and what the series gain')
+    .argument('[subject...]', 'boot and warm by default; all are listed below')
     .option('--rounds <n>', 'how often', positive, 10)
-    .option('--full', 'msharefs: 1 GiB in 64 processes (many minutes)')
-    .option('--plot <file>', 'liveupdate, msharefs: a picture of it, as SVG')
+    .option('--plot <file>', `${[...ofSuites.keys()].join(', ')}: a picture of it, as SVG`)
     .option('--json', 'for programs')
     .addOption(jobsOption())
-    .action(run((subjects: string[], options: Options) => benchCommand(subjects, options, signal)));
+    .addHelpText('after', listBenches(benches));
+  for (const [name, { options }] of ofSuites)
+    for (const [flags, description] of options) command.option(flags, `${name}: ${description}`);
+  command.action(run((names: string[], options: Options) => benchCommand(names, options, benches, signal)));
+}
+
+function listBenches(benches: ReadonlyMap<string, Bench>): string {
+  return `\nSubjects:\n${[...benches].map(([name, { about }]) => `  ${name.padEnd(12)} ${about}`).join('\n')}`;
 }
 
 /** `kiln bench`: figures of this machine, compared within one run. One subject's figures stand by themselves. */
-async function benchCommand(wanted: string[], options: Options, signal: AbortSignal): Promise<number> {
-  const unknown = wanted.find((name) => !subjectNames.includes(name));
+async function benchCommand(
+  wanted: string[],
+  options: Options,
+  benches: ReadonlyMap<string, Bench>,
+  signal: AbortSignal,
+): Promise<number> {
+  const unknown = wanted.find((name) => !benches.has(name));
   if (unknown)
-    throw new KilnError('usage', `no bench "${unknown}"`, { hint: `there are: ${subjectNames.join(', ')}` });
+    throw new KilnError('usage', `no bench "${unknown}"`, {
+      hint: `there are: ${[...benches.keys()].join(', ')}`,
+    });
   const chosen = wanted.length > 0 ? wanted : ['boot', 'warm'];
-  const plan = await readPlan([], { ...options, tests: options.tests ?? (await programsFor(chosen)) });
+  const suites = chosen.flatMap((name) => benches.get(name)!.suites);
+  const plan = await readPlan([], { ...options, tests: options.tests ?? (await withDefaults(suites)) });
   await using _cache = await useCache(cacheDirectory(), signal);
   const built = await buildQuietly(plan, signal);
   const context = { cache: cacheDirectory(), signal, progress: showProgress(), note: showNote };
   const figures: Record<string, object> = {};
   for (const name of chosen) {
     process.stderr.write(`kiln: measuring ${name}\n`);
-    figures[name] = await subjects[name]!(built, options, plan.ask.jobs, context);
+    figures[name] = await benches.get(name)!.run(built, options, context, plan.ask.jobs);
   }
   const all = {
     accelerator: built.accelerator.name,
@@ -72,15 +100,10 @@ async function benchCommand(wanted: string[], options: Options, signal: AbortSig
   return 0;
 }
 
-/** Suites to be in the image; none if the default ones will do. */
-async function programsFor(subjects: string[]): Promise<string[]> {
-  const own = [
-    ...(subjects.includes('fork') ? [join(paths.root, 'harness', 'fixtures', 'trivial')] : []),
-    ...(subjects.includes('liveupdate') ? [kexecSuite] : []),
-    ...(subjects.includes('msharefs') ? [pageTablesSuite] : []),
-  ];
-  if (own.length === 0) return [];
-  return [...(await findSuites(paths.guestTests)).map(({ dir }) => dir), ...own];
+/** The default suites and these; none if the default ones will do. */
+async function withDefaults(suites: string[]): Promise<string[]> {
+  if (suites.length === 0) return [];
+  return [...(await findSuites(paths.guestTests)).map(({ dir }) => dir), ...suites];
 }
 
 /** Now and then, not for each of a hundred. */

@@ -150,5 +150,5 @@ test.serial('without a sandbox the run says so, loudly', async (t) => {
   const at = await toy(t);
   const { exitCode, stderr } = await at.build(['--sandbox', 'off']);
   t.is(exitCode, 0, stderr);
-  t.regex(stderr, /warning: nothing holds what the series and the tests run at build time/);
+  t.regex(stderr, /warning: what the series and the tests run at build time is not confined/);
 });

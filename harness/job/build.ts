@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 // One job through the stages up to its image: series → tree → config → kernel → image.
-import { join, resolve } from 'node:path';
+import { join } from 'node:path';
 import type { Context, Sandbox } from '../context.ts';
 import { type Accelerator, chooseAccelerator } from '../guest/accelerator.ts';
 import { type Image, type ImageRequest, prepareImage } from '../image/image.ts';
@@ -114,23 +114,19 @@ async function stageConfig(
   return { value, cached: true, text: `${names}; ${accelerator.name} (${accelerator.reason})` };
 }
 
-/** A series that is neither kept in patches/ nor one of our own tests' is somebody else's. */
+/** A series that is not kept in patches/ is somebody else's. */
 async function findSandbox(plan: Plan, job: JobResult, context: Context): Promise<Sandbox> {
   const kept = await listSeries(paths.patches);
-  const foreign = plan.series.some((source) => !kept.includes(source) && !isFixture(source));
+  const foreign = plan.series.some((source) => !kept.includes(source));
   const sandbox = await chooseSandbox(plan.ask.sandbox, foreign, context.signal);
   const on = sandbox.flags !== null;
   job.sandbox = { on, reason: sandbox.reason };
   if (!on)
     context.note(
       'warn',
-      `nothing holds what the series and the tests run at build time, there is no sandbox: ${sandbox.reason}`,
+      `what the series and the tests run at build time is not confined, there is no sandbox: ${sandbox.reason}`,
     );
   return sandbox;
-}
-
-function isFixture(source: string): boolean {
-  return resolve(source).startsWith(`${paths.fixtures}/`);
 }
 
 async function stageKernel(

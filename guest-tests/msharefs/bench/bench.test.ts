@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 import test from 'ava';
-import { figuresOf, type RawMsharefs } from './msharefs.ts';
-import { plotMsharefs } from './msharefsPlot.ts';
+import { figuresOf, type RawMsharefs } from './figures.ts';
+import { plotMsharefs } from './plot.ts';
 
 /** As a guest wrote it, rounded. */
 const raw: RawMsharefs = {

@@ -3,46 +3,20 @@
 import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import type { Context } from '../context.ts';
-import type { TestRequest } from '../execution/request.ts';
-import { nextKernel } from '../execution/units.ts';
-import { machineFor } from '../guest/machine.ts';
-import type { Built } from '../job/built.ts';
-import { paths } from '../paths.ts';
-import type { TestResult } from '../schema.ts';
-import { plotLiveUpdate } from './liveupdatePlot.ts';
-import { runOne } from './one.ts';
-import { type Figure, figure, ratio } from './statistics.ts';
+import { runOne } from '../../../harness/bench/one.ts';
+import { figure, ratio } from '../../../harness/bench/statistics.ts';
+import type { SuiteBench } from '../../../harness/bench/suites.ts';
+import type { Context } from '../../../harness/context.ts';
+import type { TestRequest } from '../../../harness/execution/request.ts';
+import { nextKernel } from '../../../harness/execution/units.ts';
+import { machineFor } from '../../../harness/guest/machine.ts';
+import type { Built } from '../../../harness/job/built.ts';
+import type { TestResult } from '../../../harness/schema.ts';
+import type { LiveUpdateBench, Stages, Step } from './figures.ts';
+import { plotLiveUpdate } from './plot.ts';
 
 /** The suite with nothing but kexec in it. */
-export const kexecSuite = join(paths.images, 'bench', 'kexec');
-
-/**
- * Milliseconds. A blackout is measured inside, from the last instruction of the virtual machine on the one kernel to
- * its first on the next; `plain`, from the order to leave to the agent's first word, outside.
- */
-export type LiveUpdateBench = {
-  /** kexec to PID 1, the next kernel loaded as for `small`, nothing kept. */
-  plain_ms: Figure;
-  /** A virtual machine of 64 MiB, and one whose memory is 1 GiB. */
-  blackout_ms: { small: Figure; large: Figure; two_cpus: Figure };
-  /** large / small: what a blackout costs for sixteen times the memory. */
-  memory_ratio: number;
-  /** small / plain. */
-  plain_ratio: number;
-  /** What was tuned: 64 MiB after each step, from `untuned` to `small`. */
-  steps_ms: Record<Step, Figure>;
-  /** 1 - small / untuned. */
-  tuning: number;
-  /** Where blackouts go, in the order of the stages. */
-  stages_ms: { large: Stages } & Record<Step, Stages>;
-  /** Loading the next kernel, while the virtual machine runs; and bringing up the processors it came without. */
-  beside_ms: { load: Figure; processors: Figure };
-  /** Minor faults at the first touch of the same memory. */
-  first_touch: { faults_2m: number; faults_4k: number; ratio: number };
-};
-
-export type Stages = Record<string, Figure>;
+const kexecSuite = join(import.meta.dirname, 'kexec');
 
 type Variant = { suite: string; program: string; words: string; wholeImage?: boolean };
 
@@ -57,8 +31,7 @@ const steps = {
   small_initramfs: inSmall,
   quiet: withWords(inSmall, 'quiet'),
   small: withWords(inSmall, tuned),
-} satisfies Record<string, Variant>;
-type Step = keyof typeof steps;
+} satisfies Record<Step, Variant>;
 
 const variants = {
   plain: { suite: 'kexec', program: 'plain', words: tuned },
@@ -82,21 +55,18 @@ const limit = 900;
 /** Samples by name: what each kernel but the first said of how it was come to. */
 type Samples = Map<string, number[]>;
 
-/**
- * @param rounds samples of each, or some more
- * @param plot a file for the stages as an SVG picture
- */
-export async function benchLiveUpdate(
-  built: Built,
-  rounds: number,
-  plot: string | undefined,
-  context: Context,
-): Promise<LiveUpdateBench> {
-  const bench = await measure(built, rounds, context);
-  if (plot !== undefined) await writeFile(plot, plotLiveUpdate(bench));
-  return bench;
-}
+export const bench: SuiteBench = {
+  about: 'how long a virtual machine stands still when the kernel under it is replaced',
+  suites: [kexecSuite],
+  options: [],
+  run: async (built, { rounds, plot }, context) => {
+    const figures = await measure(built, rounds, context);
+    if (plot !== undefined) await writeFile(plot, plotLiveUpdate(figures));
+    return figures;
+  },
+};
 
+/** @param rounds samples of each, or some more */
 async function measure(built: Built, rounds: number, context: Context): Promise<LiveUpdateBench> {
   const samples = Object.fromEntries(names.map((name) => [name, new Map()])) as Record<Name, Samples>;
   for (let done = 0; done < rounds; done += chain - 1)

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: MIT
 // Pure: where the blackouts of `kiln bench liveupdate` go, a bar each, cut into its stages.
-import type { LiveUpdateBench, Stages } from './liveupdate.ts';
-import { picture, round, text } from './svg.ts';
+
+import { picture, round, text } from '../../../harness/bench/svg.ts';
+import type { LiveUpdateBench, Stages } from './figures.ts';
 
 /** Pixels. */
 const bar = { left: 230, width: 600, height: 30, gap: 22, top: 60 };

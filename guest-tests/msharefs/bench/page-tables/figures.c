@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
  * What page tables of their own cost processes that share memory, and what one
- * set for all costs.  For harness/bench/msharefs.ts.
+ * set for all costs.  For ../bench.ts.
  *
  *	figures PROCESSES MIB PROTECTED ROUNDS
  *

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 import test from 'ava';
-import { figuresIn } from './liveupdate.ts';
+import { figuresIn } from './bench.ts';
 
 test('figures are the lines of a unit, with nothing before or behind them', (t) => {
   const output =

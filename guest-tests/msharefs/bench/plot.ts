@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: MIT
 // Pure: the figures of `kiln bench msharefs` as a picture, two panels over the number of processes.
-import type { MsharefsBench, RawMsharefs } from './msharefs.ts';
-import { picture, round, text } from './svg.ts';
+
+import { picture, round, text } from '../../../harness/bench/svg.ts';
+import type { MsharefsBench, RawMsharefs } from './figures.ts';
 
 type Point = { x: number; y: number };
 type Panel = { title: string; unit: (value: number) => string; ordinary: Point[]; mshare: Point[] };
