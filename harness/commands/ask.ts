@@ -84,7 +84,7 @@ export function addRunOptions(command: Command): Command {
     .addOption(jobsOption());
 }
 
-/** Pool at once. */
+/** Guests at once. */
 export function jobsOption(): Option {
   const text = `guests at once (default: one a core, ${availableParallelism()} here)`;
   return new Option('--jobs <n>', text).argParser(positive);

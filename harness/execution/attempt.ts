@@ -7,7 +7,7 @@ import type { HeldBack, Loss } from '../channel/session.ts';
 import { asKilnError } from '../errors.ts';
 import { guestArgv, type Machine } from '../guest/machine.ts';
 import type { Load } from '../guest/steal.ts';
-import { type Lease, retell } from '../pool/pool.ts';
+import { type Lease, replay } from '../pool/pool.ts';
 import { Collector } from '../results/collector.ts';
 import { mergeGenerations } from '../results/generations.ts';
 import { describeLoad, mayBeHosts } from '../results/timing.ts';
@@ -96,7 +96,7 @@ function loadOf(time: NonNullable<TestResult['time']>): Load {
 
 /** A guest that is booted has its memory to itself. */
 async function runBooted(request: TestRequest, first: TestResult, execution: Execution): Promise<TestResult> {
-  await execution.pool.outgrew(request.machine, execution.context);
+  await execution.pool.bootFromNowOn(request.machine, execution.context);
   const again = { ...request, guestDir: join(request.guestDir, 'booted') };
   const { result } = await attempt(again, null, true, execution);
   result.problems.push(`it was run once more, in a guest that was booted: at first ${first.detail}`);
@@ -131,7 +131,7 @@ async function attempt(
   let lease = before?.lease ?? null;
   try {
     // Each test's logs begin with the boot, also in a guest that others have had before.
-    if (before?.lease.logs) retell(before.lease.logs, collector);
+    if (before?.lease.logs) replay(before.lease.logs, collector);
     before?.between.release(collector);
     before?.lease.session?.tell(collector);
     lease ??= await pool.acquire(machine, request.origin, collector, context);

@@ -28,7 +28,7 @@ export type Ask = {
   next: string[];
   /** Overrides every test's own. */
   generations: number | null;
-  /** Pool at once. */
+  /** Guests at once. */
   jobs: number;
   /** Overrides every suite's own. */
   isolate: Isolation | null;

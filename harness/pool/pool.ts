@@ -100,8 +100,8 @@ export class Pool implements AsyncDisposable {
   }
 
   /** A fork of this machine had no room for its memory: boot it from now on. */
-  async outgrew(machine: Machine, context: Context): Promise<void> {
-    await this.#templates.outgrew(machine, context);
+  async bootFromNowOn(machine: Machine, context: Context): Promise<void> {
+    await this.#templates.bootFromNowOn(machine, context);
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
@@ -125,7 +125,7 @@ export class Pool implements AsyncDisposable {
     } catch (error) {
       if (!(error instanceof BootLost)) throw error;
       const { logs, loss, hang, argv } = error;
-      retell(logs, collector);
+      replay(logs, collector);
       return { ...nowhere, argv, logs, loss, hang };
     }
   }
@@ -179,7 +179,7 @@ export class Pool implements AsyncDisposable {
       const { loss } = await session.setup(limits.setup);
       if (loss) throw new Error(`a fork did not answer (${loss.why})`);
       const { logs, bootMs, load } = template;
-      retell(logs, collector);
+      replay(logs, collector);
       held.release(collector);
       session.tell(collector);
       return {
@@ -230,7 +230,7 @@ export class Pool implements AsyncDisposable {
 }
 
 /** Tell what was said at a boot as if it were said now. */
-export function retell({ console, kmsg, records }: BootLogs, to: Listener): void {
+export function replay({ console, kmsg, records }: BootLogs, to: Listener): void {
   to.console(console);
   to.kernelLog(kmsg, records);
 }

@@ -26,7 +26,7 @@ export class Templates implements AsyncDisposable {
   readonly #bootTimeout: number;
   readonly #known = new Map<string, Promise<Template | null>>();
   readonly #remade = new Set<string>();
-  readonly #outgrown = new Set<string>();
+  readonly #bootedFromNowOn = new Set<string>();
   readonly #opened = new AsyncDisposableStack();
   #version: Promise<string> | undefined;
 
@@ -60,10 +60,10 @@ export class Templates implements AsyncDisposable {
    * A fork died for want of room: where the memory is in a tmpfs, so is each page of it that a fork is the first to
    * touch. The machine is booted from then on.
    */
-  async outgrew(machine: Machine, context: Context): Promise<void> {
+  async bootFromNowOn(machine: Machine, context: Context): Promise<void> {
     const key = await this.#key(machine, context.signal);
-    if (this.#outgrown.has(key)) return;
-    this.#outgrown.add(key);
+    if (this.#bootedFromNowOn.has(key)) return;
+    this.#bootedFromNowOn.add(key);
     const cause = new KilnError('infrastructure', 'the file system that holds the cache is full');
     this.#known.set(key, Promise.resolve(giveUp(cause, context)));
   }
