@@ -57,7 +57,7 @@ async function runJob(plan: Plan, run: Run, builds: Turns<Plan>): Promise<JobOut
 
 async function buildInTurn(recorder: JobRecorder, builds: Turns<Plan>): Promise<Built> {
   using _turn = await builds.take(1, recorder.plan);
-  return build(recorder);
+  return await build(recorder);
 }
 
 async function copyKernelFiles(kernel: Kernel, dir: string): Promise<void> {

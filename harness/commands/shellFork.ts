@@ -24,7 +24,7 @@ export async function forkShell(built: Built, signal: AbortSignal): Promise<Gues
   const listener = { ...nobody, console: (chunk: Buffer) => void seen.push(chunk) };
   const lodge = async () => {
     await using _cache = await useCache(context.cache, signal);
-    return pool.acquire(machine, 'fork', listener, context);
+    return await pool.acquire(machine, 'fork', listener, context);
   };
   using lease = await lodge();
   lease.session?.tell(nobody);

@@ -19,7 +19,7 @@ export function terminalReporter(stages: StageName[], stream: NodeJS.WriteStream
   let frame = 0;
   let isOver = false;
   const redraw = () => {
-    if (!isOver) draw(view.lines(spinner[frame % spinner.length]!, stream.columns ?? 80).join('\n'));
+    if (!isOver) draw(view.lines(spinner[frame % spinner.length]!, stream.columns || 80).join('\n'));
   };
   const timer = setInterval(() => {
     frame++;
