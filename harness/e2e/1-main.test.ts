@@ -3,7 +3,7 @@
 import { access, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import test from 'ava';
-import { parseConfig } from '../kernel/config.ts';
+import { parseConfig } from '../kernel/dotConfig.ts';
 import { kiln, kilnTest } from './kiln.ts';
 
 test.serial('all series of patches/ pass all suites', async (t) => {

@@ -3,7 +3,7 @@
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import test, { type ExecutionContext } from 'ava';
-import { parseConfig } from '../kernel/config.ts';
+import { parseConfig } from '../kernel/dotConfig.ts';
 import { isBad } from '../results/judge.ts';
 import type { TestResult } from '../schema.ts';
 import type { Suite } from '../suite/suite.ts';

@@ -8,11 +8,11 @@ import { describe } from '../kernel/compile.ts';
 import {
   type Fragment,
   findDisagreements,
-  parseConfig,
   readBootWords,
   readFragments,
   suiteFragment,
 } from '../kernel/config.ts';
+import { parseConfig } from '../kernel/dotConfig.ts';
 import { buildKernel, findKernel, type Kernel, kernelKey } from '../kernel/kernel.ts';
 import { findToolchain, type Toolchain } from '../kernel/toolchain.ts';
 import { paths } from '../paths.ts';

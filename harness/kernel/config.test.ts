@@ -10,10 +10,10 @@ import {
   findMissing,
   listFragments,
   missingError,
-  parseConfig,
   readFragments,
   suiteFragment,
 } from './config.ts';
+import { parseConfig } from './dotConfig.ts';
 
 test('every kernel has base and x86_64; what is asked for follows, each once', async (t) => {
   const dir = await fragments(t);
@@ -34,37 +34,6 @@ test('an unknown fragment is a mistake on the command line, answered with those 
     t.is(error.code, 'usage');
     t.regex(error.hint, /known: kasan, lockdep;/);
   }
-});
-
-test('values are read as they are written; what stands twice has its last value', (t) => {
-  const symbols = parseConfig(
-    [
-      '# a comment',
-      'CONFIG_A=y',
-      'CONFIG_B=m\r',
-      '# CONFIG_C is not set',
-      '  CONFIG_NR=64  ',
-      'CONFIG_HEX=0xffff',
-      'CONFIG_TEXT="a=b # c"',
-      'CONFIG_EMPTY=""',
-      'CONFIG_64BIT=y',
-      'CONFIG_A=n',
-      'CONFIG_C=y',
-      '#CONFIG_OFF=y',
-      '# CONFIG_D=y',
-      'NOT_CONFIG=y',
-    ].join('\n'),
-  );
-  t.deepEqual(Object.fromEntries(symbols), {
-    A: 'n',
-    B: 'm',
-    C: 'y',
-    NR: '64',
-    HEX: '0xffff',
-    TEXT: '"a=b # c"',
-    EMPTY: '""',
-    '64BIT': 'y',
-  });
 });
 
 test('a symbol that a suite wants as a module is built in', (t) => {

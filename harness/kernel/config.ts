@@ -5,6 +5,7 @@ import { basename, join } from 'node:path';
 import { KilnError } from '../errors.ts';
 import { readIfThere } from '../util/files.ts';
 import { explainMissing } from './dependency.ts';
+import { type ConfigValues, parseConfig } from './dotConfig.ts';
 
 /** A named piece of kernel configuration. */
 export type Fragment = { name: string; text: string };
@@ -45,21 +46,6 @@ export async function listFragments(dir: string): Promise<string[]> {
     .sort();
 }
 
-/** Symbol (without CONFIG_) to value as .config writes it: y, m, n, a number, or a quoted string. */
-export type Symbols = Map<string, string>;
-
-/** Read a fragment or a .config. A symbol that stands twice has its last value. */
-export function parseConfig(text: string): Symbols {
-  const symbols: Symbols = new Map();
-  for (const line of text.split('\n')) {
-    const set = /^CONFIG_(\w+)=(.*)$/.exec(line.trim());
-    const unset = /^# CONFIG_(\w+) is not set$/.exec(line.trim());
-    if (set) symbols.set(set[1]!, set[2]!);
-    else if (unset) symbols.set(unset[1]!, 'n');
-  }
-  return symbols;
-}
-
 /** A suite's `config` as a fragment: no modules are loaded in a guest, so what it wants as a module is built in. */
 export function suiteFragment(name: string, config: string): Fragment {
   return { name: `suite ${name}`, text: config.replace(/^(CONFIG_\w+)=m[ \t]*$/gm, '$1=y') };
@@ -82,7 +68,7 @@ export function findDisagreements(fragments: Fragment[]): { symbol: string; text
 export type Missing = { symbol: string; wanted: string; got: string; fragment: string };
 
 /** Every requested symbol that did not get its value. A symbol wanted as `n` may also be absent; `m` may be `y`. */
-export function findMissing(fragments: Fragment[], final: Symbols): Missing[] {
+export function findMissing(fragments: Fragment[], final: ConfigValues): Missing[] {
   const asked = new Map<string, Missing>();
   for (const { name, text } of fragments)
     for (const [symbol, wanted] of parseConfig(text)) {
@@ -96,7 +82,7 @@ export function findMissing(fragments: Fragment[], final: Symbols): Missing[] {
 export async function missingError(
   missing: Missing[],
   sourceDir: string,
-  final: Symbols,
+  final: ConfigValues,
 ): Promise<KilnError> {
   const lines = await Promise.all(
     missing.map(async ({ symbol, wanted, got, fragment }) => {

@@ -4,8 +4,8 @@ import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import test, { type ExecutionContext } from 'ava';
 import { git } from '../util/git.ts';
-import { parseConfig } from './config.ts';
 import { dependencies, explainMissing } from './dependency.ts';
+import { parseConfig } from './dotConfig.ts';
 
 // As fs/ext4/Kconfig, fs/Kconfig and lib/Kconfig write things.
 const kconfig = `# SPDX-License-Identifier: GPL-2.0-only

@@ -3,10 +3,14 @@
 import { join } from 'node:path';
 import { readIfThere } from '../util/files.ts';
 import { git } from '../util/git.ts';
-import type { Symbols } from './config.ts';
+import type { ConfigValues } from './dotConfig.ts';
 
 /** One sentence: the unmet dependencies of a symbol in the tree at `sourceDir`, given the final configuration. */
-export async function explainMissing(symbol: string, sourceDir: string, final: Symbols): Promise<string> {
+export async function explainMissing(
+  symbol: string,
+  sourceDir: string,
+  final: ConfigValues,
+): Promise<string> {
   const grep = await git(
     sourceDir,
     ['grep', '-lE', `^(menu)?config[[:space:]]+${symbol}$`, '--', '*Kconfig*'],
@@ -87,7 +91,7 @@ function promptCondition(rest: string): string[] {
 }
 
 /** Good enough to point a finger: evaluates && || ! ( ) = != over y/m/n; what it can't read counts as met. */
-function isMet(condition: string, final: Symbols): boolean {
+function isMet(condition: string, final: ConfigValues): boolean {
   if (condition === noPrompt) return false;
   const expression = condition
     .replace(/#.*/, '')

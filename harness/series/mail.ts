@@ -6,7 +6,7 @@ import { join, resolve } from 'node:path';
 import { KilnError } from '../errors.ts';
 import { git } from '../util/git.ts';
 import { scratchDirectory } from '../util/scratch.ts';
-import type { Patch } from './series.ts';
+import type { Patch } from './patch.ts';
 
 /** The patches of an mbox file or a maildir, ordered by their [PATCH n/m]; covers and replies are dropped. */
 export async function mailPatches(path: string, signal?: AbortSignal): Promise<Patch[]> {

@@ -4,9 +4,7 @@ import { basename, join, resolve } from 'node:path';
 import { KilnError } from '../errors.ts';
 import { readIfThere, readPlain } from '../util/files.ts';
 import { gitRange, mailPatches } from './mail.ts';
-
-/** One patch as it came: a mail that `git am` reads. `file` names it in messages. */
-export type Patch = { file: string; content: Buffer };
+import type { Patch } from './patch.ts';
 
 /** Ordered patches from one source. */
 export type Series = { name: string; source: string; patches: Patch[] };

@@ -8,6 +8,7 @@ import { aside, makeDirectory, readCachedJson, readIfThere, writeAtomic } from '
 import { git } from '../util/git.ts';
 import { contentKey } from '../util/hash.ts';
 import { lock } from '../util/lock.ts';
+import type { Archive } from './archive.ts';
 import { fetchDebian } from './debian.ts';
 import { fetchTar } from './tarball.ts';
 
@@ -23,9 +24,6 @@ export type Base = {
   /** The bare repository. */
   gitDir: string;
 };
-
-/** What a fetched archive is: `tar` is on disk until `release` is called. */
-export type Archive = { version: string; sha256: string; tar: string; release: () => Promise<void> };
 
 const forms = 'debian:PACKAGE[=VERSION], tar:FILE-or-URL[#sha256=HEX], git:DIR#REF';
 

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 import { KilnError } from '../errors.ts';
-import type { Patch } from '../series/series.ts';
+import type { Patch } from '../series/patch.ts';
 
 /** What `git am` said of a patch it could not apply (or read), as an error that names patch, file and hunk. */
 export function describeConflict(which: { series: string; patch: Patch }, output: string): KilnError {

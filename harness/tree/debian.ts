@@ -7,7 +7,7 @@ import { exec } from '../util/exec.ts';
 import { exists } from '../util/files.ts';
 import { sha256File } from '../util/hash.ts';
 import { scratchDirectory } from '../util/scratch.ts';
-import type { Archive } from './base.ts';
+import type { Archive } from './archive.ts';
 
 /**
  * A kernel source package of Debian's: the installed one if it is there, else downloaded with

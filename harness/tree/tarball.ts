@@ -8,7 +8,7 @@ import { asKilnError, KilnError } from '../errors.ts';
 import { exists } from '../util/files.ts';
 import { sha256File } from '../util/hash.ts';
 import { scratchDirectory } from '../util/scratch.ts';
-import type { Archive } from './base.ts';
+import type { Archive } from './archive.ts';
 
 /** A kernel archive from a file or a URL. @param wanted FILE-or-URL, with an optional `#sha256=HEX` */
 export async function fetchTar(wanted: string, context: Context): Promise<Archive> {

@@ -2,7 +2,8 @@
 import { mkdir, writeFile } from 'node:fs/promises';
 import { join, relative } from 'node:path';
 import type { Context } from '../context.ts';
-import type { Patch, Series } from '../series/series.ts';
+import type { Patch } from '../series/patch.ts';
+import type { Series } from '../series/series.ts';
 import { readCachedJson, readIfThere, writeAtomic } from '../util/files.ts';
 import { git } from '../util/git.ts';
 import { contentKey } from '../util/hash.ts';
