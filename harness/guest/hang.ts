@@ -3,6 +3,7 @@
 // kernel for its tasks. In that order, for the second may change what the first would have told.
 import { setTimeout } from 'node:timers/promises';
 import type { Guest } from './guest.ts';
+import { type KernelText, openKernelText } from './kernelText.ts';
 import {
   brief,
   locate,
@@ -13,7 +14,6 @@ import {
   wordsAbove,
 } from './processors.ts';
 import { stateOf } from './steal.ts';
-import { readSymbols, type Symbols } from './symbols.ts';
 
 /** What a guest that hangs was found to be doing. */
 export type Hang = {
@@ -97,7 +97,7 @@ async function troubleOfQemu({ pid, qmp }: Guest): Promise<string | null> {
 
 /** The processors, while they stand still. Returns a line for each. */
 async function askQemu(guest: Guest, kernelDir: string, write: (text: string) => void): Promise<string[]> {
-  const symbols = await readSymbols(kernelDir).catch(() => null);
+  const kernel = await openKernelText(kernelDir).catch(() => null);
   const monitor = async (command: string, cpu = 0) =>
     String(
       await guest.qmp.execute(
@@ -111,7 +111,7 @@ async function askQemu(guest: Guest, kernelDir: string, write: (text: string) =>
     const registers = await monitor('info registers -a');
     const found: [Processor, Place][] = [];
     for (const processor of readProcessors(registers))
-      found.push([processor, await place(processor, symbols, monitor)]);
+      found.push([processor, await place(processor, kernel, monitor)]);
     await guest.qmp.execute('cont', {}, deadlines.monitor);
     write('== Processors, as QEMU sees them. The callers are a guess: some may be of calls that are over.\n');
     for (const [{ number }, { state, at, callers }] of found)
@@ -119,7 +119,7 @@ async function askQemu(guest: Guest, kernelDir: string, write: (text: string) =>
     write(`\n== Registers\n${withoutFloats(registers)}\n`);
     return found.map(([{ number }, where]) => brief(number, where));
   } finally {
-    await symbols?.[Symbol.asyncDispose]();
+    await kernel?.[Symbol.asyncDispose]();
   }
 }
 
@@ -130,13 +130,13 @@ function withoutFloats(registers: string): string {
 
 async function place(
   processor: Processor,
-  symbols: Symbols | null,
+  kernel: KernelText | null,
   monitor: (command: string, cpu: number) => Promise<string>,
 ): Promise<Place> {
   const { number, stack, privilege } = processor;
   const dump = `x /${wordsAbove(stack)}gx 0x${stack.toString(16)}`;
   const words = privilege > 0 ? [] : readWords(await monitor(dump, number));
-  return locate(processor, words, symbols);
+  return locate(processor, words, kernel);
 }
 
 /** A break on the serial line and a key: the kernel answers on its console, if it takes interrupts. */

@@ -3,8 +3,8 @@ import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import test from 'ava';
+import { openKernelText } from './kernelText.ts';
 import { brief, locate, readProcessors, readWords, wordsAbove } from './processors.ts';
-import { readSymbols } from './symbols.ts';
 
 /** QEMU 7.2's answer, without what is not read. */
 const registers = [
@@ -67,14 +67,13 @@ const map = [
   'ffffffff81000000 T _stext',
   'ffffffff81000000 T first',
   'ffffffff81000010 t second',
-  'ffffffff81000018 D no_text',
   'ffffffff81000020 T third',
   'ffffffff81000040 T _etext',
   'ffffffff82000000 D data',
 ].join('\n');
 
 test('a place has a name, and callers are those behind whose address a call stands', async (t) => {
-  const dir = await mkdtemp(join(tmpdir(), 'kiln-symbols-'));
+  const dir = await mkdtemp(join(tmpdir(), 'kiln-text-'));
   t.teardown(() => rm(dir, { recursive: true }));
   const text = Buffer.alloc(64, 0x90);
   text[0x10] = 0xe8; // call rel32, to 0x15
@@ -82,22 +81,22 @@ test('a place has a name, and callers are those behind whose address a call stan
   text.set([0xff, 0xe0], 0x2e); // jmp *%rax: no call
   await writeFile(join(dir, 'vmlinux'), elf(text));
   await writeFile(join(dir, 'System.map'), map);
-  await using symbols = await readSymbols(dir);
-  t.is(symbols.find(0xffff_ffff_8100_0000n), '_stext+0x0/0x10');
-  t.is(symbols.find(0xffff_ffff_8100_001fn), 'second+0xf/0x10');
-  t.is(symbols.find(0xffff_ffff_8200_0000n), null);
-  t.is(symbols.find(0x1000n), null);
+  await using kernel = await openKernelText(dir);
+  t.is(kernel.nameOf(0xffff_ffff_8100_0000n), '_stext+0x0/0x10');
+  t.is(kernel.nameOf(0xffff_ffff_8100_001fn), 'second+0xf/0x10');
+  t.is(kernel.nameOf(0xffff_ffff_8200_0000n), null);
+  t.is(kernel.nameOf(0x1000n), null);
 
   const [halted, busy, process] = readProcessors(registers);
   const words = [0x15n, 0x16n, 0x28n, 0x30n, 0x7fffn].map((offset) => 0xffff_ffff_8100_0000n + offset);
-  const place = await locate(busy!, words, symbols);
+  const place = await locate(busy!, words, kernel);
   t.deepEqual(place, {
     state: 'running, interrupts off',
     at: 'third+0x0/0x20',
     callers: ['second+0x5/0x10', 'third+0x8/0x20'],
   });
   t.is(brief(1, place), 'CPU 1: running, interrupts off, in third < second < third');
-  t.is(brief(0, await locate(halted!, [], symbols)), 'CPU 0: halted, interrupts on, in second');
-  t.is(brief(2, await locate(process!, words, symbols)), 'CPU 2: running, in a process, at 0x401234');
+  t.is(brief(0, await locate(halted!, [], kernel)), 'CPU 0: halted, interrupts on, in second');
+  t.is(brief(2, await locate(process!, words, kernel)), 'CPU 2: running, in a process, at 0x401234');
   t.is((await locate(busy!, words, null)).at, '0xffffffff81000020');
 });

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 // What QEMU's monitor tells of a guest's processors, read.
-import type { Symbols } from './symbols.ts';
+import type { KernelText } from './kernelText.ts';
 
 /** One processor. */
 export type Processor = {
@@ -56,19 +56,19 @@ export type Place = { state: string; at: string; callers: string[] };
 export async function locate(
   processor: Processor,
   words: readonly bigint[],
-  symbols: Symbols | null,
+  kernel: KernelText | null,
 ): Promise<Place> {
   const { instruction, privilege, halted, interrupts } = processor;
   const hex = `0x${instruction.toString(16)}`;
   if (privilege > 0) return { state: 'running', at: `a process, at ${hex}`, callers: [] };
   const callers: string[] = [];
   for (const word of words) {
-    const name = symbols?.find(word);
-    if (name && (await symbols?.followsCall(word))) callers.push(name);
+    const name = kernel?.nameOf(word);
+    if (name && (await kernel?.followsCall(word))) callers.push(name);
     if (callers.length === maxCallers) break;
   }
   const state = `${halted ? 'halted' : 'running'}, interrupts ${interrupts ? 'on' : 'off'}`;
-  return { state, at: symbols?.find(instruction) ?? hex, callers };
+  return { state, at: kernel?.nameOf(instruction) ?? hex, callers };
 }
 
 /** `CPU 1: running, interrupts off, in f < g < h` */

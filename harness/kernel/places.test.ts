@@ -5,23 +5,25 @@ import { join } from 'node:path';
 import test from 'ava';
 import type { Context } from '../context.ts';
 import { exec } from '../util/exec.ts';
-import { addressOf, findPlaces, parsePlaces, readSymbols } from './places.ts';
+import { addressOf, findPlaces, parsePlaces } from './places.ts';
+import { SystemMap } from './systemMap.ts';
 
 const context = { signal: new AbortController().signal } as Context;
-const map = [
-  'ffffffff81000000 T _text',
-  'ffffffff81000000 T alias',
-  'ffffffff81000010 t twin',
-  'ffffffff81000030 t twin',
-  'ffffffff81000070 D data',
-  'ffffffff81000080 T _end',
-  '',
-].join('\n');
+const map = new SystemMap(
+  [
+    'ffffffff81000000 T _text',
+    'ffffffff81000000 T alias',
+    'ffffffff81000010 t twin',
+    'ffffffff81000030 t twin',
+    'ffffffff81000070 D data',
+    'ffffffff81000080 T _end',
+    '',
+  ].join('\n'),
+);
 
 test('a function is found by its name, and by its size if there are several', (t) => {
-  const symbols = readSymbols(map);
   const at = (symbol: string, size: number, isReturn = false) =>
-    addressOf({ symbol, offset: 8, size, isReturn }, symbols);
+    addressOf({ symbol, offset: 8, size, isReturn }, map);
   t.is(at('_text', 0x10), 0xffffffff81000008n);
   t.is(at('alias', 0x10), 0xffffffff81000008n);
   t.is(at('alias', 0x99), 0xffffffff81000008n);

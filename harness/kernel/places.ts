@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: MIT
 // From `function+offset/size`, as the kernel prints it, to source lines.
-import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Context } from '../context.ts';
 import { buildLimits, confined } from '../sandbox/sandbox.ts';
 import { exists } from '../util/files.ts';
 import type { Kernel } from './kernel.ts';
+import { readSystemMap, type SystemMap } from './systemMap.ts';
 
 /** A point in the kernel's code. `isReturn`: the call before it is meant. */
 export type CodePoint = { symbol: string; offset: number; size: number; isReturn: boolean };
@@ -29,8 +29,8 @@ export async function findPlaces(
 ): Promise<Place[][]> {
   const debug = join(kernel.dir, 'vmlinux.debug');
   if (points.length === 0 || !(await exists(debug))) return points.map(() => []);
-  const symbols = readSymbols(await readFile(join(kernel.dir, 'System.map'), 'utf8'));
-  const addresses = points.map((point) => addressOf(point, symbols));
+  const map = await readSystemMap(kernel.dir);
+  const addresses = points.map((point) => addressOf(point, map));
   const known = [...new Set(addresses.filter((address) => address !== null))];
   // The debug information was made by what the series brings, and programs that read such have had their holes.
   const reach = { cwd: '/', read: [debug], write: [], env: { LC_ALL: 'C' } };
@@ -48,30 +48,9 @@ export async function findPlaces(
   return addresses.map((address) => (address === null ? [] : (places.get(address) ?? [])));
 }
 
-/** Functions by name, and where the next symbol begins: the kernel prints that as a function's size. */
-type Symbols = Map<string, { address: bigint; size: number }[]>;
-
-/** @param map the text of System.map, sorted by address as it is */
-export function readSymbols(map: string): Symbols {
-  const rows = map.split('\n').flatMap((line): [bigint, string, string][] => {
-    const [address, type, name] = line.split(' ');
-    return name ? [[BigInt(`0x${address}`), type!, name]] : [];
-  });
-  const symbols: Symbols = new Map();
-  let end = rows.at(-1)?.[0] ?? 0n;
-  let start = end;
-  for (const [address, type, name] of rows.toReversed()) {
-    if (address !== start) [start, end] = [address, start];
-    if (!/^[tTwW]$/.test(type)) continue;
-    const one = { address, size: Number(end - address) };
-    symbols.set(name, [...(symbols.get(name) ?? []), one]);
-  }
-  return symbols;
-}
-
 /** null if there is no such function, or several that its size does not tell apart. */
-export function addressOf({ symbol, offset, size, isReturn }: CodePoint, symbols: Symbols): bigint | null {
-  const all = symbols.get(symbol) ?? [];
+export function addressOf({ symbol, offset, size, isReturn }: CodePoint, map: SystemMap): bigint | null {
+  const all = map.functions(symbol);
   const fitting = all.filter((one) => one.size === size);
   const found = fitting.length === 1 ? fitting[0] : all.length === 1 ? all[0] : undefined;
   return found ? found.address + BigInt(offset) - (isReturn ? 1n : 0n) : null;

@@ -1,51 +1,29 @@
 // SPDX-License-Identifier: MIT
-// The addresses of a kernel's text, as its System.map names them, and what stands there, as its vmlinux holds it.
-import { type FileHandle, open, readFile } from 'node:fs/promises';
+// The code of the kernel that a guest runs: System.map has the names, vmlinux the instructions.
+import { type FileHandle, open } from 'node:fs/promises';
 import { join } from 'node:path';
+import { readSystemMap, type SystemMap } from '../kernel/systemMap.ts';
 
 type Segment = { address: bigint; offset: number; size: bigint };
 
-/** One kernel's functions. Addresses are those of a kernel that was not moved (no KASLR). */
-export class Symbols implements AsyncDisposable {
-  readonly #addresses: bigint[] = [];
-  readonly #names: string[] = [];
+/** One kernel's code. Disposing closes its vmlinux. */
+export class KernelText implements AsyncDisposable {
+  readonly #map: SystemMap;
   readonly #vmlinux: FileHandle;
   readonly #segments: Segment[];
 
-  /** @param map System.map */
-  constructor(map: string, vmlinux: FileHandle, segments: Segment[]) {
+  constructor(map: SystemMap, vmlinux: FileHandle, segments: Segment[]) {
+    this.#map = map;
     this.#vmlinux = vmlinux;
     this.#segments = segments;
-    const first = addressOf(map, '_stext');
-    const last = addressOf(map, '_etext');
-    for (const [, hex, name] of map.matchAll(/^([0-9a-f]+) [tTwW] (.+)$/gm)) {
-      const address = BigInt(`0x${hex}`);
-      // Of several names for one place the first does.
-      if (address < first || address > last || address === this.#addresses.at(-1)) continue;
-      this.#addresses.push(address);
-      this.#names.push(name!);
-    }
   }
 
-  /** `name+0x12/0x34`; null if that is no place in the kernel's text. */
-  find(address: bigint): string | null {
-    const next = this.#firstAbove(address);
-    const [start, end] = [this.#addresses[next - 1], this.#addresses[next]];
-    if (start === undefined || end === undefined) return null;
-    return `${this.#names[next - 1]}+0x${(address - start).toString(16)}/0x${(end - start).toString(16)}`;
+  /** `name+0x12/0x34`; null if the address is not in the kernel's text. */
+  nameOf(address: bigint): string | null {
+    return this.#map.nameOf(address);
   }
 
-  #firstAbove(address: bigint): number {
-    let [low, high] = [0, this.#addresses.length];
-    while (low < high) {
-      const middle = (low + high) >> 1;
-      if (this.#addresses[middle]! > address) high = middle;
-      else low = middle + 1;
-    }
-    return low;
-  }
-
-  /** Whether a call stands before this place. */
+  /** Whether the instruction before this address is a call, so that it can be a return address. */
   async followsCall(address: bigint): Promise<boolean> {
     const before = await this.#read(address - 7n, 7);
     if (!before) return false;
@@ -69,21 +47,15 @@ export class Symbols implements AsyncDisposable {
 }
 
 /** @param dir a kernel's, as kernel/ leaves it */
-export async function readSymbols(dir: string): Promise<Symbols> {
-  const map = await readFile(join(dir, 'System.map'), 'utf8');
+export async function openKernelText(dir: string): Promise<KernelText> {
+  const map = await readSystemMap(dir);
   const vmlinux = await open(join(dir, 'vmlinux'), 'r');
   try {
-    return new Symbols(map, vmlinux, await readSegments(vmlinux));
+    return new KernelText(map, vmlinux, await readSegments(vmlinux));
   } catch (error) {
     await vmlinux.close();
     throw error;
   }
-}
-
-function addressOf(map: string, name: string): bigint {
-  const hex = new RegExp(`^([0-9a-f]+) \\S ${name}$`, 'm').exec(map)?.[1];
-  if (hex === undefined) throw new Error(`System.map has no ${name}`);
-  return BigInt(`0x${hex}`);
 }
 
 /** Opcode ff with /2 in the byte behind it. */
