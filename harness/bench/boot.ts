@@ -4,6 +4,7 @@ import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { nobody, Session } from '../channel/session.ts';
+import * as arch from '../guest/arch/x86_64.ts';
 import { startGuest } from '../guest/guest.ts';
 import { type Machine, machineFor } from '../guest/machine.ts';
 import type { Built } from '../job/built.ts';
@@ -51,9 +52,9 @@ async function timeBare(machine: Machine, signal: AbortSignal): Promise<number> 
   const { accelerator, cpu, cpus, memory, kernel, initrd, cmdline } = machine;
   const started = performance.now();
   const child = spawn(
-    'qemu-system-x86_64',
+    arch.qemu,
     [
-      ...['-machine', 'q35', '-accel', accelerator, '-cpu', cpu],
+      ...['-machine', arch.probe.machine, '-accel', accelerator, '-cpu', cpu],
       ...['-smp', String(cpus), '-m', `${memory}M`, '-nodefaults', '-display', 'none', '-no-reboot'],
       ...['-serial', 'stdio', '-kernel', kernel, '-initrd', initrd, '-append', cmdline],
     ],

@@ -8,16 +8,13 @@ import { KilnError } from '../errors.ts';
 import { exec } from '../util/exec.ts';
 import { aside, exists, readCachedJson, writeAtomic } from '../util/files.ts';
 import { contentKey } from '../util/hash.ts';
+import * as arch from './arch/x86_64.ts';
 import { hostTsc } from './tsc.ts';
 
 /** `cpu`: QEMU's CPU model for it. `cmdline`: what the kernel has to be told of it. */
 export type Accelerator = { name: 'kvm' | 'tcg'; cpu: string; cmdline: string; reason: string };
 export type AcceleratorWish = 'auto' | 'kvm' | 'tcg';
 
-export const qemu = 'qemu-system-x86_64';
-
-/** What images/probe reports with: QEMU's exit code is twice the value plus one. */
-const proven = 2 * 0x31 + 1;
 /** Milliseconds in which the probe's guest must report. Measured: 190 under TCG on a loaded machine. */
 const deadline = 2000;
 
@@ -37,16 +34,11 @@ export async function chooseAccelerator(
   return tcg(trouble, imagesDir, context);
 }
 
-/**
- * `max` has all that QEMU emulates, AMD's SVM among it. Before 8.0 QEMU computes CMPXCHG16B's flags from the wrong
- * operation: now and then the slab allocator, which uses it, was left with a trap flag set, and the kernel died at
- * boot. guest-tests/boot/processor.c shows it; without the CPU flag the kernel does not use the instruction.
- */
 async function tcg(reason: string, imagesDir: string, context: Context): Promise<Accelerator> {
   const major = Number(/version (\d+)\./.exec(await qemuVersion(context.signal))?.[1] ?? 0);
   const tsc = await hostTsc(imagesDir, context);
-  const cmdline = tsc === null ? '' : `tsc_early_khz=${tsc}`;
-  return { name: 'tcg', cpu: major < 8 ? 'max,-cx16' : 'max', cmdline, reason };
+  const cmdline = tsc === null ? '' : arch.counterArgument(tsc);
+  return { name: 'tcg', cpu: arch.emulatedCpu(major), cmdline, reason };
 }
 
 /** Why KVM can't be used, or null. The costly half of the answer is remembered until the host reboots. */
@@ -71,22 +63,17 @@ async function kvmTrouble(imagesDir: string, context: Context): Promise<string |
   return trouble;
 }
 
-/** The first line of `qemu-system-x86_64 --version`. */
+/** The first line of `qemu-system-… --version`. */
 export async function qemuVersion(signal?: AbortSignal): Promise<string> {
-  return (await exec(qemu, ['--version'], { signal })).stdout.split('\n')[0] ?? '';
+  return (await exec(arch.qemu, ['--version'], { signal })).stdout.split('\n')[0] ?? '';
 }
 
 async function buildProbe(imagesDir: string, source: string, context: Context): Promise<string> {
   const elf = join(context.cache, 'probe', `${contentKey(source)}.elf`);
   if (await exists(elf)) return elf;
   await mkdir(join(context.cache, 'probe'), { recursive: true });
-  const flags = [
-    '-nostdlib',
-    '-static',
-    '-Wl,-n,-Ttext=0x100000,-e,start,--build-id=none,--no-warn-rwx-segments',
-  ];
   const temporary = aside(elf);
-  await exec('gcc', [...flags, '-o', temporary, join(imagesDir, 'probe', 'probe.S')], {
+  await exec('gcc', [...arch.probe.flags, '-o', temporary, join(imagesDir, 'probe', 'probe.S')], {
     signal: context.signal,
   });
   await rename(temporary, elf);
@@ -94,17 +81,17 @@ async function buildProbe(imagesDir: string, source: string, context: Context): 
 }
 
 async function tryKvm(elf: string, context: Context): Promise<string | null> {
-  const machine = ['-machine', 'q35', '-accel', 'kvm', '-cpu', 'host', '-m', '64M', '-smp', '1'];
+  const machine = ['-machine', arch.probe.machine, '-accel', 'kvm', '-cpu', 'host', '-m', '64M', '-smp', '1'];
   const quiet = ['-nodefaults', '-no-user-config', '-display', 'none', '-no-reboot'];
-  const report = ['-device', 'isa-debug-exit,iobase=0xf4,iosize=1', '-kernel', elf];
+  const report = ['-device', arch.probe.device, '-kernel', elf];
   try {
-    const options = { timeout: deadline, okCodes: [proven], signal: context.signal };
-    await exec(qemu, [...machine, ...quiet, ...report], options);
+    const options = { timeout: deadline, okCodes: [arch.probe.proven], signal: context.signal };
+    await exec(arch.qemu, [...machine, ...quiet, ...report], options);
     return null;
   } catch (error) {
     context.signal.throwIfAborted();
     const { message, details } = error as KilnError;
     const said = details?.output?.split('\n').find((line) => /error|failed|assert|could not/i.test(line));
-    return `/dev/kvm opens, but a guest does not run on it: ${said?.replace(/^qemu-system-x86_64: /, '') ?? message}`;
+    return `/dev/kvm opens, but a guest does not run on it: ${said?.replace(`${arch.qemu}: `, '') ?? message}`;
   }
 }

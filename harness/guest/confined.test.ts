@@ -7,7 +7,7 @@ import { join } from 'node:path';
 import test, { type ExecutionContext } from 'ava';
 import { paths } from '../paths.ts';
 import { exec } from '../util/exec.ts';
-import { qemu } from './accelerator.ts';
+import * as arch from './arch/x86_64.ts';
 import { startGuest } from './guest.ts';
 import { guestArgv, type Machine } from './machine.ts';
 
@@ -16,8 +16,7 @@ async function machine(t: ExecutionContext): Promise<{ dir: string; machine: Mac
   const dir = await mkdtemp(join(tmpdir(), 'kiln-test-'));
   t.teardown(() => rm(dir, { recursive: true, force: true }));
   const [kernel, initrd] = [join(dir, 'kernel'), join(dir, 'initrd')];
-  const link = '-Wl,-n,-Ttext=0x100000,-e,start,--build-id=none,--no-warn-rwx-segments';
-  await exec('gcc', ['-nostdlib', '-static', link, '-o', kernel, join(paths.images, 'probe', 'probe.S')]);
+  await exec('gcc', [...arch.probe.flags, '-o', kernel, join(paths.images, 'probe', 'probe.S')]);
   await writeFile(initrd, 'nothing');
   return {
     dir,
@@ -58,7 +57,7 @@ test.serial('QEMU can start no program: the filter is what keeps it from it', as
   const attempt = async (options: string[]) => {
     const input = `migrate "exec:touch ${made}"\nquit\n`;
     const all = ['-nodefaults', '-display', 'none', '-S', '-monitor', 'stdio', ...options];
-    await exec(qemu, all, { input, timeout: 20_000 }).catch(() => {});
+    await exec(arch.qemu, all, { input, timeout: 20_000 }).catch(() => {});
     return existsSync(made);
   };
   t.false(await attempt(filter));

@@ -2,6 +2,7 @@
 // A guest that says nothing any more is asked what it does, before it is ended: QEMU for its processors, then the
 // kernel for its tasks. In that order, for the second may change what the first would have told.
 import { setTimeout } from 'node:timers/promises';
+import * as arch from './arch/x86_64.ts';
 import type { Guest } from './guest.ts';
 import { type KernelText, openKernelText } from './kernelText.ts';
 import {
@@ -116,16 +117,11 @@ async function askQemu(guest: Guest, kernelDir: string, write: (text: string) =>
     write('== Processors, as QEMU sees them. The callers are a guess: some may be of calls that are over.\n');
     for (const [{ number }, { state, at, callers }] of found)
       write(`CPU ${number}: ${state}\n${[at, ...callers].map((name) => `  ${name}\n`).join('')}`);
-    write(`\n== Registers\n${withoutFloats(registers)}\n`);
+    write(`\n== Registers\n${arch.withoutVectors(registers.replaceAll('\r', ''))}\n`);
     return found.map(([{ number }, where]) => brief(number, where));
   } finally {
     await kernel?.[Symbol.asyncDispose]();
   }
-}
-
-/** Nobody asks for those of a kernel. */
-function withoutFloats(registers: string): string {
-  return registers.replaceAll('\r', '').replaceAll(/^(?:FCW|FPR|XMM|YMM|ZMM|Opmask).*\n?/gm, '');
 }
 
 async function place(

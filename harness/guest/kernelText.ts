@@ -3,6 +3,7 @@
 import { type FileHandle, open } from 'node:fs/promises';
 import { join } from 'node:path';
 import { readSystemMap, type SystemMap } from '../kernel/systemMap.ts';
+import * as arch from './arch/x86_64.ts';
 
 type Segment = { address: bigint; offset: number; size: bigint };
 
@@ -25,10 +26,8 @@ export class KernelText implements AsyncDisposable {
 
   /** Whether the instruction before this address is a call, so that it can be a return address. */
   async followsCall(address: bigint): Promise<boolean> {
-    const before = await this.#read(address - 7n, 7);
-    if (!before) return false;
-    // call rel32; else one through a register or memory, in 2, 3, 6 or 7 bytes.
-    return before[2] === 0xe8 || [5, 4, 1, 0].some((at) => isIndirectCall(before, at));
+    const before = await this.#read(address - BigInt(arch.longestCall), arch.longestCall);
+    return before !== null && arch.endsWithCall(before);
   }
 
   async #read(address: bigint, length: number): Promise<Buffer | null> {
@@ -56,11 +55,6 @@ export async function openKernelText(dir: string): Promise<KernelText> {
     await vmlinux.close();
     throw error;
   }
-}
-
-/** Opcode ff with /2 in the byte behind it. */
-function isIndirectCall(code: Buffer, at: number): boolean {
-  return code[at] === 0xff && ((code[at + 1]! >> 3) & 7) === 2;
 }
 
 /** ELF's program headers of type PT_LOAD: elf(5), 64 bits, little endian. */

@@ -4,7 +4,8 @@ import { join } from 'node:path';
 import type { Image } from '../image/image.ts';
 import type { Kernel } from '../kernel/kernel.ts';
 import type { Settings } from '../suite/settings.ts';
-import { type Accelerator, qemu } from './accelerator.ts';
+import type { Accelerator } from './accelerator.ts';
+import * as arch from './arch/x86_64.ts';
 
 /** The named virtio-serial ports of docs/protocol.md. */
 export const portNames = ['control', 'ktap', 'kmsg', 'files'] as const;
@@ -43,7 +44,7 @@ export function machineFor(settings: Settings, parts: Parts, append = ''): Machi
     cpu: accelerator.cpu,
     memory: settings.memory ?? defaults.memory,
     cpus: settings.cpus ?? defaults.cpus,
-    kernel: join(kernel.dir, settings.kernel ?? 'vmlinux'),
+    kernel: join(kernel.dir, settings.kernel ?? arch.bootFile),
     initrd: image.path,
     cmdline: [baseCmdline, accelerator.cmdline, bootWords, append, settings.cmdline]
       .filter(Boolean)
@@ -51,12 +52,8 @@ export function machineFor(settings: Settings, parts: Parts, append = ''): Machi
   };
 }
 
-/**
- * A panic ends the guest at once: -1 reboots, and -no-reboot makes QEMU exit. On a busy host an emulated timer comes so
- * late that the kernel's check of it at boot panics ("IO-APIC + timer doesn't work!"); under KVM it leaves the check out
- * by itself.
- */
-const baseCmdline = 'console=ttyS0 panic=-1 no_timer_check';
+/** With panic=-1 the kernel reboots at once after a panic, and -no-reboot makes QEMU exit then. */
+const baseCmdline = `console=${arch.consoleDevice} panic=-1 ${arch.timerArgument}`;
 
 /**
  * How a guest comes to be. `boot`: from its kernel. `template`: so, but with its memory in a file, to be frozen.
@@ -103,13 +100,13 @@ export function interactiveArgv(machine: Machine): string[] {
 
 function common(machine: Machine): string[] {
   return [
-    qemu,
+    arch.qemu,
     ...['-name', 'kiln', '-nodefaults', '-no-user-config', '-display', 'none', '-no-reboot'],
-    ...['-machine', 'q35,usb=off,vmport=off,smbus=off,sata=off,hpet=off'],
+    ...['-machine', arch.machine],
     ...['-accel', machine.accelerator, '-cpu', machine.cpu],
     ...['-smp', String(machine.cpus), '-m', `${machine.memory}M`],
     ...['-sandbox', 'on,obsolete=deny,elevateprivileges=deny,spawn=deny,resourcecontrol=deny'],
-    ...['-device', 'pvpanic', '-action', 'panic=none'],
+    ...['-device', arch.panicDevice, '-action', 'panic=none'],
   ];
 }
 

@@ -1,33 +1,17 @@
 // SPDX-License-Identifier: MIT
 // What QEMU's monitor tells of a guest's processors, read.
+import * as arch from './arch/x86_64.ts';
 import type { KernelText } from './kernelText.ts';
 
 /** One processor. */
-export type Processor = {
-  number: number;
-  instruction: bigint;
-  stack: bigint;
-  /** From 0, the kernel's, to 3, a process's. */
-  privilege: number;
-  halted: boolean;
-  interrupts: boolean;
-};
+export type Processor = arch.Registers & { number: number };
 
 /** The answer to `info registers -a`. */
 export function readProcessors(text: string): Processor[] {
   return text.split(/^(?=CPU#\d+)/m).flatMap((part) => {
-    const field = (name: string) => new RegExp(`\\b${name}=\\s*([0-9a-f]+)`, 'i').exec(part)?.[1];
-    const [number, instruction, stack] = [/^CPU#(\d+)/.exec(part)?.[1], field('RIP'), field('RSP')];
-    if (number === undefined || instruction === undefined || stack === undefined) return [];
-    const flags = Number.parseInt(field('RFL') ?? '0', 16);
-    return {
-      number: Number(number),
-      instruction: BigInt(`0x${instruction}`),
-      stack: BigInt(`0x${stack}`),
-      privilege: Number(field('CPL') ?? 0),
-      halted: field('HLT') === '1',
-      interrupts: (flags & 0x200) !== 0,
-    };
+    const number = /^CPU#(\d+)/.exec(part)?.[1];
+    const registers = arch.readRegisters(part);
+    return number === undefined || registers === null ? [] : [{ number: Number(number), ...registers }];
   });
 }
 
@@ -36,8 +20,6 @@ export function readWords(text: string): bigint[] {
   return [...text.matchAll(/\b0x([0-9a-f]{16})\b/g)].map(([, hex]) => BigInt(`0x${hex}`));
 }
 
-/** The kernel's stacks are of that size, and lie at multiples of it (x86-64: THREAD_SIZE; with KASAN twice that). */
-const stackSize = 16_384n;
 /** Words of a stack that are looked at. */
 const maxWords = 512n;
 /** Callers told of a processor. */
@@ -45,7 +27,7 @@ const maxCallers = 16;
 
 /** How many words of eight bytes a stack holds from here to its end, at most. */
 export function wordsAbove(stack: bigint): number {
-  const words = (stackSize - (stack % stackSize)) / 8n;
+  const words = (arch.stackSize - (stack % arch.stackSize)) / 8n;
   return Number(words < maxWords ? words : maxWords);
 }
 

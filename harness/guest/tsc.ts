@@ -8,19 +8,20 @@ import type { Context } from '../context.ts';
 import { exec } from '../util/exec.ts';
 import { aside, readCachedJson, writeAtomic } from '../util/files.ts';
 import { contentKey } from '../util/hash.ts';
+import * as arch from './arch/x86_64.ts';
 
 /**
  * What the host's time stamp counter counts, in kHz, rounded to whole MHz so that it stays the same; null if it has
  * none that always counts at the same rate. The answer is remembered until the host reboots.
  */
 export async function hostTsc(imagesDir: string, context: Context): Promise<number | null> {
-  if (process.arch !== 'x64') return null;
+  if (process.arch !== arch.hostName) return null;
   const [boot, cpuinfo, source] = await Promise.all([
     readFile('/proc/sys/kernel/random/boot_id', 'utf8'),
     readFile('/proc/cpuinfo', 'utf8'),
     readFile(join(imagesDir, 'probe', 'tsc.c'), 'utf8'),
   ]);
-  if (!/^flags\b.*\bconstant_tsc\b/m.test(cpuinfo)) return null;
+  if (!arch.hasSteadyCounter(cpuinfo)) return null;
   const memory = join(context.cache, 'tsc.json');
   const key = contentKey(boot, source);
   const remembered = await readCachedJson<{ key: string; khz: number }>(memory);

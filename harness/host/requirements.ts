@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
 // What a run needs of the machine, each with the way to see it and the Debian package that brings it.
+import * as arch from '../guest/arch/x86_64.ts';
 import { exec } from '../util/exec.ts';
 import { exists } from '../util/files.ts';
 
@@ -33,10 +34,10 @@ export const requirements: Requirement[] = [
   program('prlimit', 'limits what a build takes', 'util-linux'),
   program('flock', 'two runs at once wait for each other', 'util-linux'),
   program('rsync', 'installs the kernel headers', 'rsync'),
-  program('qemu-system-x86_64', 'runs the guests', 'qemu-system-x86'),
+  program(arch.qemu, 'runs the guests', arch.packages.qemu),
   file('/usr/include/libelf.h', 'for objtool', 'libelf-dev'),
   file('/usr/include/openssl/opensslv.h', 'for the kernel', 'libssl-dev'),
-  file('/usr/lib/x86_64-linux-gnu/libc.a', 'static programs for the guest', 'libc6-dev'),
+  file(arch.staticLibc, 'static programs for the guest', arch.packages.libc),
   file('/bin/busybox', 'kiln shell', 'busybox-static'),
 ];
 

@@ -2,6 +2,7 @@
 import { join } from 'node:path';
 import type { Context } from '../context.ts';
 import { KilnError } from '../errors.ts';
+import * as arch from '../guest/arch/x86_64.ts';
 import { lastToTouch, type Tree } from '../tree/tree.ts';
 import { exists, readCachedJson, writeAtomic } from '../util/files.ts';
 import { type Diagnostic, findDiagnostics } from './diagnostics.ts';
@@ -11,7 +12,7 @@ import type { Workspace } from './workspace.ts';
 /** Steps of a first build, before this build directory has counted its own. Measured: base.config on 6.12. */
 const firstEstimate = 1840;
 
-/** Make vmlinux and bzImage. Returns the build's output; when it fails, that goes to `failedLog`. */
+/** Make vmlinux and the boot image. Returns the build's output; when it fails, that goes to `failedLog`. */
 export async function compile(
   workspace: Workspace,
   tree: Tree,
@@ -33,7 +34,7 @@ export async function compile(
     else context.progress(text, done);
   };
   try {
-    await kernelMake(workspace, ['vmlinux', 'bzImage'], context, onLine);
+    await kernelMake(workspace, ['vmlinux', arch.image], context, onLine);
   } catch (cause) {
     context.signal.throwIfAborted();
     await writeAtomic(failedLog, `${lines.join('\n')}\n`);

@@ -3,6 +3,7 @@
 import { readdir, readFile } from 'node:fs/promises';
 import { basename, join } from 'node:path';
 import { KilnError } from '../errors.ts';
+import * as arch from '../guest/arch/x86_64.ts';
 import { readIfThere } from '../util/files.ts';
 import { explainMissing } from './dependency.ts';
 import { type ConfigValues, parseConfig } from './dotConfig.ts';
@@ -11,7 +12,7 @@ import { type ConfigValues, parseConfig } from './dotConfig.ts';
 export type Fragment = { name: string; text: string };
 
 /** Fragments that every kernel gets, in this order. */
-const always = ['base', 'x86_64'];
+const always = ['base', arch.name];
 
 /** Read the fragments every kernel gets and those asked for by name. */
 export async function readFragments(dir: string, names: string[]): Promise<Fragment[]> {

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 // Why a symbol did not get its value, as far as the Kconfig files tell without running Kconfig.
 import { join } from 'node:path';
+import * as arch from '../guest/arch/x86_64.ts';
 import { readIfThere } from '../util/files.ts';
 import { git } from '../util/git.ts';
 import type { ConfigValues } from './dotConfig.ts';
@@ -18,12 +19,17 @@ export async function explainMissing(
       okCodes: [0, 1],
     },
   );
-  const files = grep.stdout.split('\n').filter((file) => file !== '' && !/^arch\/(?!x86|Kconfig)/.test(file));
+  const files = grep.stdout.split('\n').filter((file) => file !== '' && !isForeign(file));
   if (files.length === 0) return 'no Kconfig file defines it';
   const conditions = (await Promise.all(files.map((file) => conditionsIn(file, symbol, sourceDir)))).flat();
   const unmet = conditions.filter((condition) => !isMet(condition, final));
   if (unmet.length > 0) return `depends on ${unmet.join(' && ')}`;
   return conditions.length > 0 ? `its conditions (${conditions.join(' && ')}) look met` : 'nothing names why';
+}
+
+/** Whether a Kconfig file is another architecture's. */
+function isForeign(file: string): boolean {
+  return file.startsWith('arch/') && file !== 'arch/Kconfig' && !file.startsWith(`${arch.kconfigDirectory}/`);
 }
 
 /** The symbol's conditions in its file, and those around the line that sources that file, up to the top. */

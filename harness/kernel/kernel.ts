@@ -3,6 +3,7 @@ import { copyFile, mkdir, readdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Context } from '../context.ts';
 import { KilnError } from '../errors.ts';
+import * as arch from '../guest/arch/x86_64.ts';
 import { onlyPlain, plainFile } from '../sandbox/plain.ts';
 import { confined } from '../sandbox/sandbox.ts';
 import { lastToTouch, type Tree } from '../tree/tree.ts';
@@ -20,7 +21,10 @@ import { openWorkspace, type Workspace } from './workspace.ts';
 /** What a build leaves, in one directory of the cache; nothing else of the tree is needed afterwards. */
 export type Kernel = {
   key: string;
-  /** Absolute; holds vmlinux (and vmlinux.debug, if it has debug information), bzImage, config, System.map, build.log, headers/, selftests/, gen_init_cpio. */
+  /**
+   * Absolute. Holds vmlinux, vmlinux.debug if there is debug information, the boot image (bzImage), config, System.map,
+   * build.log, headers/, selftests/ and gen_init_cpio.
+   */
   dir: string;
   release: string;
   /** Key of headers/ and selftests/: test programs depend on the kernel through these alone. */
@@ -149,7 +153,7 @@ async function collect(workspace: Workspace, dir: string, context: Context): Pro
   await collectVmlinux(build, dir, context);
   await Promise.all(
     [
-      ['arch/x86/boot/bzImage', 'bzImage'],
+      [arch.imagePath, arch.image],
       ['.config', 'config'],
       ['System.map', 'System.map'],
       ['usr/gen_init_cpio', 'gen_init_cpio'],

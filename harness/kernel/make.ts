@@ -4,6 +4,7 @@ import { availableParallelism } from 'node:os';
 import { join } from 'node:path';
 import type { Context } from '../context.ts';
 import { KilnError } from '../errors.ts';
+import * as arch from '../guest/arch/x86_64.ts';
 import { plainFile } from '../sandbox/plain.ts';
 import { confined, type Reach } from '../sandbox/sandbox.ts';
 import { writeAtomic } from '../util/files.ts';
@@ -43,7 +44,7 @@ export async function kernelMake(
       LC_ALL: 'C',
     },
   };
-  const words = ['-C', source, `O=${seenAs}`, 'ARCH=x86_64', jobs, ...compiler, ...targets];
+  const words = ['-C', source, `O=${seenAs}`, `ARCH=${arch.name}`, jobs, ...compiler, ...targets];
   await writeAtomic(join(build, unfinished), '');
   try {
     await confined('make', words, reach, context, { onLine });

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: MIT
+import * as arch from '../guest/arch/x86_64.ts';
 
 /**
  * The function to blame: the first in a stack that is neither the checker that noticed nor a service that
@@ -12,7 +13,7 @@ export function guiltyFunction(lines: readonly string[]): string | null {
 /** Where the CPU was, if in the kernel, else as guiltyFunction(). */
 export function currentFunction(lines: readonly string[]): string | null {
   for (const line of lines) {
-    const name = /^RIP: 0010:(.*)$/.exec(line)?.[1];
+    const name = INSTRUCTION.exec(line)?.[1];
     const found = name === undefined ? null : functionName(name);
     if (found !== null && !MESSENGER.test(found)) {
       return found;
@@ -35,6 +36,10 @@ export function isMessenger(name: string): boolean {
   return MESSENGER.test(name);
 }
 
+const INSTRUCTION = new RegExp(`^${arch.logInstruction}(.*)$`);
+/** Lines of a call trace that name no certain caller. */
+const AMONG_FRAMES = new RegExp(`^\\s*(?:</?\\w+>$|\\? |\\[<|${arch.logInstruction})`);
+
 /** Functions of the first `Call Trace:`, the innermost first, without the uncertain (`? `) ones. */
 function stackFrames(lines: readonly string[]): string[] {
   const start = lines.findIndex((line) => line.startsWith('Call Trace:') || line.startsWith('  backtrace'));
@@ -43,7 +48,7 @@ function stackFrames(lines: readonly string[]): string[] {
     const name = functionName(line);
     if (name !== null) {
       frames.push(name);
-    } else if (!/^\s*(?:<\/?\w+>$|\? |\[<|RIP: 0010:)/.test(line)) {
+    } else if (!AMONG_FRAMES.test(line)) {
       break;
     }
   }
@@ -60,7 +65,8 @@ const MESSENGER = new RegExp(
     '__list_(?:add|del_entry)_valid\\w*|list_(?:add|del)\\w*|_*refcount_\\w+|debug_(?:check|object|print|mutex)\\w*|spin_(?:bug|dump)|do_raw_\\w+|_raw_\\w+|_*raw_spin_\\w+|bad_page|debug_smp_processor_id',
     '_*might_(?:sleep|resched|fault)\\w*|__schedule\\w*|schedule\\w*|preempt_schedule\\w*|io_schedule\\w*|msleep\\w*|__cond_resched\\w*|rt_mutex_schedule|do_nanosleep',
     '_*mutex_(?:lock|unlock|init)\\w*|__init_rwsem|_*down_(?:read|write)\\w*|_*up_(?:read|write)\\w*|rwsem_\\w+|_*wait_(?:for|on)_\\w+|folio_wait_\\w+|_*rt_mutex_\\w+',
-    'asm_\\w+|exc_\\w+|sysvec_\\w+|__sysvec_\\w+|page_fault_oops|do_(?:user_addr_fault|error_trap|trap\\w*|int3\\w*)|kernelmode_fixup_or_oops|bad_area\\w*|nmi\\w*|default_do_nmi|end_repeat_nmi|watchdog\\w*|perf_\\w+|_*hrtimer_\\w+',
+    arch.exceptionFunctions,
+    'watchdog\\w*|perf_\\w+|_*hrtimer_\\w+',
     'kmalloc\\w*|_*kmalloc\\w*|kmem_cache_\\w+|_*slab_\\w+|_*kfree\\w*|kvfree\\w*|kv[mz]alloc\\w*|_*kvmalloc\\w*|___slab_\\w+|_*kmemleak_\\w+|mempool_\\w+|kmemdup\\w*|kstrdup\\w*',
     '_*free_(?:pages?|unref_\\w+|frozen_\\w+|pages_prepare)\\w*|_*alloc_pages?\\w*|post_alloc_hook|get_page_from_freelist|new_slab|allocate_slab',
     '_*delay_\\w+|_*(?:const_)?[nu]delay|_*v?s[cn]*printf|seq_v?printf|string|string_nocheck|pointer|number',

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
 // Pure: the points in the kernel's code that a splat's lines name.
+import * as arch from '../guest/arch/x86_64.ts';
 import type { CodePoint } from '../kernel/places.ts';
 
 /** A frame as the log has it, and what it names. */
@@ -14,9 +15,9 @@ export function readFrames(lines: readonly string[]): RawFrame[] {
   for (const line of lines) {
     const match = FRAME.exec(line);
     if (!match || match.groups!.module) continue;
-    const { symbol, offset, size, rip } = match.groups!;
+    const { symbol, offset, size, instruction } = match.groups!;
     const at = `${symbol}+0x${offset}/0x${size}`;
-    const isReturn = rip === undefined;
+    const isReturn = instruction === undefined;
     const point = {
       symbol: symbol!,
       offset: Number.parseInt(offset!, 16),
@@ -29,5 +30,7 @@ export function readFrames(lines: readonly string[]): RawFrame[] {
 }
 
 /** ` f+0x1/0x2`, `RIP: 0010:f+0x1/0x2`, `… (lock){+.+.}-{3:3}, at: f+0x1/0x2`, ` [<0>] f+0x1/0x2`. */
-const FRAME =
-  /^(?:(?<rip>RIP: 0010:)|(?:.*, at:)? +(?:\[<[0-9a-fx]+>\] )?)(?<symbol>[A-Za-z_][\w.]*)\+0x(?<offset>[0-9a-f]+)\/0x(?<size>[0-9a-f]+)(?: \[(?<module>\w+)\])?/;
+const FRAME = new RegExp(
+  `^(?:(?<instruction>${arch.logInstruction})|(?:.*, at:)? +(?:\\[<[0-9a-fx]+>\\] )?)` +
+    String.raw`(?<symbol>[A-Za-z_][\w.]*)\+0x(?<offset>[0-9a-f]+)/0x(?<size>[0-9a-f]+)(?: \[(?<module>\w+)\])?`,
+);

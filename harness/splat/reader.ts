@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: MIT
+import * as arch from '../guest/arch/x86_64.ts';
 import type { SplatKind } from '../schema.ts';
 import { matchPattern, panicReason, type SplatPattern } from './patterns.ts';
 
@@ -289,12 +290,11 @@ const DIE = /^Oops: |\[#\d+\]/;
 /** What a data checker's finding becomes. */
 const OUTCOME = /^WARNING: |^kernel BUG at /;
 
-const REGISTERS = '(?:RIP|RSP|R[A-Z0-9]{2}|Code|[C-G]S|CR\\d|DR\\d|EFLAGS|PKRU|ORIG_RAX): ?';
 /** A line of a call trace: frames are indented, the registers at an entry stand among them. */
-const FRAME = new RegExp(`^[ \\t]|^${REGISTERS}`);
+const FRAME = new RegExp(`^[ \\t]|^${arch.logRegisters}`);
 /** Lines that only a splat has. */
 const EVIDENCE = new RegExp(
-  `^[ \\t]|^$|^${REGISTERS}|^(?:CPU: |Hardware name: |Call Trace:|Modules linked in:|Oops: |task:|rcu: |NMI backtrace|-> #|---|===|Kernel )`,
+  `^[ \\t]|^$|^${arch.logRegisters}|^(?:CPU: |Hardware name: |Call Trace:|Modules linked in:|Oops: |task:|rcu: |NMI backtrace|-> #|---|===|Kernel )`,
 );
 
 /** Of add_taint(), after what it is about. */
@@ -304,10 +304,10 @@ const AFTER: Partial<Record<SplatKind, RegExp>> = {
   kasan: LOCKDEP_OFF,
   'bad-page': LOCKDEP_OFF,
   taint: LOCKDEP_OFF,
-  oops: new RegExp(`^${REGISTERS}|^note: |^Modules linked in:`),
-  gpf: new RegExp(`^${REGISTERS}|^note: |^Modules linked in:`),
-  bug: new RegExp(`^${REGISTERS}|^note: |^Modules linked in:`),
-  'list-corruption': new RegExp(`^${REGISTERS}|^note: |^Modules linked in:`),
+  oops: new RegExp(`^${arch.logRegisters}|^note: |^Modules linked in:`),
+  gpf: new RegExp(`^${arch.logRegisters}|^note: |^Modules linked in:`),
+  bug: new RegExp(`^${arch.logRegisters}|^note: |^Modules linked in:`),
+  'list-corruption': new RegExp(`^${arch.logRegisters}|^note: |^Modules linked in:`),
   'hung-task': /^Showing all locks|^\d+ locks? held by |^ #\d+: |^INFO: lockdep is turned off/,
   'rcu-stall': EVIDENCE,
   'hard-lockup': EVIDENCE,

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
 import { KilnError } from '../errors.ts';
+import * as arch from '../guest/arch/x86_64.ts';
 
 /**
  * What shares a guest: `test`, nothing but a test program's own cases; `case`, nothing; `suite`, the suite's test
@@ -31,7 +32,7 @@ export type Settings = {
  * to five levels of page tables where the CPU has them.
  */
 export type KernelFile = (typeof kernelFiles)[number];
-const kernelFiles = ['vmlinux', 'bzImage'] as const;
+const kernelFiles = ['vmlinux', arch.image] as const;
 
 /** A `settings` file in parts: what stands before the first `[section]`, and the sections, in their order. */
 export type SettingsFile = { settings: Settings; sections: { name: string; settings: Settings }[] };
@@ -132,9 +133,11 @@ function mebibytes(where: string, value: string): number {
   return size;
 }
 
-/** The kernel takes 2,048 bytes of command line on x86-64; half of it is ours to leave. */
+/** Kiln's own words and those of the config fragments need room on the command line too. */
 function cmdline(where: string, value: string): string {
-  if (Buffer.byteLength(value) > 1024) throw bad(where, 'cmdline= is longer than 1,024 bytes');
+  const most = arch.commandLineSize / 2;
+  if (Buffer.byteLength(value) > most)
+    throw bad(where, `cmdline= is longer than ${most.toLocaleString('en')} bytes`);
   return value;
 }
 
