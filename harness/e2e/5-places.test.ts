@@ -4,7 +4,7 @@ import { readdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import test from 'ava';
 import type { Context } from '../context.ts';
-import { findPlaces } from '../kernel/places.ts';
+import { findSourceLines } from '../kernel/sourceLines.ts';
 import { chooseSandbox } from '../sandbox/sandbox.ts';
 import type { SplatResult } from '../schema.ts';
 import { Decoder } from '../splat/decode.ts';
@@ -89,5 +89,5 @@ test('without debug information nothing is decoded, and nothing is said', async 
   const dir = stdout.trim();
   t.false((await readdir(dir)).includes('vmlinux.debug'));
   const point = { symbol: 'one', offset: 0, size: 1, isReturn: false };
-  t.deepEqual(await findPlaces({ dir }, [point], { signal: new AbortController().signal }), [[]]);
+  t.deepEqual(await findSourceLines({ dir }, [point], { signal: new AbortController().signal }), [[]]);
 });

@@ -13,21 +13,21 @@ import { hostTsc } from './tsc.ts';
 
 /** `cpu`: QEMU's CPU model for it. `cmdline`: what the kernel has to be told of it. */
 export type Accelerator = { name: 'kvm' | 'tcg'; cpu: string; cmdline: string; reason: string };
-export type AcceleratorWish = 'auto' | 'kvm' | 'tcg';
+export type AcceleratorChoice = 'auto' | 'kvm' | 'tcg';
 
 /** Milliseconds in which the probe's guest must report. Measured: 190 under TCG on a loaded machine. */
 const deadline = 2000;
 
 /** Choose by proof. Throws an infrastructure error if KVM is demanded and does not run. */
 export async function chooseAccelerator(
-  wish: AcceleratorWish,
+  choice: AcceleratorChoice,
   imagesDir: string,
   context: Context,
 ): Promise<Accelerator> {
-  if (wish === 'tcg') return tcg('asked for with --accel tcg', imagesDir, context);
+  if (choice === 'tcg') return tcg('asked for with --accel tcg', imagesDir, context);
   const trouble = await kvmTrouble(imagesDir, context);
   if (trouble === null) return { name: 'kvm', cpu: 'host', cmdline: '', reason: 'KVM ran a guest here' };
-  if (wish === 'kvm')
+  if (choice === 'kvm')
     throw new KilnError('infrastructure', `--accel kvm: ${trouble}`, {
       hint: 'use --accel tcg, or --accel auto to have the best that works',
     });

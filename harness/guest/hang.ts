@@ -8,8 +8,8 @@ import { type KernelText, openKernelText } from './kernelText.ts';
 import {
   brief,
   locate,
-  type Place,
   type Processor,
+  type ProcessorState,
   readProcessors,
   readWords,
   wordsAbove,
@@ -110,25 +110,25 @@ async function askQemu(guest: Guest, kernelDir: string, write: (text: string) =>
   try {
     await guest.qmp.execute('stop', {}, deadlines.monitor);
     const registers = await monitor('info registers -a');
-    const found: [Processor, Place][] = [];
+    const found: [Processor, ProcessorState][] = [];
     for (const processor of readProcessors(registers))
-      found.push([processor, await place(processor, kernel, monitor)]);
+      found.push([processor, await stateOfProcessor(processor, kernel, monitor)]);
     await guest.qmp.execute('cont', {}, deadlines.monitor);
     write('== Processors, as QEMU sees them. The callers are a guess: some may be of calls that are over.\n');
-    for (const [{ number }, { state, at, callers }] of found)
-      write(`CPU ${number}: ${state}\n${[at, ...callers].map((name) => `  ${name}\n`).join('')}`);
+    for (const [{ number }, { activity, at, callers }] of found)
+      write(`CPU ${number}: ${activity}\n${[at, ...callers].map((name) => `  ${name}\n`).join('')}`);
     write(`\n== Registers\n${arch.withoutVectors(registers.replaceAll('\r', ''))}\n`);
-    return found.map(([{ number }, where]) => brief(number, where));
+    return found.map(([{ number }, state]) => brief(number, state));
   } finally {
     await kernel?.[Symbol.asyncDispose]();
   }
 }
 
-async function place(
+async function stateOfProcessor(
   processor: Processor,
   kernel: KernelText | null,
   monitor: (command: string, cpu: number) => Promise<string>,
-): Promise<Place> {
+): Promise<ProcessorState> {
   const { number, stack, privilege } = processor;
   const dump = `x /${wordsAbove(stack)}gx 0x${stack.toString(16)}`;
   const words = privilege > 0 ? [] : readWords(await monitor(dump, number));

@@ -89,13 +89,13 @@ test('a place has a name, and callers are those behind whose address a call stan
 
   const [halted, busy, process] = readProcessors(registers);
   const words = [0x15n, 0x16n, 0x28n, 0x30n, 0x7fffn].map((offset) => 0xffff_ffff_8100_0000n + offset);
-  const place = await locate(busy!, words, kernel);
-  t.deepEqual(place, {
-    state: 'running, interrupts off',
+  const state = await locate(busy!, words, kernel);
+  t.deepEqual(state, {
+    activity: 'running, interrupts off',
     at: 'third+0x0/0x20',
     callers: ['second+0x5/0x10', 'third+0x8/0x20'],
   });
-  t.is(brief(1, place), 'CPU 1: running, interrupts off, in third < second < third');
+  t.is(brief(1, state), 'CPU 1: running, interrupts off, in third < second < third');
   t.is(brief(0, await locate(halted!, [], kernel)), 'CPU 0: halted, interrupts on, in second');
   t.is(brief(2, await locate(process!, words, kernel)), 'CPU 2: running, in a process, at 0x401234');
   t.is((await locate(busy!, words, null)).at, '0xffffffff81000020');

@@ -32,29 +32,29 @@ export function wordsAbove(stack: bigint): number {
 }
 
 /** Where a processor is, and who perhaps called it: return addresses on its stack, also of calls that are over. */
-export type Place = { state: string; at: string; callers: string[] };
+export type ProcessorState = { activity: string; at: string; callers: string[] };
 
 /** @param words its stack, from the top */
 export async function locate(
   processor: Processor,
   words: readonly bigint[],
   kernel: KernelText | null,
-): Promise<Place> {
+): Promise<ProcessorState> {
   const { instruction, privilege, halted, interrupts } = processor;
   const hex = `0x${instruction.toString(16)}`;
-  if (privilege > 0) return { state: 'running', at: `a process, at ${hex}`, callers: [] };
+  if (privilege > 0) return { activity: 'running', at: `a process, at ${hex}`, callers: [] };
   const callers: string[] = [];
   for (const word of words) {
     const name = kernel?.nameOf(word);
     if (name && (await kernel?.followsCall(word))) callers.push(name);
     if (callers.length === maxCallers) break;
   }
-  const state = `${halted ? 'halted' : 'running'}, interrupts ${interrupts ? 'on' : 'off'}`;
-  return { state, at: kernel?.nameOf(instruction) ?? hex, callers };
+  const activity = `${halted ? 'halted' : 'running'}, interrupts ${interrupts ? 'on' : 'off'}`;
+  return { activity, at: kernel?.nameOf(instruction) ?? hex, callers };
 }
 
 /** `CPU 1: running, interrupts off, in f < g < h` */
-export function brief(number: number, { state, at, callers }: Place): string {
+export function brief(number: number, { activity, at, callers }: ProcessorState): string {
   const names = [at, ...callers.slice(0, 3)].map((name) => name.replace(/\+0x.*/, ''));
-  return `CPU ${number}: ${state}, in ${names.join(' < ')}`;
+  return `CPU ${number}: ${activity}, in ${names.join(' < ')}`;
 }

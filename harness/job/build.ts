@@ -4,7 +4,6 @@ import { join } from 'node:path';
 import type { Context, Sandbox } from '../context.ts';
 import { type Accelerator, chooseAccelerator } from '../guest/accelerator.ts';
 import { type Image, type ImageRequest, prepareImage } from '../image/image.ts';
-import { describe } from '../kernel/compile.ts';
 import {
   type Fragment,
   findDisagreements,
@@ -12,6 +11,7 @@ import {
   readFragments,
   suiteFragment,
 } from '../kernel/config.ts';
+import { formatDiagnostic } from '../kernel/diagnostics.ts';
 import { parseConfig } from '../kernel/dotConfig.ts';
 import { buildKernel, findKernel, type Kernel, kernelKey } from '../kernel/kernel.ts';
 import { findToolchain, type Toolchain } from '../kernel/toolchain.ts';
@@ -144,7 +144,7 @@ async function stageKernel(
   const { release, key } = kernel;
   const warnings = kernel.warnings.map(({ file, line, text, patch }) => ({ file, line, text, patch }));
   job.kernel = { release, key, warnings };
-  for (const warning of kernel.warnings) context.note('warn', describe(warning));
+  for (const warning of kernel.warnings) context.note('warn', formatDiagnostic(warning));
   const count = tree.patches.length > 0 ? `, ${warnings.length} W=1 warnings in what the series touches` : '';
   return { value: kernel, cached: found !== undefined, text: `${release}${count}` };
 }

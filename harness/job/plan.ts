@@ -2,8 +2,8 @@
 // Pure: what was asked for, and what there is → one job.
 import { basename, resolve } from 'node:path';
 import { KilnError } from '../errors.ts';
-import type { AcceleratorWish } from '../guest/accelerator.ts';
-import type { SandboxWish } from '../sandbox/sandbox.ts';
+import type { AcceleratorChoice } from '../guest/accelerator.ts';
+import type { SandboxChoice } from '../sandbox/sandbox.ts';
 import type { Isolation, Settings } from '../suite/settings.ts';
 import type { Suite, Test } from '../suite/suite.ts';
 import { quote } from '../util/quote.ts';
@@ -19,9 +19,9 @@ export type Ask = {
   config: string[];
   /** Directories of tests that replace the default suites. */
   tests: string[];
-  accel: AcceleratorWish;
+  accel: AcceleratorChoice;
   /** Whether what the series and the suites bring runs in a sandbox at build time; auto: where it can be had. */
-  sandbox: SandboxWish;
+  sandbox: SandboxChoice;
   /** Seconds; overrides every suite's own limit. */
   timeout: number | null;
   /** Directories of kernels, or `same`, for the generations that follow the first, in turn. */

@@ -5,7 +5,7 @@ import { KilnError } from '../errors.ts';
 import * as arch from '../guest/arch/x86_64.ts';
 import { lastToTouch, type Tree } from '../tree/tree.ts';
 import { exists, readCachedJson, writeAtomic } from '../util/files.ts';
-import { type Diagnostic, findDiagnostics } from './diagnostics.ts';
+import { type Diagnostic, findDiagnostics, formatDiagnostic } from './diagnostics.ts';
 import { kernelMake } from './make.ts';
 import type { Workspace } from './workspace.ts';
 
@@ -58,7 +58,7 @@ function buildError(lines: string[], source: string, tree: Tree, log: string, ca
   const first = errors[0]!;
   return new KilnError(
     'does-not-build',
-    `the kernel does not build:\n  ${errors.slice(0, 10).map(describe).join('\n  ')}`,
+    `the kernel does not build:\n  ${errors.slice(0, 10).map(formatDiagnostic).join('\n  ')}`,
     {
       hint: `the whole output: ${log}`,
       details: { file: first.file, ...(first.patch === null ? {} : { patch: first.patch }), log },
@@ -82,12 +82,6 @@ function unclearError(lines: string[], log: string, cause: unknown): KilnError {
     details: { log, output: text },
     cause,
   });
-}
-
-/** `file:line: text (patch)`, without what is not known. */
-export function describe({ file, line, text, patch }: Diagnostic): string {
-  const place = file === '' ? '' : line > 0 ? `${file}:${line}: ` : `${file}: `;
-  return `${place}${text}${patch === null ? '' : ` (${patch})`}`;
 }
 
 /**

@@ -12,6 +12,12 @@ export type Diagnostic = {
   patch: string | null;
 };
 
+/** `file:line: text (patch)`, without what is not known. */
+export function formatDiagnostic({ file, line, text, patch }: Diagnostic): string {
+  const where = file === '' ? '' : line > 0 ? `${file}:${line}: ` : `${file}: `;
+  return `${where}${text}${patch === null ? '' : ` (${patch})`}`;
+}
+
 /**
  * Find the complaints in a build's output.
  * @param lastPatch for every file the series touches, the last patch to touch it

@@ -2,10 +2,10 @@
 import type { CaseVerdict } from '../schema.ts';
 
 /** What one line of KTAP says, without its neighbours. */
-export type KtapLine = Place & Saying;
+export type KtapLine = Nesting & Saying;
 
-/** Where it stands. Kselftest's runner nests by prefixing `# `, everything else by indentation. */
-export interface Place {
+/** How deep it is nested. Kselftest's runner nests by prefixing `# `, everything else by indentation. */
+export interface Nesting {
   /** Columns before the keyword: a tab reaches to the next multiple of 8, `# ` is two. */
   width: number;
   /** How many `# ` are among them. */
@@ -115,7 +115,7 @@ function withoutTotals(text: string): string {
   return text.replace(/# (?:Planned tests != run tests|Totals: pass:\d).*$/s, '').trim();
 }
 
-function measure(prefix: string): Place {
+function measure(prefix: string): Nesting {
   let width = 0;
   let hashes = 0;
   for (const char of prefix) {

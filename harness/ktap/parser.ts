@@ -2,7 +2,7 @@
 
 import { type Line, LineSplitter } from '../util/lines.ts';
 import { DetailBuffer } from './detail.ts';
-import { type KtapLine, type Place, type ResultSaying, readLine } from './line.ts';
+import { type KtapLine, type Nesting, type ResultSaying, readLine } from './line.ts';
 import type { KtapCase, KtapProblem, KtapProblemCode, KtapResult } from './result.ts';
 
 export type { KtapCase, KtapProblem, KtapProblemCode, KtapResult } from './result.ts';
@@ -128,7 +128,7 @@ export class KtapParser {
     return accepted && !(line.type === 'bailout' && line.hashes > 0) ? line : { ...PLAIN, text };
   }
 
-  #openVersion(line: Place): void {
+  #openVersion(line: Nesting): void {
     this.#seen.version = true;
     this.#closeBelow(line.width);
     const top = this.#levels.at(-1);
@@ -138,7 +138,7 @@ export class KtapParser {
     this.#open(line);
   }
 
-  #openSubtest(line: Place, name: string): void {
+  #openSubtest(line: Nesting, name: string): void {
     const top = this.#levels.at(-1);
     if (line.width > (top?.width ?? 0)) {
       this.#subtest = name;
@@ -151,7 +151,7 @@ export class KtapParser {
     }
   }
 
-  #readPlan(line: Place, count: number, skip: string | null): void {
+  #readPlan(line: Nesting, count: number, skip: string | null): void {
     this.#closeBelow(line.width);
     const level = this.#open(line);
     if (level.plan !== null) {
@@ -164,7 +164,7 @@ export class KtapParser {
     }
   }
 
-  #readResult(line: Place & ResultSaying): void {
+  #readResult(line: Nesting & ResultSaying): void {
     const nested = this.#takeNested(line.width);
     const level = this.#open(line);
     this.#checkNumber(level, line.number);
@@ -182,14 +182,14 @@ export class KtapParser {
     });
   }
 
-  /** The level at this place, opened if there is none. Levels below it must have been closed. */
-  #open(place: Place): Level {
+  /** The level of this nesting, opened if there is none. Levels below it must have been closed. */
+  #open(nesting: Nesting): Level {
     const top = this.#levels.at(-1);
-    if (top && (top.width >= place.width || this.#levels.length >= MAX_DEPTH)) {
+    if (top && (top.width >= nesting.width || this.#levels.length >= MAX_DEPTH)) {
       return top;
     }
     const before = top ? this.#pending.take() : [];
-    const level = newLevel(place, this.#subtest, before);
+    const level = newLevel(nesting, this.#subtest, before);
     this.#subtest = null;
     this.#levels.push(level);
     return level;
@@ -306,7 +306,7 @@ export class KtapParser {
 }
 
 /** A level of nesting that has been opened and not yet closed by its parent's result line. */
-interface Level extends Place {
+interface Level extends Nesting {
   name: string | null;
   /** Diagnostics before it was opened; they are its parent's. */
   before: string[];
@@ -324,7 +324,7 @@ const MAX_DEPTH = 32;
 const MAX_NAME = 512;
 const MAX_PROBLEMS = 1000;
 
-function newLevel({ width, hashes }: Place, name: string | null, before: string[]): Level {
+function newLevel({ width, hashes }: Nesting, name: string | null, before: string[]): Level {
   return {
     width,
     hashes,

@@ -15,9 +15,9 @@ const held = found.flags ? test.serial : test.serial.skip;
 if (!found.flags) console.error(`the sandbox is not tested: ${found.reason}`);
 const open: Sandbox = { flags: null, reason: '', foreign: false };
 
-type Place = { home: string; build: string; source: string };
+type Home = { home: string; build: string; source: string };
 
-async function place(t: ExecutionContext): Promise<Place> {
+async function makeHome(t: ExecutionContext): Promise<Home> {
   const home = await mkdtemp(join(tmpdir(), 'kiln-test-'));
   t.teardown(() => rm(home, { recursive: true, force: true }));
   const [build, source] = [join(home, 'build'), join(home, 'source')];
@@ -28,7 +28,7 @@ async function place(t: ExecutionContext): Promise<Place> {
 
 /** A shell script as the build's; returns what it printed, and how it ended. */
 async function run(
-  { build, source }: Place,
+  { build, source }: Home,
   script: string,
   sandbox: Sandbox = found,
   limits: Partial<Limits> = {},
@@ -46,7 +46,7 @@ async function run(
 }
 
 held('the build directory is written, the source is read', async (t) => {
-  const at = await place(t);
+  const at = await makeHome(t);
   await writeFile(join(at.source, 'file'), 'a source\n');
   const { said, error } = await run(at, `cat ${at.source}/file; echo $GIVEN > made; cat made; pwd`);
   t.is(error, null);
@@ -55,7 +55,7 @@ held('the build directory is written, the source is read', async (t) => {
 });
 
 held('a program may be shown a directory at another place', async (t) => {
-  const { build, home } = await place(t);
+  const { build, home } = await makeHome(t);
   const lines: string[] = [];
   const seen = join(home, 'elsewhere');
   const reach = { cwd: seen, read: [], write: [], moved: [[build, seen] as [string, string]], env: {} };
@@ -65,7 +65,7 @@ held('a program may be shown a directory at another place', async (t) => {
 });
 
 held('a home, other files and the environment can be seen only without it', async (t) => {
-  const at = await place(t);
+  const at = await makeHome(t);
   process.env.KILN_TEST_TOKEN = 'the token';
   const script = `cat ${at.home}/secret /etc/passwd; echo $KILN_TEST_TOKEN; cat /proc/*/environ | tr '\\0' '\\n'; ls ~/`;
   const inside = await run(at, script);
@@ -78,7 +78,7 @@ held('a home, other files and the environment can be seen only without it', asyn
 });
 
 held('a test’s source can include no file of the machine', async (t) => {
-  const at = await place(t);
+  const at = await makeHome(t);
   await writeFile(join(at.build, 'spy.c'), `asm(".incbin \\"${at.home}/secret\\"");\n`);
   await writeFile(join(at.build, 'nosy.c'), `#include "${at.home}/secret"\n`);
   t.is((await run(at, 'gcc -c spy.c -o spy.o', open)).error, null);
@@ -88,7 +88,7 @@ held('a test’s source can include no file of the machine', async (t) => {
 });
 
 held('nothing can be written but the build directory', async (t) => {
-  const at = await place(t);
+  const at = await makeHome(t);
   const targets = [at.source, at.home, '/usr/lib', '/', '/dev', '/proc/sys/kernel', '/etc'];
   const script = targets.map((dir) => `touch ${dir}/kiln-wrote; cat ${dir}/kiln-wrote && echo wrote ${dir}`);
   await run(at, script.join('\n'));
@@ -100,14 +100,14 @@ held('nothing can be written but the build directory', async (t) => {
 });
 
 held('the kernel’s switches are out of reach, also for root', async (t) => {
-  const at = await place(t);
+  const at = await makeHome(t);
   const write = 'cat /proc/sys/kernel/core_pattern > /proc/sys/kernel/core_pattern && echo wrote';
   if (process.getuid?.() === 0) t.is((await run(at, write, open)).said, 'wrote');
   t.regex((await run(at, write)).said, /Read-only file system/);
 });
 
 held('nobody answers on the network', async (t) => {
-  const at = await place(t);
+  const at = await makeHome(t);
   let calls = 0;
   const server = createServer((socket) => {
     calls++;
@@ -124,7 +124,7 @@ held('nobody answers on the network', async (t) => {
 });
 
 held('what runs on in the background ends with the build', async (t) => {
-  const at = await place(t);
+  const at = await makeHome(t);
   await run(at, '(while :; do date >> beat; sleep 0.05; done) & sleep 0.3');
   const beats = await readFile(join(at.build, 'beat'), 'utf8');
   await new Promise((resolve) => setTimeout(resolve, 300));
@@ -133,7 +133,7 @@ held('what runs on in the background ends with the build', async (t) => {
 });
 
 held('forks without end are stopped', async (t) => {
-  const { error } = await run(await place(t), bomb, found, { processes: 60 });
+  const { error } = await run(await makeHome(t), bomb, found, { processes: 60 });
   t.is(error?.code, 'does-not-build');
   t.is(error?.message, 'the build was stopped: it ran 60 processes at once');
 });
@@ -142,14 +142,14 @@ held('forks without end are stopped', async (t) => {
 const bomb = "bash -c 'while :; do sleep 60 & done'";
 
 held('a disk is not filled', async (t) => {
-  const at = await place(t);
+  const at = await makeHome(t);
   const fill = 'i=0; while :; do i=$((i+1)); head -c 4000000 /dev/zero > file$i || exit 1; sleep 0.01; done';
   const { error } = await run(at, fill, found, { disk: 40_000_000 });
   t.is(error?.message, 'the build was stopped: it wrote more than 38 MiB');
 });
 
 held('a file does not grow without end, memory is not eaten', async (t) => {
-  const at = await place(t);
+  const at = await makeHome(t);
   const { error } = await run(at, 'head -c 9000000 /dev/zero > large', found, { file: 1_000_000 });
   t.truthy(error);
   t.is((await readFile(join(at.build, 'large'))).length, 1_000_000);
@@ -161,12 +161,12 @@ held('a file does not grow without end, memory is not eaten', async (t) => {
 });
 
 held('an endless build ends', async (t) => {
-  const { error } = await run(await place(t), 'while :; do :; done', found, { time: 500 });
+  const { error } = await run(await makeHome(t), 'while :; do :; done', found, { time: 500 });
   t.is(error?.message, 'the build was stopped: it was not done after 0.5 s');
 });
 
 held('an abort ends it and is an interruption', async (t) => {
-  const at = await place(t);
+  const at = await makeHome(t);
   const stop = new AbortController();
   setTimeout(() => stop.abort(), 300);
   await run(at, 'while :; do date > beat; done', found, {}, stop.signal);
@@ -176,7 +176,7 @@ held('an abort ends it and is an interruption', async (t) => {
 });
 
 held('a failure is the program’s, with its words', async (t) => {
-  const { error, said } = await run(await place(t), 'echo why >&2; exit 3');
+  const { error, said } = await run(await makeHome(t), 'echo why >&2; exit 3');
   t.deepEqual([error?.code, error?.message, said], ['infrastructure', 'sh failed with exit code 3', 'why']);
 });
 
@@ -195,7 +195,7 @@ test.serial('without bubblewrap there is none, and whoever demands it is told', 
 });
 
 async function onlySetpriv(t: ExecutionContext): Promise<string> {
-  const { home } = await place(t);
+  const { home } = await makeHome(t);
   await writeFile(join(home, 'setpriv'), '#!/bin/sh\nPATH= exec /usr/bin/setpriv "$@"\n', { mode: 0o755 });
   return home;
 }

@@ -7,7 +7,7 @@ import { type ExecOptions, type ExecResult, exec } from '../util/exec.ts';
 import { cgroup } from './cgroup.ts';
 import { excess, type TooMuch } from './excess.ts';
 
-export type SandboxWish = 'auto' | 'on' | 'off';
+export type SandboxChoice = 'auto' | 'on' | 'off';
 
 /** What a program may touch beside the system's own programs and libraries. */
 export type Reach = {
@@ -46,11 +46,11 @@ const variants = [['--unshare-user', '--disable-userns'], ['--unshare-user'], []
 
 /** Find out by trying. Throws an infrastructure error if a sandbox is demanded and can't be had. */
 export async function chooseSandbox(
-  wish: SandboxWish,
+  choice: SandboxChoice,
   foreign: boolean,
   signal?: AbortSignal,
 ): Promise<Sandbox> {
-  if (wish === 'off') return { flags: null, reason: 'asked for with --sandbox off', foreign };
+  if (choice === 'off') return { flags: null, reason: 'asked for with --sandbox off', foreign };
   let trouble = '';
   for (const variant of variants) {
     const flags = [...variant, ...always];
@@ -62,7 +62,7 @@ export async function chooseSandbox(
       trouble ||= whyNot(error as KilnError);
     }
   }
-  if (wish === 'on')
+  if (choice === 'on')
     throw new KilnError('infrastructure', `--sandbox on: ${trouble}`, {
       hint: 'install bubblewrap, and allow user namespaces (or be root, and in a container privileged)',
     });

@@ -2,7 +2,7 @@
 // Splats' stacks with their source lines, and the patches that these come from.
 import type { Context } from '../context.ts';
 import type { Kernel } from '../kernel/kernel.ts';
-import { findPlaces, type Place } from '../kernel/places.ts';
+import { findSourceLines, type SourceLine } from '../kernel/sourceLines.ts';
 import type { SplatFrame, SplatResult } from '../schema.ts';
 import { type Blame, blameLines } from '../tree/blame.ts';
 import type { Tree } from '../tree/tree.ts';
@@ -58,7 +58,7 @@ export class Decoder {
     this.#wanted = new Map();
     try {
       const points = [...wanted.values()].map(({ point }) => point);
-      const found = await findPlaces(this.#kernel, points, this.#context);
+      const found = await findSourceLines(this.#kernel, points, this.#context);
       const blame = await blameLines(this.#tree, found.flat(), this.#context);
       for (const [index, key] of [...wanted.keys()].entries())
         this.#decoded.set(key, withPatches(found[index]!, blame));
@@ -75,6 +75,6 @@ function keyOf({ at, point }: RawFrame): string {
   return `${point.isReturn} ${at}`;
 }
 
-function withPatches(places: Place[], blame: Blame): Decoded {
-  return places.map((place) => ({ ...place, patch: blame.get(`${place.file}:${place.line}`) ?? null }));
+function withPatches(lines: SourceLine[], blame: Blame): Decoded {
+  return lines.map((line) => ({ ...line, patch: blame.get(`${line.file}:${line.line}`) ?? null }));
 }

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 // Pure: the points in the kernel's code that a splat's lines name.
 import * as arch from '../guest/arch/x86_64.ts';
-import type { CodePoint } from '../kernel/places.ts';
+import type { CodePoint } from '../kernel/sourceLines.ts';
 
 /** A frame as the log has it, and what it names. */
 export type RawFrame = { at: string; point: CodePoint };

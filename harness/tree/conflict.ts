@@ -11,27 +11,27 @@ export function describeConflict(which: { series: string; patch: Patch }, output
       hint: 'put the Date: of the mail right, or take it out',
       details: { series, patch: patch.file },
     });
-  const place = findPlace(output, patch.content.toString('utf8'));
-  const where = [place.file, place.hunk].filter(Boolean).join(', hunk ');
+  const rejection = readRejection(output, patch.content.toString('utf8'));
+  const where = [rejection.file, rejection.hunk].filter(Boolean).join(', hunk ');
   return new KilnError(
     'does-not-apply',
-    `${series}: ${patch.file} does not apply${where ? `: ${where}` : ''}: ${place.reason}`,
+    `${series}: ${patch.file} does not apply${where ? `: ${where}` : ''}: ${rejection.reason}`,
     {
       hint: 'rebase the series onto the base that is named in the results, or choose its own base with --base',
       details: {
         series,
         patch: patch.file,
-        ...(place.file === undefined ? {} : { file: place.file }),
-        ...(place.hunk === undefined ? {} : { hunk: place.hunk }),
+        ...(rejection.file === undefined ? {} : { file: rejection.file }),
+        ...(rejection.hunk === undefined ? {} : { hunk: rejection.hunk }),
         output: output.trim().split('\n').slice(0, 40).join('\n'),
       },
     },
   );
 }
 
-type Place = { file?: string; hunk?: string; reason: string };
+type Rejection = { file?: string; hunk?: string; reason: string };
 
-function findPlace(output: string, patch: string): Place {
+function readRejection(output: string, patch: string): Rejection {
   const failed = /^error: patch failed: (.+):(\d+)$/m.exec(output);
   if (failed) {
     const hunk = hunkAt(patch, failed[1]!, Number(failed[2]));

@@ -54,7 +54,7 @@ export async function applySeries(
   try {
     const worktree = await emptyWorktree(base, join(scratch.path, 'tree'), context);
     await amAll(worktree, patches, join(scratch.path, 'mail'), context);
-    const tree = await describe(base, key, worktree, patches, context);
+    const tree = await readTree(base, key, worktree, patches, context);
     await git(base.gitDir, ['update-ref', `refs/kiln/trees/${key}`, tree.commit]);
     await writeAtomic(record, JSON.stringify(tree));
     return { tree, cached: false };
@@ -130,7 +130,7 @@ function asMail(patch: Patch): Buffer {
 const headerLine = /^(?:[A-Za-z0-9-]+:|\s|>?From |$)/;
 const noDate = 'Date: Thu, 1 Jan 1970 00:00:00 +0000\n';
 
-async function describe(
+async function readTree(
   base: Base,
   key: string,
   worktree: string,

@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import test from 'ava';
 import type { Context } from '../context.ts';
 import { exec } from '../util/exec.ts';
-import { addressOf, findPlaces, parsePlaces } from './places.ts';
+import { addressOf, findSourceLines, parseSourceLines } from './sourceLines.ts';
 import { SystemMap } from './systemMap.ts';
 
 const context = { signal: new AbortController().signal } as Context;
@@ -38,7 +38,7 @@ test('what addr2line does not know is left out', (t) => {
   const output =
     '0x10\ninner\n./lib/../include/x.h:5 (discriminator 2)\nouter\n./lib/y.c:7\n0x20\n??\n??:0\n0x30\nf\nz.c:?\n';
   t.deepEqual(
-    [...parsePlaces(output)],
+    [...parseSourceLines(output)],
     [
       [
         0x10n,
@@ -81,11 +81,11 @@ test('lines and inlined functions of a real program, also of debug information t
   await writeFile(join(dir, 'System.map'), stdout);
 
   const points = ['outer', 'nothing'].map((symbol) => ({ symbol, offset: 0, size: 1, isReturn: false }));
-  const [places, nothing] = await findPlaces({ dir }, points, context);
+  const [places, nothing] = await findSourceLines({ dir }, points, context);
   t.is(places!.at(-1)!.function, 'outer');
   t.true(places!.every(({ file }) => file === 'x.c'));
   t.deepEqual(nothing, []);
 
   await rm(join(dir, 'vmlinux.debug'));
-  t.deepEqual(await findPlaces({ dir }, points, context), [[], []]);
+  t.deepEqual(await findSourceLines({ dir }, points, context), [[], []]);
 });

@@ -11,7 +11,7 @@ import { readSystemMap, type SystemMap } from './systemMap.ts';
 export type CodePoint = { symbol: string; offset: number; size: number; isReturn: boolean };
 
 /** A source line; `file` as the tree names it. */
-export type Place = { function: string; file: string; line: number };
+export type SourceLine = { function: string; file: string; line: number };
 
 /** Milliseconds; addr2line reads the debug information of the whole kernel first. */
 const patience = 120_000;
@@ -22,11 +22,11 @@ const most = 5000;
  * For each point its line, after the lines of the functions that are inlined there, the innermost first; none for a
  * point that is not found, and for all if the kernel was built without debug information.
  */
-export async function findPlaces(
+export async function findSourceLines(
   kernel: Pick<Kernel, 'dir'>,
   points: CodePoint[],
   context: Pick<Context, 'signal' | 'sandbox'>,
-): Promise<Place[][]> {
+): Promise<SourceLine[][]> {
   const debug = join(kernel.dir, 'vmlinux.debug');
   if (points.length === 0 || !(await exists(debug))) return points.map(() => []);
   const map = await readSystemMap(kernel.dir);
@@ -44,8 +44,8 @@ export async function findPlaces(
     {},
     { ...buildLimits, time: patience },
   );
-  const places = parsePlaces(stdout);
-  return addresses.map((address) => (address === null ? [] : (places.get(address) ?? [])));
+  const found = parseSourceLines(stdout);
+  return addresses.map((address) => (address === null ? [] : (found.get(address) ?? [])));
 }
 
 /** null if there is no such function, or several that its size does not tell apart. */
@@ -57,14 +57,14 @@ export function addressOf({ symbol, offset, size, isReturn }: CodePoint, map: Sy
 }
 
 /** An address, then for each function there, the innermost first, its name and `file:line`. */
-export function parsePlaces(output: string): Map<bigint, Place[]> {
-  const places = new Map<bigint, Place[]>();
-  let current: Place[] = [];
+export function parseSourceLines(output: string): Map<bigint, SourceLine[]> {
+  const found = new Map<bigint, SourceLine[]>();
+  let current: SourceLine[] = [];
   let name = '';
   for (const line of output.split('\n')) {
     if (/^0x[0-9a-f]+$/.test(line)) {
       current = [];
-      places.set(BigInt(line), current);
+      found.set(BigInt(line), current);
       continue;
     }
     const at = /^(.*):(\d+|\?)(?: \(discriminator \d+\))?$/.exec(line);
@@ -72,7 +72,7 @@ export function parsePlaces(output: string): Map<bigint, Place[]> {
     else if (at[2] !== '?' && at[2] !== '0')
       current.push({ function: name, file: inTree(at[1]!), line: Number(at[2]) });
   }
-  return places;
+  return found;
 }
 
 /** What the build calls `./././lib/x.c`, or from a directory below `./lib/../include/y.h`. */
