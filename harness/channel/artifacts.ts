@@ -1,14 +1,15 @@
 // SPDX-License-Identifier: MIT
-// Files out of a guest. The guest is untrusted: only plain files with tame names come through, few and small.
+// Copies files out of a guest. The guest is untrusted: only plain files with harmless names are accepted, and their
+// number and size are limited.
 import { mkdir, realpath, writeFile } from 'node:fs/promises';
 import type { Socket } from 'node:net';
 import { dirname, join, relative } from 'node:path';
 import { Parser, type ReadEntry } from 'tar';
 
-/** Files taken from one guest at most. */
+/** Files accepted from one guest. */
 const maxFiles = 1000;
 
-/** What came out: paths below the directory, and the first thing that was wrong. */
+/** `files`: paths below the directory. `problem`: the first thing that went wrong. */
 export type Extracted = { files: string[]; problem: string | null };
 
 /**
@@ -50,7 +51,7 @@ export async function extractFromGuest(
   return unpacking.end();
 }
 
-/** Reads a tar and writes its tame files. Nothing but their bytes is taken over: no owner, no mode, no time. */
+/** Reads a tar archive and writes its acceptable files. Owner, mode and time are ignored. */
 class Unpacking {
   readonly #into: string;
   readonly #parser: Parser;
@@ -59,7 +60,7 @@ class Unpacking {
   #room: number;
   #entries = 0;
   #seen: 'nothing' | 'tar' | 'compressed' = 'nothing';
-  /** The first bytes, until there are enough to tell what comes. */
+  /** The first bytes, until there are enough to detect the format. */
   #held: Buffer = Buffer.alloc(0);
   #onlyZeros = true;
   #problem: string | null = null;
@@ -71,7 +72,7 @@ class Unpacking {
       strict: false,
       onReadEntry: (entry) => this.#take(entry),
       onwarn: (_code, message) => {
-        // tar knows no archive without files
+        // The tar module rejects an archive without files.
         if (this.#entries > 0 || !this.#onlyZeros) this.complain(`the archive is broken: ${String(message)}`);
       },
     });
@@ -82,7 +83,7 @@ class Unpacking {
     if (this.#seen === 'nothing') {
       this.#held = bytes;
       if (bytes.length < 2) return;
-      // tar would unpack gzip and zstd by itself, and a bomb with it.
+      // The tar module would decompress gzip and zstd, and so also a decompression bomb.
       this.#seen = [0x8b1f, 0xb528].includes(bytes.readUInt16LE(0)) ? 'compressed' : 'tar';
       this.#held = Buffer.alloc(0);
     }
@@ -128,7 +129,7 @@ class Unpacking {
     try {
       const dir = dirname(join(this.#into, path));
       await mkdir(dir, { recursive: true });
-      // The directory is ours and new; should it hold a link all the same, nothing goes through it.
+      // The directory is new and has no links. If there is one nevertheless, don't write through it.
       const inside = relative(await realpath(this.#into), await realpath(dir));
       if (inside.startsWith('..')) throw new Error('a link leads out of the directory');
       await writeFile(join(this.#into, path), bytes, { flag: 'wx' });

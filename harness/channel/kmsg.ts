@@ -5,7 +5,7 @@ import { type Line, LineSplitter } from '../util/lines.ts';
 export interface LogRecord {
   /** 0 (emergency) to 7 (debug). */
   level: number;
-  /** 0: the kernel. Anything else was written by a process, through /dev/kmsg. */
+  /** 0: the kernel. Others are processes, which write to /dev/kmsg. */
   facility: number;
   /** The record's sequence number; null if it comes from a console, which has none. */
   seq: number | null;
@@ -24,11 +24,11 @@ export interface KmsgRecord extends LogRecord {
 }
 
 /**
- * Reads the bytes of /dev/kmsg as they come. Keeps no records: each is handed out once, as soon as its line is
- * complete, so memory stays bounded by one line.
+ * Parses the stream of /dev/kmsg. Each record is returned once, when its line is complete; only an incomplete line is
+ * stored, so that memory is bounded.
  *
- * The form (Documentation/ABI/testing/dev-kmsg): `prio,seq,usec,flags[,more];text`, then lines that begin with
- * a space and hold `KEY=value` of the device, which nothing here needs.
+ * The format (Documentation/ABI/testing/dev-kmsg) is `prio,seq,usec,flags[,more];text`. Lines that begin with a space
+ * have `KEY=value` of the device; they are ignored.
  */
 export class KmsgParser {
   /** Lines that were neither a record nor a continuation. */
@@ -84,8 +84,8 @@ export function parseKmsg(text: Uint8Array | string): KmsgRecord[] {
 }
 
 /**
- * A console's text: lines with or without `<6>`, `[   12.345678]` and `[    T45]`. The console does not say who
- * wrote a line, so all of it counts as the kernel's word: use /dev/kmsg where there is one.
+ * Parses console output: lines with or without `<6>`, `[   12.345678]` and `[    T45]`. A console does not show who
+ * wrote a line, so every line counts as the kernel's. Prefer /dev/kmsg.
  */
 export function parseConsole(text: Uint8Array | string): LogRecord[] {
   const lines = new LineSplitter(16 * 1024);
@@ -117,7 +117,7 @@ function unescaped(text: string): string {
 }
 
 function parseConsoleLine(line: string): LogRecord {
-  // A caller without a time occurs with printk.time=0; the time alone without CONFIG_PRINTK_CALLER.
+  // With printk.time=0 there is a caller without a time, without CONFIG_PRINTK_CALLER a time without a caller.
   const match = /^(?:<(\d{1,3})>)?(?:\[ *(\d{1,9})\.(\d{6})\])?(?:\[ *([TC]\d+)\])?(.*)$/s.exec(line);
   const [, priority, seconds, micros, caller, rest = line] = match ?? [];
   const prefixed = seconds !== undefined || caller !== undefined;

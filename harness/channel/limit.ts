@@ -1,34 +1,34 @@
 // SPDX-License-Identifier: MIT
-// Pure but for what it is given to call: how long a test is waited for.
+// How long to wait for a test. Pure, apart from the callback.
 
-/** Milliseconds that the guest has for itself (guest/steal.ts). */
+/** Milliseconds of the guest's own time (guest/steal.ts). */
 export type Patience = {
   /** From `run` to `begin`. */
   beginMs: number;
-  /** From `begin` to its end, which the guest is then told to bring about. */
+  /** From `begin` until the guest is told to kill the test. */
   limitMs: number;
-  /** From then on. */
+  /** From the kill until the guest must have reported the test's end. */
   graceMs: number;
-  /** Without a word. The agent says something each second. */
+  /** Without any message. The agent sends one each second. */
   silenceMs: number;
 };
 
 /** The wait for one test's end. */
 export class Limit {
-  /** The test was not done at its limit. */
+  /** The test has reached its limit. */
   isOver = false;
   readonly #patience: Patience;
   readonly #asked: number;
   readonly #onOver: () => void;
 
-  /** @param asked when the test was asked for; all times are of the guest's own */
+  /** @param asked when the test was requested, on the guest's own clock */
   constructor(patience: Patience, asked: number, onOver: () => void) {
     this.#patience = patience;
     this.#asked = asked;
     this.#onOver = onOver;
   }
 
-  /** How much longer to wait. @param begun null: it has not begun yet */
+  /** How much longer to wait. @param begun null if the test has not begun yet */
   left(now: number, begun: number | null, heard: number): number {
     const { beginMs, limitMs, graceMs, silenceMs } = this.#patience;
     if (begun === null) return this.#asked + beginMs - now;

@@ -3,7 +3,7 @@
 import { z } from 'zod';
 
 export const protocolVersion = 1;
-/** Bytes of one line with its newline. */
+/** Bytes of a line, including the newline. */
 export const maxLine = 65_536;
 
 const natural = z.number().int().nonnegative();
@@ -45,11 +45,11 @@ const fromGuest = z.discriminatedUnion('type', [
   z.object({ type: z.literal('bye'), seq }),
 ]);
 
-/** What the guest says. */
+/** A message from the guest. */
 export type GuestMessage = z.infer<typeof fromGuest>;
 export type GuestMessageOf<T extends GuestMessage['type']> = Extract<GuestMessage, { type: T }>;
 
-/** What the host says, before `seq` is added. */
+/** A message from the host, before `seq` is added. */
 export type HostMessage =
   | { type: 'setup'; id: number; time_ns: string; entropy: string }
   | {
@@ -71,11 +71,14 @@ export type HostMessage =
   | { type: 'leave'; id: number }
   | { type: 'poweroff' };
 
-/** Splits the control port's bytes into checked messages. Throws a sentence about what the guest did wrong. */
+/**
+ * Splits the control port's bytes into checked messages. If the guest breaks the protocol, throws an error that says
+ * how.
+ */
 export class MessageReader {
   /**
-   * The agent may be replaced by the next kernel's, which begins with a hello numbered 1. What its predecessor could
-   * not bring to an end is then forgiven, if that is all that came before the hello.
+   * The agent may be replaced by that of the next kernel, which begins with a hello numbered 1. One incomplete message
+   * before this hello is then ignored: the old kernel may have stopped in the middle of it.
    */
   mayBeReplaced = false;
   /** The number of the last message. */

@@ -16,17 +16,17 @@ import {
   protocolVersion,
 } from './messages.ts';
 
-/** Who is told what the guest says, as it comes. Nothing may be kept without a bound. */
+/** Gets the guest's output as it arrives. An implementation must bound what it stores. */
 export type Listener = {
   output: (chunk: Buffer) => void;
   kernelLog: (chunk: Buffer, records: KmsgRecord[]) => void;
   console: (chunk: Buffer) => void;
 };
 
-/** For whom nothing that a guest prints is of interest. */
+/** Ignores all output. */
 export const nobody: Listener = { output: () => {}, kernelLog: () => {}, console: () => {} };
 
-/** Keeps what a guest says until it is known whose it is. */
+/** Stores a guest's output until it is known which listener it is for. */
 export class HeldBack implements Listener {
   #calls: ((to: Listener) => void)[] = [];
   output = (chunk: Buffer) => void this.#calls.push((to) => to.output(chunk));
@@ -39,69 +39,69 @@ export class HeldBack implements Listener {
   }
 }
 
-/** Why a wait ended without the message waited for. */
+/** Why a wait ended without the expected message. */
 export type Loss =
   | { why: 'exited'; exit: GuestExit }
   | { why: 'broken'; detail: string }
   | { why: 'silent'; detail: string }
-  /** QEMU does not go on, and that is not its guest's doing. */
+  /** QEMU does not run the guest, for a reason outside of the guest. */
   | { why: 'stuck'; detail: string }
-  /** The kernel would not leave for the next one. */
+  /** The kernel refused to go to the next one. */
   | { why: 'refused'; detail: string };
 
 export type Heard<T> = { message: T; loss?: never } | { message?: never; loss: Loss };
 
-/** What became of one test program. */
+/** The result of one test program. */
 export type TestRun = {
   begin: GuestMessageOf<'begin'> | null;
   end: GuestMessageOf<'end'> | null;
-  /** Set if the guest was lost before the test's end was known. */
+  /** Set if the guest was lost before it reported the test's end. */
   loss: Loss | null;
-  /** The guest said the test ended, but its output or log did not come through whole. */
+  /** The test's output or its kernel log did not arrive completely. */
   incomplete: boolean;
-  /** The kernel died and its crash kernel came up: the next one's first word. */
+  /** The hello of the crash kernel, if the kernel crashed into one. */
   next: GuestMessageOf<'hello'> | null;
 };
 
-/** A test program, as a guest is to run it. */
+/** A test program and how the guest runs it. */
 export type Program = {
   path: string;
   args: string[];
   cwd: string;
-  /** Which kernel this is, from 0, of how many that the test goes through. */
+  /** The number of this kernel, from 0, and of all kernels in the test. */
   generation: number;
   generations: number;
 };
 
-/** Of a terminal, in characters. */
+/** The size of a terminal in characters. */
 export type Window = { rows: number; columns: number };
 
-/** How far a conversation has come. A fork's goes on where its template's stood still. */
+/** The counters of a conversation. A fork continues with those of its template. */
 export type Marks = {
-  /** The last message's number, in each direction. */
+  /** The number of the last message in each direction. */
   guestSeq: number;
   hostSeq: number;
-  /** The last `id` the host gave. */
+  /** The last `id` that the host used. */
   id: number;
-  /** Bytes of the ktap port. */
+  /** Bytes received on the ktap port. */
   outputBytes: number;
-  /** The next record of the kernel log. */
+  /** The sequence number of the next kernel log record. */
   nextRecord: number;
 };
 
 type Waiting = { matches: (message: GuestMessage) => boolean; resolve: (heard: Heard<GuestMessage>) => void };
 
-/** Milliseconds in which bytes announced by `end` must have come. */
+/** Milliseconds until the bytes that `end` announces must have arrived. */
 const deliveryDeadline = 15_000;
 
 /**
- * A conversation with one guest's agent. Every wait has a deadline, which counts only what the host leaves QEMU of
- * the time; a lost guest is an answer, not an exception.
+ * A conversation with the agent of one guest. Every wait has a deadline, which runs on QEMU's own time. A lost guest is
+ * a result, not an exception.
  */
 export class Session {
   readonly #guest: Guest;
   readonly #reader: MessageReader;
-  /** When the last message came, of the guest's own time. */
+  /** When the last message arrived, on the guest's own clock. */
   #lastHeard: number;
   #kmsg = new KmsgParser();
   readonly #begun = new Map<number, { message: GuestMessageOf<'begin'>; at: number }>();
@@ -140,7 +140,7 @@ export class Session {
     guest.exited.then((exit) => this.#lose({ why: 'exited', exit }));
   }
 
-  /** Tell somebody else from now on: a guest may run several tests, one after another. */
+  /** Change the listener: a guest may run several tests, one after another. */
   tell(listener: Listener): void {
     this.#listener = listener;
   }
@@ -155,7 +155,7 @@ export class Session {
     };
   }
 
-  /** Wait for the agent's first word. */
+  /** Wait for the agent's first message. */
   async hello(timeout: number): Promise<Heard<GuestMessageOf<'hello'>>> {
     const heard = await this.#wait<'hello'>((message) => message.type === 'hello', timeout);
     if (heard.message && heard.message.protocol !== protocolVersion)
@@ -173,14 +173,14 @@ export class Session {
     return this.#wait<'ready'>((message) => message.type === 'ready' && message.id === id, timeout);
   }
 
-  /** Ask for a sign of life. */
+  /** Check that the agent answers. */
   async ping(timeout: number): Promise<Heard<GuestMessageOf<'pong'>>> {
     const id = ++this.#id;
     this.#send({ type: 'ping', id });
     return this.#wait<'pong'>((message) => message.type === 'pong' && message.id === id, timeout);
   }
 
-  /** Run a test program, and end it at its limit. */
+  /** Run a test program. It is killed when it reaches its limit. */
   async run(program: Program, patience: Patience): Promise<TestRun> {
     const { limitMs, beginMs, graceMs } = patience;
     const { pace } = this.#guest;
@@ -207,15 +207,16 @@ export class Session {
   }
 
   /**
-   * Go with the guest to its next kernel, for which the test's `end` asked; or which it has reached by itself, and
-   * said `hello` there. What it says from then on is counted anew.
+   * Follow the guest to its next kernel, and restart the counters.
+   * @param hello the next kernel's, if the guest has arrived there by itself; null to ask it to leave, as the test's
+   * `end` requests
    */
   async follow(
     hello: GuestMessageOf<'hello'> | null,
     timeout: number,
   ): Promise<Heard<GuestMessageOf<'hello'>>> {
     const heard = hello ? { message: hello } : await this.#leave(timeout);
-    // The last kernel's bytes came long before: whatever is here now is read first.
+    // Bytes of the last kernel have arrived before the hello. Read them, before the counters restart.
     for (let turns = 0; turns < 4; turns++) await setImmediate();
     this.#seq = 0;
     this.#outputBytes = 0;
@@ -235,7 +236,7 @@ export class Session {
     return message.type === 'error' ? { loss: { why: 'refused', detail: message.message } } : { message };
   }
 
-  /** Fetch the files below a directory of the guest into `into`. Returns the paths, or why it failed. */
+  /** Copy the files below a directory of the guest to `into`. Returns their paths and, on failure, the reason. */
   async fetch(
     dir: string,
     into: string,
@@ -259,7 +260,7 @@ export class Session {
     };
   }
 
-  /** Unpack a tar archive below a directory of the guest. Returns why it failed, or null. */
+  /** Unpack a tar archive below a directory of the guest. Returns null, or why it failed. */
   async send(archive: Buffer, dir: string, timeout: number): Promise<string | null> {
     const id = ++this.#id;
     const isAnswer = (message: GuestMessage) =>
@@ -272,19 +273,19 @@ export class Session {
     return message.type === 'error' ? message.message : null;
   }
 
-  /** Say how large the window is that shows the console. Returns why it failed, or null. */
+  /** Set the size of the console's terminal. Returns null, or why it failed. */
   async window({ rows, columns }: Window, timeout: number): Promise<string | null> {
     const id = ++this.#id;
     return this.#obeyed({ type: 'window', id, rows, columns }, timeout);
   }
 
-  /** Start a shell on the console; the guest powers off when it ends. Returns why it failed, or null. */
+  /** Start a shell on the console. The guest powers off when the shell exits. Returns null, or why it failed. */
   async shell(timeout: number): Promise<string | null> {
     const id = ++this.#id;
     return this.#obeyed({ type: 'shell', id }, timeout);
   }
 
-  /** Ask the guest to power off and wait until QEMU is gone. Returns false if it is not, in time. */
+  /** Ask the guest to power off, and wait for QEMU's exit. Returns false if that takes too long. */
   async powerOff(timeout: number): Promise<boolean> {
     this.#send({ type: 'poweroff' });
     const over = new AbortController();
@@ -335,7 +336,7 @@ export class Session {
     for (const { resolve } of this.#waiting) resolve({ loss: this.#loss });
   }
 
-  /** @param timeout milliseconds of the guest's own time */
+  /** @param timeout milliseconds on the guest's own clock */
   async #wait<T extends GuestMessage['type']>(
     matches: (message: GuestMessage) => boolean,
     timeout: number | Countdown,

@@ -3,13 +3,13 @@ import type { Guest } from '../guest/guest.ts';
 import { examine, type Hang } from '../guest/hang.ts';
 import { type Loss, nobody, type Session } from './session.ts';
 
-/** Why a guest was lost; and what it was found to do, if it was only silent. */
+/** Why a guest was lost and, if it fell silent, its state. */
 export type Explained = { loss: Loss; hang: Hang | null };
 
 /**
- * A guest that fell silent is asked what it does. What it answers is no part of its logs: it would not have said it.
- * If QEMU is the one that does not go on, the loss says so.
- * @param kernelDir of the kernel that it runs
+ * Examine a guest that fell silent. Its answers are not part of its logs, since it did not print them by itself. If
+ * QEMU does not run the guest, the loss becomes `stuck`.
+ * @param kernelDir the directory of its kernel
  */
 export async function explain(
   loss: Loss,

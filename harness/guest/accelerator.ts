@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-// KVM is used only where it has been seen to run code. /dev/kvm may exist, open, and still not run a kernel: QEMU
-// then aborts on an MSR or spins for ever.
+// KVM is used only after it has run a small guest. /dev/kvm may exist and open, and still run no kernel: QEMU then
+// aborts on an MSR or spins for ever.
 import { access, constants, mkdir, readFile, rename } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Context } from '../context.ts';
@@ -11,14 +11,14 @@ import { contentKey } from '../util/hash.ts';
 import * as arch from './arch/x86_64.ts';
 import { hostTsc } from './tsc.ts';
 
-/** `cpu`: QEMU's CPU model for it. `cmdline`: what the kernel has to be told of it. */
+/** `cpu`: QEMU's CPU model. `cmdline`: kernel arguments that this accelerator needs. `reason`: why it was chosen. */
 export type Accelerator = { name: 'kvm' | 'tcg'; cpu: string; cmdline: string; reason: string };
 export type AcceleratorChoice = 'auto' | 'kvm' | 'tcg';
 
-/** Milliseconds in which the probe's guest must report. Measured: 190 under TCG on a loaded machine. */
+/** Milliseconds until the probe must have reported. Measured: 190 under TCG on a loaded machine. */
 const deadline = 2000;
 
-/** Choose by proof. Throws an infrastructure error if KVM is demanded and does not run. */
+/** Choose an accelerator by a test run. Throws an infrastructure error if KVM is demanded and does not run. */
 export async function chooseAccelerator(
   choice: AcceleratorChoice,
   imagesDir: string,
@@ -41,7 +41,7 @@ async function tcg(reason: string, imagesDir: string, context: Context): Promise
   return { name: 'tcg', cpu: arch.emulatedCpu(major), cmdline, reason };
 }
 
-/** Why KVM can't be used, or null. The costly half of the answer is remembered until the host reboots. */
+/** Why KVM can't be used, or null. The result of the test run is cached until the host reboots or QEMU changes. */
 async function kvmTrouble(imagesDir: string, context: Context): Promise<string | null> {
   if (!(await exists('/dev/kvm'))) return 'there is no /dev/kvm';
   const open = await access('/dev/kvm', constants.R_OK | constants.W_OK).then(

@@ -12,32 +12,31 @@ import { guestArgv, type Machine, type Origin, type PortName, portNames } from '
 import { Qmp, type QmpEvent } from './qmp.ts';
 import { countdown, Pace, processOf, runOut } from './steal.ts';
 
-/** How QEMU ended. `events` are all that QMP told, the last ones say why. */
+/** How QEMU ended. `events` holds all QMP events; the last ones say why. */
 export type GuestExit = { code: number | null; signal: string | null; stderr: string; events: QmpEvent[] };
 
-/** One running QEMU. Disposing kills it, if it still runs, and removes its sockets. */
+/** A running QEMU. Disposing kills it, if it still runs, and removes its sockets. */
 export type Guest = AsyncDisposable & {
   argv: string[];
-  /** QEMU's. */
+  /** QEMU's process. */
   pid: number;
   ports: Record<PortName, Socket>;
   console: Readable;
-  /** What is typed on the console. */
+  /** The console's input. */
   keyboard: Writable;
   qmp: Qmp;
-  /** What the host leaves it of the time. */
+  /** Counts the time in which the host lets QEMU run. */
   pace: Pace;
   exited: Promise<GuestExit>;
-  /** End QEMU now. */
   kill: () => void;
 };
 
-/** Milliseconds that the host leaves QEMU to connect to its sockets; it does so before it touches the guest. */
+/** Milliseconds of QEMU's own time until it has connected to its sockets, which it does before it starts the guest. */
 const connectDeadline = 20_000;
 
 /**
  * Start QEMU and wait until it is connected. Throws an infrastructure error if it does not start.
- * @param inherited QEMU's descriptors from 3 on
+ * @param inherited files that QEMU gets as descriptors 3 and up
  */
 export async function startGuest(
   machine: Machine,
@@ -55,7 +54,7 @@ export async function startGuest(
   const argv = guestArgv(machine, sockets, origin);
   const child = spawn(argv[0]!, argv.slice(1), {
     endSignal: 'KILL',
-    // execa's types know no bare numbers in the middle of a list; Node does.
+    // Node takes bare descriptor numbers anywhere in this list; execa's types don't.
     stdio: ['pipe', 'pipe', 'pipe', ...inherited.map(({ fd }) => fd as unknown as 'pipe')],
     buffer: { stdout: false, stderr: true, all: false },
     all: false,
@@ -81,7 +80,7 @@ export async function startGuest(
     qmp,
     pace,
     exited: child.then(async (result: ChildResult) => {
-      // What QEMU wrote before its end is still on its way through the sockets.
+      // Data that QEMU wrote before it exited may still be in the sockets.
       await Promise.race([Promise.all(Object.values(ports).map(closed)), setTimeout(1000)]);
       return describeExit(result, qmp);
     }),
@@ -96,7 +95,7 @@ async function listen(path: string): Promise<Listening> {
   const server = createServer();
   const socket = new Promise<Socket>((resolve) => {
     server.once('connection', (connection) => {
-      connection.on('error', () => {}); // QEMU's end is told by its exit
+      connection.on('error', () => {}); // QEMU's exit is noticed by itself
       server.close();
       resolve(connection);
     });

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-// A guest that says nothing any more is asked what it does, before it is ended: QEMU for its processors, then the
-// kernel for its tasks. In that order, for the second may change what the first would have told.
+// Before a hung guest is killed, its state is recorded: QEMU reports the processors, then the kernel reports its tasks
+// by SysRq. QEMU comes first, because SysRq changes what the processors do.
 import { setTimeout } from 'node:timers/promises';
 import * as arch from './arch/x86_64.ts';
 import type { Guest } from './guest.ts';
@@ -16,9 +16,9 @@ import {
 } from './processors.ts';
 import { stateOf } from './steal.ts';
 
-/** What a guest that hangs was found to be doing. */
+/** The state of a guest that hangs. */
 export type Hang = {
-  /** All of it, for a file. The kernel's words in it are raw. */
+  /** The full report. Contains raw output of the guest's kernel. */
   report: Buffer;
   /** A line for each processor. */
   processors: string[];
@@ -26,24 +26,24 @@ export type Hang = {
   trouble: string | null;
 };
 
-/** Milliseconds of host time, unless said otherwise. */
+/** Milliseconds of host time, where not noted otherwise. */
 const deadlines = {
   all: 150_000,
-  /** For QEMU's monitor to answer, in QEMU's own time. */
+  /** Until QEMU's monitor answers, in QEMU's own time. */
   monitor: 20_000,
-  /** For the kernel to begin to answer a key, in QEMU's own time. */
+  /** Until the kernel begins to answer a key, in QEMU's own time. */
   first: 5000,
-  /** After its last word, in QEMU's own time. */
+  /** Silence that ends an answer, in QEMU's own time. */
   quiet: 1500,
-  /** For all it has to say to one key. */
+  /** Until the answer to one key is complete. */
   answer: 30_000,
 };
-/** Bytes kept of the answer to one key. */
+/** Bytes recorded of the answer to one key. */
 const maxAnswer = 512 * 1024;
 
 /**
- * Keys of the kernel's Documentation/admin-guide/sysrq.rst. The last one waits for processors that may not answer,
- * and the kernel takes no key meanwhile.
+ * SysRq keys, see the kernel's Documentation/admin-guide/sysrq.rst. `l` comes last: it waits for processors that may
+ * not answer, and the kernel takes no further key meanwhile.
  */
 const questions = [
   ['w', 'tasks that are blocked'],
@@ -52,8 +52,8 @@ const questions = [
 ] as const;
 
 /**
- * Ask a guest that hangs. It runs on afterwards. Never throws.
- * @param kernelDir of the kernel that it runs, for names
+ * Record the state of a guest that hangs. The guest runs on afterwards. Never throws.
+ * @param kernelDir the directory of its kernel, for symbol names
  */
 export async function examine(guest: Guest, kernelDir: string): Promise<Hang> {
   const parts: Buffer[] = [];
@@ -85,7 +85,7 @@ async function ask(
   }
 }
 
-/** Of QEMU's own, or somebody's who stopped it. */
+/** Why QEMU does not run the guest; null if it does. */
 async function troubleOfQemu({ pid, qmp }: Guest): Promise<string | null> {
   if (/^[Tt]/.test(stateOf(pid))) return 'QEMU was stopped by a signal or a debugger';
   try {
@@ -96,7 +96,7 @@ async function troubleOfQemu({ pid, qmp }: Guest): Promise<string | null> {
   }
 }
 
-/** The processors, while they stand still. Returns a line for each. */
+/** Stop the guest, read its processors' registers and stacks, and let it run on. Returns a line for each processor. */
 async function askQemu(guest: Guest, kernelDir: string, write: (text: string) => void): Promise<string[]> {
   const kernel = await openKernelText(kernelDir).catch(() => null);
   const monitor = async (command: string, cpu = 0) =>
@@ -135,7 +135,7 @@ async function stateOfProcessor(
   return locate(processor, words, kernel);
 }
 
-/** A break on the serial line and a key: the kernel answers on its console, if it takes interrupts. */
+/** Send SysRq keys over the serial line. The kernel answers on its console if it still takes interrupts. */
 async function askKernel(guest: Guest, write: (text: string | Buffer) => void): Promise<void> {
   for (const [key, meaning] of questions) {
     write(`\n== SysRq ${key}: ${meaning}\n`);
@@ -147,7 +147,7 @@ async function askKernel(guest: Guest, write: (text: string | Buffer) => void): 
   }
 }
 
-/** What comes over the console until it is quiet. */
+/** Send one SysRq key and collect console output until the console is silent. */
 async function press({ qmp, keyboard, console, pace, exited }: Guest, key: string): Promise<Buffer> {
   const said: Buffer[] = [];
   let bytes = 0;

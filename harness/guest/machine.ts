@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// Pure: what a guest is, as QEMU's command line.
+// Pure: QEMU's command line for a guest.
 import { join } from 'node:path';
 import type { Image } from '../image/image.ts';
 import type { Kernel } from '../kernel/kernel.ts';
@@ -24,19 +24,19 @@ export type Machine = {
   cmdline: string;
 };
 
-/** Defaults of a guest; measured to hold a KASAN + lockdep kernel with room for tests. */
+/** Measured: a kernel with KASAN and lockdep fits, with room for tests. */
 const defaults = { memory: 512, cpus: 2 };
 
-/** What a machine boots, and what runs it. */
+/** What all machines of a job share. */
 export type Parts = {
   accelerator: Accelerator;
   kernel: Pick<Kernel, 'dir'>;
   image: Pick<Image, 'path'>;
-  /** Words that the kernel's config fragments want on its command line. */
+  /** Kernel arguments that the config fragments ask for. */
   bootWords: string;
 };
 
-/** The machine a test asks for. `append`: words for the kernel's command line, before the test's own. */
+/** The machine that a test asks for. @param append further kernel arguments, before the test's own */
 export function machineFor(settings: Settings, parts: Parts, append = ''): Machine {
   const { accelerator, kernel, image, bootWords } = parts;
   return {
@@ -56,12 +56,12 @@ export function machineFor(settings: Settings, parts: Parts, append = ''): Machi
 const baseCmdline = `console=${arch.consoleDevice} panic=-1 ${arch.timerArgument}`;
 
 /**
- * How a guest comes to be. `boot`: from its kernel. `template`: so, but with its memory in a file, to be frozen.
- * `fork`: from a frozen template, its memory a private copy of the file's, page by page as it is written.
+ * How a guest starts. `boot`: boots its kernel. `template`: the same, but its memory is a file, so that it can be
+ * frozen. `fork`: continues a frozen template; its memory maps the template's file copy-on-write.
  */
 export type Origin = { how: 'boot' } | { how: 'template'; memory: string } | { how: 'fork' };
 
-/** The descriptors in which a fork's QEMU finds its template. Names could be gone by then, evicted by another run. */
+/** The descriptors through which a fork's QEMU opens its template. By name it could fail: another run may evict it. */
 export const forkDescriptors = { state: 3, memory: 4 };
 
 /** QEMU's argv for a guest under test. `sockets` holds a listening Unix socket for each port and for QMP. */
@@ -72,7 +72,7 @@ export function guestArgv(machine: Machine, sockets: string, origin: Origin = { 
   ];
   return [
     ...common(machine),
-    // A fork has it in its memory; reading it once more would take longer than all the rest.
+    // A fork has kernel and initramfs in its memory. Loading them again would take longer than everything else.
     ...(origin.how === 'fork' ? [] : software(machine)),
     ...memory(machine, origin),
     ...['-device', 'vmgenid,guid=auto'],
@@ -86,7 +86,7 @@ export function guestArgv(machine: Machine, sockets: string, origin: Origin = { 
   ];
 }
 
-/** QEMU's argv for a guest that a person uses on the terminal. */
+/** QEMU's argv for a guest whose console is the user's terminal. */
 export function interactiveArgv(machine: Machine): string[] {
   return [
     ...common(machine),
@@ -122,7 +122,7 @@ function memory(machine: Machine, origin: Origin): string[] {
   const file = `memory-backend-file,id=memory,size=${machine.memory}M,mem-path=${path},share=${share}`;
   return [
     ...['-object', file, '-machine', 'memory-backend=memory'],
-    // The state says "stopped", as the template was when it was saved; without it a fork runs on by itself.
+    // The template was stopped when it was saved. If that were part of its state, forks would start stopped.
     ...['-global', 'migration.store-global-state=off'],
     ...(origin.how === 'fork' ? ['-incoming', 'defer'] : []),
   ];

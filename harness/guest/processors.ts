@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// What QEMU's monitor tells of a guest's processors, read.
+// Parses what QEMU's monitor reports of a guest's processors.
 import * as arch from './arch/x86_64.ts';
 import type { KernelText } from './kernelText.ts';
 
@@ -15,23 +15,23 @@ export function readProcessors(text: string): Processor[] {
   });
 }
 
-/** The answer to `x /Ngx ADDRESS`: the words before what can't be read. */
+/** The answer to `x /Ngx ADDRESS`; ends at the first word that can't be read. */
 export function readWords(text: string): bigint[] {
   return [...text.matchAll(/\b0x([0-9a-f]{16})\b/g)].map(([, hex]) => BigInt(`0x${hex}`));
 }
 
-/** Words of a stack that are looked at. */
+/** Words of a stack that are searched for return addresses. */
 const maxWords = 512n;
-/** Callers told of a processor. */
+/** Callers reported for a processor. */
 const maxCallers = 16;
 
-/** How many words of eight bytes a stack holds from here to its end, at most. */
+/** Words of eight bytes from here to the end of the stack, at most maxWords. */
 export function wordsAbove(stack: bigint): number {
   const words = (arch.stackSize - (stack % arch.stackSize)) / 8n;
   return Number(words < maxWords ? words : maxWords);
 }
 
-/** Where a processor is, and who perhaps called it: return addresses on its stack, also of calls that are over. */
+/** `callers` is a guess: every return address on the stack, also those left by calls that have returned. */
 export type ProcessorState = { activity: string; at: string; callers: string[] };
 
 /** @param words its stack, from the top */

@@ -4,15 +4,15 @@ import { createInterface } from 'node:readline';
 import { KilnError } from '../errors.ts';
 import { type Clock, countdown, runOut, wallClock } from './steal.ts';
 
-/** An event of QEMU's, as it came: https://www.qemu.org/docs/master/interop/qemu-qmp-ref.html */
+/** An event as QEMU sends it: https://www.qemu.org/docs/master/interop/qemu-qmp-ref.html */
 export type QmpEvent = { event: string; data?: Record<string, unknown> };
 
 type Waiting = { resolve: (value: unknown) => void; reject: (error: Error) => void };
 
-/** Milliseconds that the host leaves QEMU. */
+/** Milliseconds of QEMU's own time. */
 const answerDeadline = 20_000;
 
-/** QEMU's monitor: commands with deadlines, and every event since the start in `events`. */
+/** QEMU's monitor. Each command has a deadline; `events` holds every event since the start. */
 export class Qmp {
   readonly events: QmpEvent[] = [];
   readonly #socket: Socket;
@@ -38,7 +38,7 @@ export class Qmp {
     this.#ready.catch(() => {});
   }
 
-  /** Run a command. @param timeout milliseconds until the answer must be there */
+  /** Run a command. @param timeout milliseconds until the answer */
   async execute(
     command: string,
     args: Record<string, unknown> = {},
@@ -49,7 +49,7 @@ export class Qmp {
     return this.#send(command, args, timeout);
   }
 
-  /** Wait for an event that is still to come. @param timeout milliseconds */
+  /** Wait for a future event. @param timeout milliseconds */
   async event(matches: (event: QmpEvent) => boolean, timeout: number): Promise<QmpEvent> {
     const late = this.#deadline(timeout, `what QEMU was asked for was not done within ${timeout} ms`);
     const seen = Promise.withResolvers<QmpEvent>();
@@ -83,7 +83,7 @@ export class Qmp {
     try {
       message = JSON.parse(line);
     } catch {
-      return; // torn by QEMU's death; the exit says more
+      return; // cut off by QEMU's end; its exit says more
     }
     if ('QMP' in message) greet();
     else if (typeof message.event === 'string') {

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-// Freeze a guest once, thaw it many times. QEMU's migration does it, with the memory left out: that stays in the
-// template's file, which each fork maps privately.
+// Freeze a guest once, thaw it many times. This is QEMU's migration without the memory, which stays in the template's
+// file; each fork maps that copy-on-write.
 import { once } from 'node:events';
 import { createWriteStream } from 'node:fs';
 import { createServer } from 'node:net';
@@ -12,7 +12,7 @@ import type { Guest } from './guest.ts';
 import { forkDescriptors } from './machine.ts';
 import type { Qmp, QmpEvent } from './qmp.ts';
 
-/** Milliseconds; on an idle machine freezing takes about ten and thawing five. */
+/** Milliseconds. On an idle machine freezing takes about 10, thawing about 5. */
 const timeout = 20_000;
 
 const capabilities = {
@@ -22,7 +22,11 @@ const capabilities = {
   ],
 };
 
-/** Stop a template, write its devices' state to a file and end it. `still` is called while it stands still. */
+/**
+ * Stop a template, write its devices' state to a file, and end it.
+ * @param path the file for the state
+ * @param still called while the guest is stopped
+ */
 export async function freeze(guest: Guest, path: string, still: () => Promise<void>): Promise<void> {
   const { qmp } = guest;
   await qmp.execute('stop');
@@ -30,7 +34,7 @@ export async function freeze(guest: Guest, path: string, still: () => Promise<vo
   await qmp.execute('migrate-set-capabilities', capabilities);
   await using undo = new AsyncDisposableStack();
   const scratch = undo.use(await socketDirectory());
-  // QEMU 7.2 writes its state to no file, and its sandbox lets it start no program: it connects to a socket of ours.
+  // QEMU 7.2 can't migrate to a file, and its sandbox keeps it from starting a program: it sends to a socket of ours.
   const address = join(scratch.path, 'state');
   const server = createServer();
   undo.defer(() => void server.close());
@@ -45,17 +49,17 @@ export async function freeze(guest: Guest, path: string, still: () => Promise<vo
   await guest.exited;
 }
 
-/** Bring a fork's QEMU to the point where it only lacks its state. */
+/** Prepare a fork's QEMU, so that only the state is missing. */
 export async function prepareThaw({ qmp }: Guest): Promise<void> {
   await qmp.execute('migrate-set-capabilities', capabilities);
 }
 
-/** Read the state from the descriptor that QEMU inherited; when this returns, the guest runs on. */
+/** Have QEMU read the state from its inherited descriptor. The guest runs when this returns. */
 export async function thaw({ qmp }: Guest): Promise<void> {
   await migrated(qmp, qmp.execute('migrate-incoming', { uri: `fd:${forkDescriptors.state}` }));
 }
 
-/** @param receive takes what is sent; it ends when all has come */
+/** @param receive reads the migration stream to its end */
 async function migrated(qmp: Qmp, command: Promise<unknown>, receive?: () => Promise<void>): Promise<void> {
   const ended = qmp.event(({ event, data }) => event === 'MIGRATION' && isEnd(data), timeout);
   const [{ data }] = await Promise.all([ended, command, receive?.()]);

@@ -1,54 +1,54 @@
 // SPDX-License-Identifier: MIT
-// How much of the time that passes a process can use. On a busy host its threads stand in line for a processor: what
-// the one that waited longest has lost counts against no deadline. Linux counts that wait (sched/stats: run_delay).
+// Steal time of a process: on a busy host its threads wait for a processor. The wait of the thread that waited longest
+// counts against no deadline. Linux counts it for each thread (run_delay in /proc/PID/task/TID/schedstat).
 import { readdirSync, readFileSync } from 'node:fs';
 import { setTimeout } from 'node:timers/promises';
 
-/** Milliseconds between two looks. */
+/** Milliseconds between two samples. */
 const interval = 500;
 /**
- * Milliseconds over which each thread's wait is summed; the longest of these sums is lost. A wait is told when it is over:
- * in shorter windows another thread would seem to be the one that waits each time.
+ * Milliseconds over which each thread's waits are summed; the longest sum counts as steal. Linux counts a wait when it
+ * is over: in shorter windows a different thread would seem to wait each time, and their waits would add up.
  */
 const window = 5000;
-/** Milliseconds between two looks after which we did not run ourselves, stopped or without a processor. */
+/** Milliseconds between two samples beyond which the harness itself did not run: it was stopped or had no processor. */
 const tooLate = 2000;
 
 /** Host time, in milliseconds. */
 export type Load = {
   elapsed: number;
-  /** The process had no processor though it wanted one. */
+  /** The process waited for a processor. */
   lost: number;
-  /** It was stopped by a signal. This counts against deadlines: it may never go on. */
+  /** The process was stopped by a signal. This counts against deadlines: it may never continue. */
   stopped: number;
 };
 
-/** What there is to know of a process. */
+/** What is sampled of a process. */
 export type Watched = {
-  /** Each thread's wait for a processor so far, in milliseconds. */
+  /** Milliseconds that each thread has waited for a processor since it started. */
   waits: () => Map<string, number>;
   isStopped: () => boolean;
 };
 
-/** Milliseconds, from anywhere. */
+/** `own`: milliseconds since an arbitrary start. */
 export type Clock = { own: () => number };
 
-/** The host's time, for who has no better. */
+/** Host time, for callers that know no process to watch. */
 export const wallClock: Clock = { own: () => performance.now() };
 
-/** Watches a process until it is disposed. */
+/** Counts the time in which the host lets a process run. Samples it until disposed. */
 export class Pace implements Clock, Disposable {
   readonly #watched: Watched;
   readonly #now: () => number;
   readonly #timer: NodeJS.Timeout;
-  /** Each thread's wait when this window began, or the thread. */
+  /** Each thread's wait at the start of the window, or of the thread. */
   #before: Map<string, number>;
-  /** The longest wait in this window so far: a thread that is gone by now had it all the same. */
+  /** The longest wait in this window so far, also of threads that have exited. */
   #longest = 0;
-  /** What passed of this window. */
+  /** Milliseconds of this window that have passed. */
   #passed = 0;
   #looked: number;
-  /** In the windows before, and while we did not run. */
+  /** Of earlier windows, and while the harness itself did not run. */
   #lost = 0;
   #elapsed = 0;
   #stopped = 0;
@@ -84,7 +84,7 @@ export class Pace implements Clock, Disposable {
     return { elapsed: this.#elapsed, lost, stopped: this.#stopped };
   }
 
-  /** Milliseconds that the process could use so far. */
+  /** Milliseconds that the process had so far: elapsed less steal. */
   own(): number {
     const { elapsed, lost } = this.load();
     return elapsed - lost;
@@ -100,10 +100,10 @@ export class Pace implements Clock, Disposable {
   }
 }
 
-/** How long something is waited for: what is left, and how much of the host's time may pass at most, in ms. */
+/** A deadline in milliseconds: `left` on its own clock, and `most` of host time, however slow that clock runs. */
 export type Countdown = { left: () => number; most: number };
 
-/** However busy the host, a wait takes no more than so many times what it would on an idle one. */
+/** On a busy host a wait takes at most this many times as long as on an idle one. */
 export const maxStretch = 10;
 
 export function countdown(timeout: number, clock: Clock): Countdown {
@@ -111,10 +111,10 @@ export function countdown(timeout: number, clock: Clock): Countdown {
   return { left: () => end - clock.own(), most: timeout * maxStretch };
 }
 
-/** Milliseconds between two looks at what is left. */
+/** Milliseconds between two checks of a countdown. */
 const maxNap = 1000;
 
-/** Returns when nothing is left, or the wait is over. */
+/** Returns when the time has run out, or `over` is aborted. */
 export async function runOut({ left, most }: Countdown, over: AbortSignal): Promise<void> {
   const began = performance.now();
   for (let rest = left(); rest > 0 && performance.now() - began < most; rest = left()) {
@@ -123,12 +123,12 @@ export async function runOut({ left, most }: Countdown, over: AbortSignal): Prom
   }
 }
 
-/** A process of this machine. */
+/** Samples a process through /proc. */
 export function processOf(pid: number): Watched {
   return { waits: () => threadWaits(pid), isStopped: () => /^[Tt]/.test(stateOf(pid)) };
 }
 
-/** Empty once it is gone. */
+/** Empty once the process has exited. */
 function threadWaits(pid: number): Map<string, number> {
   const tasks = `/proc/${pid}/task`;
   try {
@@ -138,12 +138,12 @@ function threadWaits(pid: number): Map<string, number> {
   }
 }
 
-/** Nanoseconds on a processor, nanoseconds waiting for one, turns. 0: a kernel without CONFIG_SCHED_INFO. */
+/** schedstat: nanoseconds run, nanoseconds waited, time slices. Without CONFIG_SCHED_INFO the result is 0. */
 function readWait(path: string): number {
   return Number(readFileSync(path, 'utf8').split(' ')[1] ?? 0) / 1e6;
 }
 
-/** The letter of proc(5); empty once it is gone. */
+/** The state letter of proc(5); empty once the process has exited. */
 export function stateOf(pid: number): string {
   try {
     return readFileSync(`/proc/${pid}/stat`, 'utf8').replace(/^.*\) /s, '')[0] ?? '';
@@ -152,12 +152,12 @@ export function stateOf(pid: number): string {
   }
 }
 
-/** The share of its time that the host kept from a process, from 0 to 1. */
+/** The share of the elapsed time in which a process could not run, from 0 to 1. */
 export function missingShare({ elapsed, lost, stopped }: Load): number {
   return elapsed > 0 ? Math.min(1, (lost + stopped) / elapsed) : 0;
 }
 
-/** What passed between two looks. */
+/** The difference of two samples. */
 export function since(before: Load, after: Load): Load {
   return {
     elapsed: after.elapsed - before.elapsed,

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
-// Under TCG a guest's time stamp counter is the host's. Its kernel measures it at boot against emulated timers, which
-// come late on a busy host: one was seen to take 2,596 MHz for 379, which makes its time run seven times too fast. So
-// it is told.
+// Under TCG a guest's time stamp counter is the host's. At boot its kernel measures the counter's rate against emulated
+// timers, which come late on a busy host: one kernel took 2,596 MHz for 379, and its time ran seven times too fast. So
+// the harness measures the rate and passes it on the kernel's command line.
 import { mkdir, readFile, rename } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Context } from '../context.ts';
@@ -11,8 +11,8 @@ import { contentKey } from '../util/hash.ts';
 import * as arch from './arch/x86_64.ts';
 
 /**
- * What the host's time stamp counter counts, in kHz, rounded to whole MHz so that it stays the same; null if it has
- * none that always counts at the same rate. The answer is remembered until the host reboots.
+ * The rate of the host's time stamp counter in kHz, or null if the rate is not constant. Rounded to whole MHz, so that
+ * measurements agree and templates can be reused. Cached until the host reboots.
  */
 export async function hostTsc(imagesDir: string, context: Context): Promise<number | null> {
   if (process.arch !== arch.hostName) return null;

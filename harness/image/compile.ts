@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// C for the guest: static, against the tested tree's own headers, the same bytes from the same sources.
+// Compiles the agent and the test programs: static, with the headers of the tested tree, and reproducible.
 import { copyFile, mkdir, readdir, realpath, symlink } from 'node:fs/promises';
 import { availableParallelism } from 'node:os';
 import { basename, dirname, join, relative } from 'node:path';
@@ -14,14 +14,14 @@ import type { Suite } from '../suite/suite.ts';
 import { allEnded } from '../util/ended.ts';
 import { regularFiles } from '../util/files.ts';
 
-/** A program to make: one output file from C files, all below `dir`. */
+/** C files below `dir` that become one output file. */
 type Program = {
   name: string;
   dir: string;
   sources: string[];
   output: string;
   flags: string[];
-  /** Directories with headers and sources beside its own. */
+  /** Further directories with headers and sources. */
   read: string[];
 };
 
@@ -40,8 +40,8 @@ export async function compileAgent(
 }
 
 /**
- * Compile every program of a suite to `<outputDir>/<program>`. The sources are copied beside the tree's kselftest
- * headers first, so that "../kselftest_harness.h" and "kselftest_harness.h" are the tested tree's.
+ * Compile every program of a suite to `<outputDir>/<program>`. The sources are first copied next to the kselftest
+ * headers of the tested tree, so that "../kselftest_harness.h" and "kselftest_harness.h" are those of the tree.
  */
 export async function compileSuite(
   suite: Suite,
@@ -82,7 +82,10 @@ export async function compileSuite(
   await compileAll(programs, context);
 }
 
-/** Links are followed to what lies beside the suite, as in a tree of selftests, and no further: what they lead to gets into a guest. */
+/**
+ * Links may lead to siblings of the suite, as in a tree of selftests, but no further: the guest could read what they
+ * lead to.
+ */
 async function copySuite(from: string, to: string): Promise<void> {
   const around = dirname(await realpath(from));
   for (const file of await regularFiles(from)) {
@@ -117,7 +120,9 @@ async function compileAll(programs: Program[], context: Context): Promise<void> 
   await allEnded(Array.from({ length: availableParallelism() }, worker));
 }
 
-/** Object by object through ccache, then one link. Objects have the program's name in theirs: helpers are shared. */
+/**
+ * Compile each file through ccache, then link. Objects are named after the program too: several programs share helpers.
+ */
 async function compileOne(program: Program, context: Context): Promise<void> {
   const { flags, output } = program;
   const objects = await allEnded(
@@ -148,7 +153,7 @@ async function run(
   await confined(file!, args, reach, context, { onLine }, compileLimits);
 }
 
-/** A template, or a macro, that unfolds without end. */
+/** Shorter than for a kernel: source code can make a compiler run for ever. */
 const compileLimits = { ...buildLimits, time: 600_000 };
 
 async function gcc(program: Program, command: string[], context: Context): Promise<void> {

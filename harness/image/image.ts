@@ -24,11 +24,11 @@ export type ImageRequest = {
   imagesDir: string;
   /** Host path of a static busybox to pack, for interactive guests. */
   busybox?: string;
-  /** Of the suites' programs only that of this name. */
+  /** Pack only the programs of this name. */
   only?: string;
 };
 
-/** The key of an image that may not exist yet. */
+/** Computed without building the image. */
 export async function imageKey(request: ImageRequest): Promise<string> {
   const suites = await Promise.all(
     request.suites.map(async (suite) => [
@@ -39,17 +39,17 @@ export async function imageKey(request: ImageRequest): Promise<string> {
   const busybox = request.busybox === undefined ? [] : [await readFile(request.busybox)];
   const agent = await treeKey(join(request.imagesDir, 'agent'));
   const manifest = await readFile(join(request.imagesDir, 'manifest'));
-  // The packer is the tested tree's: one that puts in what it likes is to do so for its own kernels alone.
+  // gen_init_cpio comes from the tested tree. A manipulated one must not affect the images of other trees.
   const packer = await sha256File(join(request.kernel.dir, 'gen_init_cpio'));
   const parts = [request.kernel.headersKey, packer, request.toolchain.id, agent, manifest];
   return contentKey('image 4', ...parts, ...suites.flat(), ...busybox);
 }
 
-/** The key of a suite's programs: images hold them in many combinations, and they take longest. */
+/** A suite's programs are cached apart from images: they take longest, and images combine them in many ways. */
 async function programsKey({ name, dir }: Suite, request: ImageRequest): Promise<string> {
   const { kernel, toolchain, imagesDir } = request;
   const runtime = await treeKey(join(imagesDir, 'runtime'));
-  // <kiln.h>'s sources share a header with the agent.
+  // The sources behind <kiln.h> share a header with the agent.
   const agent = await treeKey(join(imagesDir, 'agent'));
   return contentKey('programs 1', kernel.headersKey, toolchain.id, runtime, agent, name, await treeKey(dir));
 }
@@ -97,7 +97,7 @@ async function make(request: ImageRequest, scratch: string, path: string, contex
     ...(await testEntries(join(root, 'tests'))),
   ];
   await writeFile(join(root, 'list'), `${list.join('\n')}\n`);
-  // Relative paths: gen_init_cpio's list knows no quoting. -t 0: no build times, the same bytes every time.
+  // Paths are relative, because gen_init_cpio's list has no quoting. -t 0 fixes the times, for a reproducible image.
   const packer = join(request.kernel.dir, 'gen_init_cpio');
   const reach = { cwd: root, read: [root, packer], write: [dirname(path)], env: {} };
   await confined('sh', ['-c', 'exec "$0" -t 0 list > "$1"', packer, path], reach, context);
@@ -107,7 +107,7 @@ function packed({ programs }: Suite, { only }: ImageRequest): Program[] {
   return programs.filter(({ name }) => only === undefined || name === only);
 }
 
-/** A directory with all programs of a suite. */
+/** Find a suite's programs in the cache, or compile them. Returns their directory. */
 async function preparePrograms(suite: Suite, request: ImageRequest, context: Context): Promise<string> {
   const key = await programsKey(suite, request);
   const dir = join(context.cache, 'programs', key);

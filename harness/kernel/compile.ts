@@ -9,10 +9,13 @@ import { type Diagnostic, findDiagnostics, formatDiagnostic } from './diagnostic
 import { kernelMake } from './make.ts';
 import type { Workspace } from './workspace.ts';
 
-/** Steps of a first build, before this build directory has counted its own. Measured: base.config on 6.12. */
+/**
+ * Steps of a first build, for the progress bar until the build directory has its own count. Measured: 6.12,
+ * base.config.
+ */
 const firstEstimate = 1840;
 
-/** Make vmlinux and the boot image. Returns the build's output; when it fails, that goes to `failedLog`. */
+/** Build vmlinux and the boot image. Returns make's output, or writes it to `failedLog` if make fails. */
 export async function compile(
   workspace: Workspace,
   tree: Tree,
@@ -45,7 +48,7 @@ export async function compile(
   return `${lines.join('\n')}\n`;
 }
 
-/** Whether it is more than that make failed: the sandbox says why it stopped a build. */
+/** Whether the sandbox stopped the build: the error then has its reason already. */
 export function isExplained(error: unknown): boolean {
   return error instanceof KilnError && error.message.startsWith('the build was stopped');
 }
@@ -67,7 +70,7 @@ function buildError(lines: string[], source: string, tree: Tree, log: string, ca
   );
 }
 
-/** make stopped and nobody complained in a form we know: killed for want of memory, a full disk, a broken tool. */
+/** make failed without any diagnostic that is known: out of memory, a full disk, a broken tool. */
 function unclearError(lines: string[], log: string, cause: unknown): KilnError {
   const text = lines.slice(-50).join('\n');
   const ours = /No space left on device|Killed|Cannot allocate memory|Input\/output error/.exec(text)?.[0];
@@ -85,8 +88,8 @@ function unclearError(lines: string[], log: string, cause: unknown): KilnError {
 }
 
 /**
- * Compile the C files that the series touches once more with W=1. Their objects then differ in their command line
- * and are made again by the next build, which ccache makes cheap.
+ * Recompile the C files touched by the series with W=1. make rebuilds these objects in the next build, because their
+ * command line has changed; ccache makes that cheap.
  */
 export async function warningsOfSeries(
   workspace: Workspace,

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// Fragments in, a checked .config out. The kernel's own scripts merge; we compare what was asked with what came.
+// The configuration of a kernel. Kconfig merges the fragments; the result is compared with what they ask for.
 import { readdir, readFile } from 'node:fs/promises';
 import { basename, join } from 'node:path';
 import { KilnError } from '../errors.ts';
@@ -14,7 +14,7 @@ export type Fragment = { name: string; text: string };
 /** Fragments that every kernel gets, in this order. */
 const always = ['base', arch.name];
 
-/** Read the fragments every kernel gets and those asked for by name. */
+/** Read the fragments that every kernel gets, then those asked for by name. */
 export async function readFragments(dir: string, names: string[]): Promise<Fragment[]> {
   const known = await listFragments(dir);
   for (const name of names) {
@@ -29,7 +29,7 @@ export async function readFragments(dir: string, names: string[]): Promise<Fragm
   );
 }
 
-/** Words for the command line of a kernel with these fragments: `<name>.cmdline` beside `<name>.config`, if it is there. */
+/** Kernel arguments that the fragments ask for: `<name>.cmdline` beside `<name>.config`, if it exists. */
 export async function readBootWords(dir: string, names: string[]): Promise<string> {
   const texts = await Promise.all(
     [...always, ...new Set(names)].map((name) => readIfThere(join(dir, `${name}.cmdline`))),
@@ -47,12 +47,12 @@ export async function listFragments(dir: string): Promise<string[]> {
     .sort();
 }
 
-/** A suite's `config` as a fragment: no modules are loaded in a guest, so what it wants as a module is built in. */
+/** A suite's `config` as a fragment. Guests load no modules, so `=m` becomes `=y`. */
 export function suiteFragment(name: string, config: string): Fragment {
   return { name: `suite ${name}`, text: config.replace(/^(CONFIG_\w+)=m[ \t]*$/gm, '$1=y') };
 }
 
-/** Symbols that two fragments want differently: `{symbol, wanted: [[fragment, value], …]}`, only for suites. */
+/** Symbols for which two suites ask for different values. `text` is for the user. */
 export function findDisagreements(fragments: Fragment[]): { symbol: string; text: string }[] {
   const wanted = new Map<string, [string, string][]>();
   for (const { name, text } of fragments.filter((fragment) => fragment.name.startsWith('suite ')))
@@ -68,7 +68,7 @@ export function findDisagreements(fragments: Fragment[]): { symbol: string; text
 
 export type Missing = { symbol: string; wanted: string; got: string; fragment: string };
 
-/** Every requested symbol that did not get its value. A symbol wanted as `n` may also be absent; `m` may be `y`. */
+/** Every requested symbol that did not get its value. `n` also matches an absent symbol; `m` also matches `y`. */
 export function findMissing(fragments: Fragment[], final: ConfigValues): Missing[] {
   const asked = new Map<string, Missing>();
   for (const { name, text } of fragments)
@@ -79,7 +79,7 @@ export function findMissing(fragments: Fragment[], final: ConfigValues): Missing
   return [...asked.values()].filter(({ wanted, got }) => got !== wanted && !(wanted === 'm' && got === 'y'));
 }
 
-/** Say what is missing and, as far as the Kconfig files tell, which dependency is not met. */
+/** The error for missing symbols, with the unmet dependency of each where the Kconfig files show one. */
 export async function missingError(
   missing: Missing[],
   sourceDir: string,

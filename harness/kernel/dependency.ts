@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: MIT
-// Why a symbol did not get its value, as far as the Kconfig files tell without running Kconfig.
+// Finds out why a symbol did not get its value. Reads the Kconfig files, but does not run Kconfig: it is a hint only.
 import { join } from 'node:path';
 import * as arch from '../guest/arch/x86_64.ts';
 import { readIfThere } from '../util/files.ts';
 import { git } from '../util/git.ts';
 import type { ConfigValues } from './dotConfig.ts';
 
-/** One sentence: the unmet dependencies of a symbol in the tree at `sourceDir`, given the final configuration. */
+/** The unmet dependencies of a symbol in the tree at `sourceDir`, as a clause for an error message. */
 export async function explainMissing(
   symbol: string,
   sourceDir: string,
@@ -32,7 +32,7 @@ function isForeign(file: string): boolean {
   return file.startsWith('arch/') && file !== 'arch/Kconfig' && !file.startsWith(`${arch.kconfigDirectory}/`);
 }
 
-/** The symbol's conditions in its file, and those around the line that sources that file, up to the top. */
+/** The symbol's conditions in its file, and those of each `source` line on the way up to the top Kconfig file. */
 async function conditionsIn(file: string, symbol: string, sourceDir: string): Promise<string[]> {
   const conditions = dependencies(await text(sourceDir, file), { symbol });
   for (let child = file, depth = 0; depth < 10; depth++) {
@@ -53,8 +53,8 @@ async function text(sourceDir: string, file: string): Promise<string> {
 const noPrompt = 'being selected by another symbol (it has no prompt)';
 
 /**
- * What a symbol, or a file that is sourced, needs as this Kconfig file writes it: its own conditions and those of the
- * ifs and menus around it.
+ * The conditions of a symbol, or of a `source` line, in the text of one Kconfig file: its own, and those of the ifs and
+ * menus around it.
  */
 export function dependencies(kconfig: string, target: { symbol: string } | { source: string }): string[] {
   const around: { keyword: 'if' | 'menu'; conditions: string[] }[] = [];
@@ -89,14 +89,16 @@ export function dependencies(kconfig: string, target: { symbol: string } | { sou
 
 const types = new Set(['bool', 'tristate', 'string', 'int', 'hex']);
 
-/** `bool "Text" if EXPERT` can only be set under its condition; without a text nobody can set it. */
+/**
+ * `bool "Text" if EXPERT` can only be set under its condition. Without a prompt, a config file can't set the symbol.
+ */
 function promptCondition(rest: string): string[] {
   if (!/^["']/.test(rest)) return [noPrompt];
   const condition = /["']\s+if\s+(.+)$/.exec(rest)?.[1];
   return condition === undefined ? [] : [condition];
 }
 
-/** Good enough to point a finger: evaluates && || ! ( ) = != over y/m/n; what it can't read counts as met. */
+/** Evaluates && || ! ( ) = != over y/m/n. Anything else counts as met: a wrong hint is worse than none. */
 function isMet(condition: string, final: ConfigValues): boolean {
   if (condition === noPrompt) return false;
   const expression = condition

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: MIT
-// What compilers and linkers say, with the patch that touched the file.
+// Errors and warnings in a build's output, each with the last patch to touch the file.
 import type { AppliedPatch } from '../tree/tree.ts';
 import { printable } from '../util/printable.ts';
 
-/** One complaint. `file` is relative to the tree; `line` is 0 where none is named; `patch` is a file name. */
+/** `file` is relative to the tree; `line` is 0 if unknown; `patch` is a file name. */
 export type Diagnostic = {
   severity: 'error' | 'warning';
   file: string;
@@ -12,14 +12,14 @@ export type Diagnostic = {
   patch: string | null;
 };
 
-/** `file:line: text (patch)`, without what is not known. */
+/** `file:line: text (patch)`, without the unknown parts. */
 export function formatDiagnostic({ file, line, text, patch }: Diagnostic): string {
   const where = file === '' ? '' : line > 0 ? `${file}:${line}: ` : `${file}: `;
   return `${where}${text}${patch === null ? '' : ` (${patch})`}`;
 }
 
 /**
- * Find the complaints in a build's output.
+ * Find the diagnostics in a build's output, each once.
  * @param lastPatch for every file the series touches, the last patch to touch it
  */
 export function findDiagnostics(
@@ -60,7 +60,9 @@ function linkedObject(line: string): string | undefined {
   return /^(?:\S*ld: )?(\S+\.o): in function /.exec(line)?.[1];
 }
 
-/** Then the place in it: a section's offset, with or without the source's bare name, or with debug info a line. */
+/**
+ * ld's next line has a section offset, with or without the source's bare name; with debug information, a line number.
+ */
 function parseLinker(line: string, sourceDir: string, object: string): Complaint | undefined {
   const match =
     /^(?:\S*ld: )?(\S*?):?(?:\(\.[^)]*\)|(?<=:)(\d+)|in function [^:]+): (undefined reference.*|multiple definition.*)$/.exec(
@@ -92,7 +94,7 @@ function relative(path: string, sourceDir: string): string {
   return path.replace(/^(\.\.?\/)+(source\/)?/, '');
 }
 
-/** The linker names objects of the build directory, or already the source. */
+/** ld names an object of the build directory or, with debug information, the source. */
 function objectSource(path: string, sourceDir: string): string {
   return relative(path, sourceDir).replace(/\.o$/, '.c');
 }

@@ -18,7 +18,7 @@ import { hasDebugInfo, kernelMake } from './make.ts';
 import type { Toolchain } from './toolchain.ts';
 import { openWorkspace, type Workspace } from './workspace.ts';
 
-/** What a build leaves, in one directory of the cache; nothing else of the tree is needed afterwards. */
+/** The results of a build, in one directory of the cache. Later stages need nothing else of the tree's build. */
 export type Kernel = {
   key: string;
   /**
@@ -27,18 +27,18 @@ export type Kernel = {
    */
   dir: string;
   release: string;
-  /** Key of headers/ and selftests/: test programs depend on the kernel through these alone. */
+  /** Hash of headers/ and selftests/, all that test programs depend on. */
   headersKey: string;
-  /** Warnings at W=1 of the files the series touches. */
+  /** W=1 warnings in the files touched by the series. */
   warnings: Diagnostic[];
 };
 
 export type KernelRequest = { tree: Tree; fragments: Fragment[]; toolchain: Toolchain; buildName: string };
 
-/** Raised when what a build leaves changes its form. */
+/** Changed when the layout of a kernel's directory changes. */
 const layout = 'kernel 1';
 
-/** The key of a kernel that may not exist yet. */
+/** Computed without a build. */
 export function kernelKey({ tree, fragments, toolchain }: KernelRequest): string {
   return contentKey(
     layout,
@@ -48,7 +48,7 @@ export function kernelKey({ tree, fragments, toolchain }: KernelRequest): string
   );
 }
 
-/** The kernel from the cache, if it is there. */
+/** Look the kernel up in the cache. */
 export async function findKernel(key: string, context: Context): Promise<Kernel | undefined> {
   const dir = join(context.cache, 'kernels', key);
   const found = await readCachedJson<Kernel>(join(dir, 'kernel.json'));
@@ -83,7 +83,7 @@ export async function buildKernel(request: KernelRequest, context: Context): Pro
   return (await findKernel(key, context))!;
 }
 
-/** Merge the fragments with the tree's own script and check that every requested symbol has its value. */
+/** Merge the fragments with Kconfig, and check that every requested symbol has its value. */
 async function configure(
   workspace: Workspace,
   fragments: Fragment[],
@@ -98,7 +98,7 @@ async function configure(
     context.progress('configuring');
     await writeAtomic(fragment, asked);
   }
-  // allnoconfig is idempotent and quick; it also brings in what a changed Kconfig file changes.
+  // Also run for unchanged fragments: it is quick, and the tree's Kconfig files may have changed.
   const output: string[] = [];
   try {
     const words = [`KCONFIG_ALLCONFIG=${join(seenAs, 'kiln.config')}`, 'allnoconfig'];
@@ -131,7 +131,7 @@ function configureError(output: string[], source: string, tree: Tree, cause: unk
   );
 }
 
-/** Guests boot it without its debug information, which is many times as large as the rest. */
+/** Guests boot vmlinux without debug information, which is many times as large as the rest. */
 async function collectVmlinux(build: string, dir: string, context: Context): Promise<void> {
   const vmlinux = await plainFile(build, 'vmlinux');
   const stripped = join(dir, 'vmlinux');
@@ -159,7 +159,7 @@ async function collect(workspace: Workspace, dir: string, context: Context): Pro
       ['usr/gen_init_cpio', 'gen_init_cpio'],
     ].map(async ([from, to]) => copyFile(await plainFile(build, from!), join(dir, to!))),
   );
-  // What tests of any area include as "../x.h" or "x.h": the headers on top of tools/testing/selftests.
+  // Tests include the headers directly below tools/testing/selftests as "../x.h" or "x.h".
   const selftests = join(source, 'tools/testing/selftests');
   await mkdir(join(dir, 'selftests'));
   for (const name of (await readdir(selftests)).filter((file) => file.endsWith('.h')))
@@ -169,7 +169,7 @@ async function collect(workspace: Workspace, dir: string, context: Context): Pro
     );
 }
 
-/** A text that make has written. */
+/** Read a text file of the build directory. */
 async function readBuilt({ build }: Workspace, path: string): Promise<string> {
   return readFile(await plainFile(build, path, largestText), 'utf8');
 }

@@ -13,10 +13,10 @@ import { unfinished, type Workspace } from './workspace.ts';
 type Seen = Pick<Workspace, 'source' | 'build' | 'seenAs'>;
 
 /**
- * Run the kernel's make out of tree with ccache on all cores, in the sandbox. Nothing of the machine, the user or the
- * time goes into the kernel. Throws exec's error when make fails, and does-not-build when it goes beyond its limits;
- * `onLine` has seen all output by then.
- * @param more directories that it writes to, beside the build's
+ * Run the kernel's make out of tree, in the sandbox, with ccache and on all cores. The kernel does not depend on the
+ * host's name, the user or the time. Throws exec's error if make fails, and does-not-build if it exceeds its limits.
+ * @param onLine called for each line of output, all of it before an error is thrown
+ * @param more writable directories beside the build directory
  */
 export async function kernelMake(
   workspace: Seen,
@@ -55,19 +55,19 @@ export async function kernelMake(
   await rm(join(build, unfinished), { force: true });
 }
 
-/** Then make has removed what it had not finished. */
+/** After a failure of its own make has removed unfinished targets; after a kill it has not. */
 function hasFailedByItself(error: unknown): boolean {
   return error instanceof KilnError && (error.cause as { exitCode?: number } | undefined)?.exitCode === 2;
 }
 
-/** Debug information names files as they are called in the tree, wherever the cache is. */
+/** Debug information has paths relative to the tree, so that it does not depend on the cache's place. */
 async function flags({ source, build, seenAs }: Seen): Promise<Record<string, string>> {
   if (!(await hasDebugInfo(build))) return {};
   const maps = [source, seenAs].map((dir) => `-fdebug-prefix-map=${dir}=.`).join(' ');
   return { KCFLAGS: maps, KAFLAGS: maps };
 }
 
-/** Whether what is configured in this build directory has debug information. */
+/** Whether the build directory is configured with debug information. */
 export async function hasDebugInfo(build: string): Promise<boolean> {
   const config = await plainFile(build, '.config', largestConfig).catch(() => null);
   return config !== null && /^CONFIG_DEBUG_INFO=y$/m.test(await readFile(config, 'utf8'));
@@ -79,8 +79,8 @@ const largestConfig = 16 * 2 ** 20;
 const compiler = ['CC=ccache gcc', 'HOSTCC=ccache gcc'];
 
 /**
- * ccache keeps its files in Kiln's cache; `CCACHE_DISABLE=1` from outside still switches it off. What comes from
- * elsewhere may use what is there and add nothing: it could put in objects of its own for the next build to find.
+ * ccache's directory is in Kiln's cache; CCACHE_DISABLE=1 in the environment still turns ccache off. A foreign series
+ * may read the cache but not write to it: it could plant objects for later builds.
  */
 export async function ccacheReach(
   context: Context,

@@ -7,20 +7,20 @@ import { exists } from '../util/files.ts';
 import type { Kernel } from './kernel.ts';
 import { readSystemMap, type SystemMap } from './systemMap.ts';
 
-/** A point in the kernel's code. `isReturn`: the call before it is meant. */
+/** A position in the kernel's code. `isReturn`: it is a return address, and the call before it is meant. */
 export type CodePoint = { symbol: string; offset: number; size: number; isReturn: boolean };
 
-/** A source line; `file` as the tree names it. */
+/** `file` is relative to the tree. */
 export type SourceLine = { function: string; file: string; line: number };
 
 /** Milliseconds; addr2line reads the debug information of the whole kernel first. */
 const patience = 120_000;
-/** Addresses looked up, on one command line. */
+/** Addresses for one call of addr2line. */
 const most = 5000;
 
 /**
- * For each point its line, after the lines of the functions that are inlined there, the innermost first; none for a
- * point that is not found, and for all if the kernel was built without debug information.
+ * The source lines of each point, the innermost inlined function first. A point that is not found has none; without
+ * debug information no point has any.
  */
 export async function findSourceLines(
   kernel: Pick<Kernel, 'dir'>,
@@ -32,7 +32,7 @@ export async function findSourceLines(
   const map = await readSystemMap(kernel.dir);
   const addresses = points.map((point) => addressOf(point, map));
   const known = [...new Set(addresses.filter((address) => address !== null))];
-  // The debug information was made by what the series brings, and programs that read such have had their holes.
+  // In the sandbox: the series controls the debug information, and its parsers have had security holes.
   const reach = { cwd: '/', read: [debug], write: [], env: { LC_ALL: 'C' } };
   const words = known.slice(0, most).map((address) => address.toString(16));
   const args = ['--addresses', '--functions', '--inlines', '--exe', debug, ...words];
@@ -48,7 +48,7 @@ export async function findSourceLines(
   return addresses.map((address) => (address === null ? [] : (found.get(address) ?? [])));
 }
 
-/** null if there is no such function, or several that its size does not tell apart. */
+/** null if there is no such function, or several of this size. */
 export function addressOf({ symbol, offset, size, isReturn }: CodePoint, map: SystemMap): bigint | null {
   const all = map.functions(symbol);
   const fitting = all.filter((one) => one.size === size);
@@ -56,7 +56,7 @@ export function addressOf({ symbol, offset, size, isReturn }: CodePoint, map: Sy
   return found ? found.address + BigInt(offset) - (isReturn ? 1n : 0n) : null;
 }
 
-/** An address, then for each function there, the innermost first, its name and `file:line`. */
+/** addr2line prints each address, followed by a name and `file:line` for each function there, the innermost first. */
 export function parseSourceLines(output: string): Map<bigint, SourceLine[]> {
   const found = new Map<bigint, SourceLine[]>();
   let current: SourceLine[] = [];
@@ -75,7 +75,7 @@ export function parseSourceLines(output: string): Map<bigint, SourceLine[]> {
   return found;
 }
 
-/** What the build calls `./././lib/x.c`, or from a directory below `./lib/../include/y.h`. */
+/** The build has names like `./././lib/x.c` and `./lib/../include/y.h`. */
 function inTree(file: string): string {
   return join('.', file);
 }

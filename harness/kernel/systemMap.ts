@@ -3,7 +3,7 @@
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 
-/** `size`: up to the next symbol of any type, as the kernel prints it. */
+/** `size`: the distance to the next symbol of any type, as the kernel prints it. */
 export type KernelFunction = { name: string; address: bigint; size: number };
 
 export class SystemMap {
@@ -12,7 +12,7 @@ export class SystemMap {
   /** `_stext` and `_etext`; null if the map has no such symbols. */
   readonly #text: { first: bigint; last: bigint } | null;
 
-  /** @param map the file's text, sorted by address as `nm -n` leaves it */
+  /** @param map the file's text, sorted by address */
   constructor(map: string) {
     const symbols = map.split('\n').flatMap((line) => {
       const [hex, type, name] = line.split(' ');
@@ -68,7 +68,7 @@ export function readSystemMap(dir: string): Promise<SystemMap> {
   if (known) return known;
   const reading = readFile(join(dir, 'System.map'), 'utf8').then((text) => new SystemMap(text));
   parsed.set(dir, reading);
-  // What could not be read is tried again by the next call.
+  // After a failure the next call tries again.
   reading.catch(() => parsed.delete(dir));
   return reading;
 }

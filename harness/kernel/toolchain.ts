@@ -2,10 +2,10 @@
 import { exec } from '../util/exec.ts';
 import { contentKey } from '../util/hash.ts';
 
-/** What compiles kernels and test programs. `id` changes when any of them does. */
+/** The compiler and linker of kernels and test programs. `id` is part of cache keys. */
 export type Toolchain = { id: string; compiler: string; linker: string };
 
-/** Ask the programs themselves; a new compiler package makes new keys. */
+/** By the programs' --version, which differs for a new package of the same release. */
 export async function findToolchain(signal?: AbortSignal): Promise<Toolchain> {
   const first = async (file: string) =>
     (await exec(file, ['--version'], { signal, env: { LC_ALL: 'C' } })).stdout.split('\n')[0] ?? '';

@@ -10,19 +10,21 @@ import { contentKey } from '../util/hash.ts';
 import { lock } from '../util/lock.ts';
 import { scratchDirectory } from '../util/scratch.ts';
 
-/** Where kernels are built: one checked-out tree a base, with a build directory a config beside it. */
+/** A checked-out tree and a build directory. There is one tree for each base, and a build directory for each config. */
 export type Workspace = AsyncDisposable & {
   source: string;
   build: string;
-  /** Where make finds the build directory: the same path in every build, so that no command line changes. */
+  /**
+   * The path at which make sees the build directory. It is the same in every build, so that command lines don't change.
+   */
   seenAs: string;
 };
 
 /**
- * Take the base's workspace and bring its files to the tree. Git touches only the files that differ, so make
- * rebuilds only what they reach. Held under a lock until disposed. What comes from elsewhere builds in a copy of
- * the build directory, which nobody uses after it: it could leave objects that make takes for its own.
- * @param buildName names the build directory, which is kept and reused
+ * Lock the base's workspace until disposed, and check out the tree there. Git touches only the files that differ, so
+ * make rebuilds only what depends on them. A foreign series builds in a copy of the build directory, which is discarded
+ * afterwards: it could leave objects that make would take for its own.
+ * @param buildName the build directory's name; later builds reuse it
  */
 export async function openWorkspace(tree: Tree, buildName: string, context: Context): Promise<Workspace> {
   const home = dirname(tree.gitDir);
@@ -45,14 +47,14 @@ export async function openWorkspace(tree: Tree, buildName: string, context: Cont
   return { source, build, seenAs: kept, [Symbol.asyncDispose]: () => rest.disposeAsync() };
 }
 
-/** Is in a build directory while make may be at work there. */
+/** A file that exists in the build directory while make may be running there. */
 export const unfinished = 'kiln.unfinished';
-/** Milliseconds that a compiler may let pass between two writes to one file. */
+/** Milliseconds between two writes to one file by a compiler, at most. */
 const longestPause = 120_000;
 
 /**
- * Kill -9 leaves files half written, which make takes for done. What was written last before the kill goes and is made
- * anew.
+ * A build that was killed leaves incomplete files, which make takes for finished. Remove the files that were written
+ * last, so that make rebuilds them.
  */
 async function mend(build: string): Promise<void> {
   if (!(await exists(join(build, unfinished)))) return;
@@ -73,8 +75,8 @@ async function copy(kept: string, undo: AsyncDisposableStack, context: Context):
 }
 
 /**
- * Have repository and worktree point at each other: in a cache that was moved they have the old place, and of two
- * copies of one cache each could have the other's. Returns false if the repository knows of no worktree.
+ * Rewrite the paths with which repository and worktree refer to each other. They are absolute: in a cache that was
+ * moved or copied they name the old place. Returns false if the repository has no worktree.
  */
 async function link(gitDir: string, source: string): Promise<boolean> {
   const [repository, worktree] = await Promise.all([realpath(gitDir), realpath(source)]);
@@ -97,7 +99,7 @@ async function checkout(tree: Tree, source: string, context: Context): Promise<v
     await git(tree.gitDir, ['worktree', 'add', '--quiet', '--detach', source, tree.commit], { signal });
     return;
   }
-  // We hold the lock, so a lock file of git's is what a killed run left.
+  // The workspace is locked, so a lock file of git's is left over from a run that was killed.
   const gitLock = await git(source, ['rev-parse', '--path-format=absolute', '--git-path', 'index.lock'], {
     signal,
   });

@@ -1,15 +1,15 @@
 // SPDX-License-Identifier: MIT
-// RLIMIT_NPROC does not bind root, and no resource limit counts the memory of several processes: a cgroup does. Only
-// root may make one; for others prlimit(1) has to do.
+// Limits the processes and the memory of a build by a cgroup: RLIMIT_NPROC does not apply to root, and no resource
+// limit counts the memory of several processes. Only root can create a cgroup; other users have prlimit(1) alone.
 import { mkdirSync, readdirSync, readFileSync, rmdirSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { isAlive } from '../util/scratch.ts';
 import type { TooMuch } from './excess.ts';
 
 type Group = Disposable & {
-  /** The command, to be started in the group. */
+  /** Wraps a command so that it starts in the group. */
   enter: (command: string[]) => string[];
-  /** Which limit was hit, in a sentence. */
+  /** The limit that was hit, if any. */
   exceeded: () => TooMuch | null;
 };
 
@@ -19,7 +19,7 @@ process.on('exit', () => {
   for (const dir of mine) remove(dir, 0);
 });
 
-/** A group with these limits, as far as this machine lets us have one. @param limits `memory` in bytes */
+/** Create a group with these limits, or with those that this machine allows. @param limits `memory` in bytes */
 export function cgroup({ processes, memory }: { processes: number; memory: number }): Group {
   const name = `kiln-${process.pid}-${count++}`;
   const wanted = [
@@ -37,7 +37,7 @@ export function cgroup({ processes, memory }: { processes: number; memory: numbe
     else if (!dirs.has(dir)) remove(dir);
   }
   return {
-    // A file that can't be written to is no reason not to build: prlimit holds, too.
+    // If the group can't be entered, the build goes on: prlimit applies, too.
     enter: (command) =>
       dirs.size === 0
         ? command
@@ -58,8 +58,8 @@ const enterScript =
   'n=$1; shift; while [ "$n" -gt 0 ]; do echo $$ >"$1/cgroup.procs" 2>/dev/null; shift; n=$((n-1)); done; exec "$@"';
 
 /**
- * Where groups can be made, by controller; '' stands for the unified hierarchy. There a group with processes has no
- * children with controllers, so ours stands beside our own.
+ * The directory in which to create a group, by controller; '' is the unified hierarchy. There a group that has
+ * processes can't have children with controllers, so the new group becomes a sibling of Kiln's.
  */
 function parents(): Map<string, string> {
   const found = new Map<string, string>();
@@ -85,7 +85,7 @@ function set(dir: string, file: string, value: number): boolean {
   }
 }
 
-/** What a killed run has left. */
+/** Remove groups of runs that were killed. */
 function sweep(parent: string): void {
   for (const name of list(parent)) {
     const pid = Number(/^kiln-(\d+)-\d+$/.exec(name)?.[1] ?? 0);
@@ -102,7 +102,7 @@ function list(dir: string): string[] {
 }
 
 function events(dir: string): string {
-  // memory.events has a max of its own: how often memory had to be taken back.
+  // The `max` of memory.events counts reclaims and is no failure.
   const memory = read(join(dir, 'memory.events')) + read(join(dir, 'memory.oom_control'));
   return `${memory.replace(/^max .*/gm, '')}\n${read(join(dir, 'pids.events'))}`;
 }
@@ -115,7 +115,7 @@ function read(path: string): string {
   }
 }
 
-/** The kernel takes a moment to see the last process off. */
+/** The group is busy until the kernel has reaped its last process. */
 function remove(dir: string, attempts = 20): void {
   try {
     rmdirSync(dir);

@@ -1,19 +1,19 @@
 // SPDX-License-Identifier: MIT
-// Looks now and then whether a build has gone beyond what no resource limit counts, and ends it.
+// Stops a build that uses too much of what no resource limit counts: disk space and, as root, processes.
 import { readdir, readFile, statfs } from 'node:fs/promises';
 import { exec } from '../util/exec.ts';
 
 type Limits = { processes: number; disk: number };
-/** Whose fault it is, and what, in a sentence. */
+/** `code`: whether the build or the machine is to blame. `text`: what was exceeded, as a clause. */
 export type TooMuch = { code: 'does-not-build' | 'infrastructure'; text: string };
 type Excess = Disposable & { signal: AbortSignal; found: () => TooMuch | null };
 
 /** Milliseconds. */
 const interval = 1000;
-/** Bytes that are left to others on the file system. */
+/** Bytes that must remain free on the file system. */
 const reserve = 128 * 2 ** 20;
 
-/** `signal` is aborted with `stop`, and when what `dirs` hold or the number of our processes has grown beyond bounds. */
+/** `signal` is aborted by `stop`, and when the size of `dirs` or the number of Kiln's processes exceeds the limits. */
 export function excess(limits: Limits, dirs: string[], stop: AbortSignal): Excess {
   const end = new AbortController();
   let reason: TooMuch | null = null;
@@ -50,7 +50,7 @@ async function whatIsTooMuch(
 ): Promise<TooMuch | null> {
   if ((await countProcesses()) >= limits.processes * 0.9)
     return { code: 'does-not-build', text: `it ran ${limits.processes} processes at once` };
-  // Only if there is a reason: it takes a second and others write there too.
+  // `du` takes a second, so it runs only after free space has shrunk. That may also be others' doing.
   if (dirs.length > 0 && (taken > limits.disk / 2 || free < reserve)) {
     const used = await sizeOf(dirs);
     if (used > limits.disk)
@@ -70,7 +70,7 @@ async function sizeOf(dirs: string[]): Promise<number> {
   return Number(stdout.split('\n').at(-1)?.split('\t')[0] ?? 0);
 }
 
-/** All that descend from us; in a sandbox orphans too. */
+/** All descendants of this process. A sandbox reaps orphans, so they count, too. */
 async function countProcesses(): Promise<number> {
   const pids = (await readdir('/proc')).filter((name) => /^\d+$/.test(name));
   const parents = new Map<number, number>();

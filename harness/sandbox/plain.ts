@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: MIT
-// Files that untrusted programs have left, read by us, who may read more than they: no link leads us astray.
+// Files written by untrusted programs. A symbolic link could make Kiln read files that the programs themselves can't.
 import { lstat, readdir, realpath } from 'node:fs/promises';
 import { join, sep } from 'node:path';
 import { KilnError } from '../errors.ts';
 
 /**
- * The path of a plain file below `dir`, links on the way resolved. Throws does-not-build for what is none, and for
- * a link that leads out of `dir`. Nobody may be changing it meanwhile.
+ * The path of a plain file below `dir`, with links resolved. Throws does-not-build for anything else, and for a link
+ * that leads out of `dir`. No untrusted process may run meanwhile.
  * @param limit bytes
  */
 export async function plainFile(
@@ -26,7 +26,7 @@ export async function plainFile(
   });
 }
 
-/** Throws does-not-build unless all below `dir` are plain files and directories. */
+/** Throws does-not-build unless everything below `dir` is a plain file or a directory. */
 export async function onlyPlain(dir: string): Promise<void> {
   for (const entry of await readdir(dir, { recursive: true, withFileTypes: true }))
     if (!entry.isFile() && !entry.isDirectory())

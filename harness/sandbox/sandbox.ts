@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// What a series or a test suite brings runs at build time: make, scripts, plugins. docs/security.md says what holds it.
+// Runs what a series or a test suite brings at build time: make, scripts, plugins. See docs/security.md.
 import { availableParallelism, totalmem } from 'node:os';
 import type { Context, Sandbox } from '../context.ts';
 import { KilnError } from '../errors.ts';
@@ -9,24 +9,24 @@ import { excess, type TooMuch } from './excess.ts';
 
 export type SandboxChoice = 'auto' | 'on' | 'off';
 
-/** What a program may touch beside the system's own programs and libraries. */
+/** What a program can access besides the system's programs and libraries. */
 export type Reach = {
   cwd: string;
-  /** Paths that are there, each where it is, read-only. */
+  /** Paths that are mounted read-only. */
   read: string[];
-  /** Paths that it may write to. */
+  /** Paths that are mounted writable. */
   write: string[];
-  /** [path, the place where the program sees it], writable. */
+  /** [path, mount point] pairs, writable. */
   moved?: [string, string][];
-  /** All of its environment but PATH and ccache's own. */
+  /** The environment, besides PATH and CCACHE_*. */
   env: Record<string, string>;
 };
 
-/** Bytes, milliseconds. `memory`: of all processes where a cgroup can be had, else of each. */
+/** Bytes, milliseconds. `memory` is for all processes together if there is a cgroup, else for each. */
 export type Limits = { processes: number; memory: number; file: number; disk: number; time: number };
 
 const GiB = 2 ** 30;
-/** Measured: a KASAN build takes 45 processes a core with -j, 1.6 GiB, 1.9 GiB on disk; linking LLVM-style LTO more. */
+/** Measured: with -j a KASAN build takes 45 processes a core, 1.6 GiB of memory and 1.9 GiB on disk. LTO takes more. */
 export const buildLimits: Limits = {
   processes: 256 + 64 * availableParallelism(),
   memory: Math.max(4 * GiB, Math.round(0.75 * totalmem())),
@@ -34,17 +34,19 @@ export const buildLimits: Limits = {
   disk: 32 * GiB,
   time: 4 * 3600_000,
 };
-/** Bytes of /tmp, which is memory. */
+/** Bytes of /tmp, which is a tmpfs. */
 const temporary = 2 * GiB;
 
 const always = [
   ...['--unshare-ipc', '--unshare-pid', '--unshare-net', '--unshare-uts', '--unshare-cgroup-try'],
   ...['--cap-drop', 'ALL', '--new-session', '--die-with-parent'],
 ];
-/** The best first: namespaces of its own for a user too, which needs the kernel's leave or root; then root's way. */
+/** The strictest first. A user needs a user namespace, which a kernel may forbid; root can do without. */
 const variants = [['--unshare-user', '--disable-userns'], ['--unshare-user'], []];
 
-/** Find out by trying. Throws an infrastructure error if a sandbox is demanded and can't be had. */
+/**
+ * Find the strictest variant that works here. Throws an infrastructure error if a sandbox is demanded and none works.
+ */
 export async function chooseSandbox(
   choice: SandboxChoice,
   foreign: boolean,
@@ -73,7 +75,10 @@ function whyNot({ message, details }: KilnError): string {
   return details.output?.split('\n').at(-1) || message;
 }
 
-/** Run a program within its reach, and within limits as far as this machine knows any. Throws as exec() does, and does-not-build for what goes beyond them. */
+/**
+ * Run a program in the sandbox, within the limits that this machine can enforce. Throws as exec() does, and
+ * does-not-build if a limit is exceeded.
+ */
 export async function confined(
   file: string,
   args: string[],
@@ -113,14 +118,14 @@ function tooLong(error: unknown, { time }: Limits): TooMuch | null {
   return timedOut ? { code: 'does-not-build', text: `it was not done after ${time / 1000} s` } : null;
 }
 
-/** The program's failure, and not that of the `env` which started it. */
+/** Put the program's name in place of `env`, which started it. */
 function renamed(error: unknown, file: string): unknown {
   if (!(error instanceof KilnError) || error.code !== 'infrastructure') return error;
   const message = error.message.replace(/^\S+/, file);
   return new KilnError(error.code, message, { details: error.details, hint: error.hint, cause: error.cause });
 }
 
-/** A clean one also for bubblewrap itself, whose /proc/PID/environ could be read inside. */
+/** bubblewrap itself gets the clean environment, too: its /proc/PID/environ is readable in the sandbox. */
 function environment(env: Record<string, string>): string[] {
   const kept = Object.entries(process.env).filter(([name]) => name === 'PATH' || name.startsWith('CCACHE_'));
   const all = { HOME: '/tmp', TMPDIR: '/tmp', ...Object.fromEntries(kept), ...env };
@@ -128,8 +133,8 @@ function environment(env: Record<string, string>): string[] {
 }
 
 /**
- * The system's programs and libraries, nothing of /etc but what finds them, and no home. All of /proc is read-only:
- * to the kernel root is root, also in a namespace, and may write /proc/sys/kernel/core_pattern.
+ * The system's programs and libraries, and those files of /etc that are needed to find them; no home directory. /proc
+ * is read-only: the kernel lets root write to /proc/sys/kernel/core_pattern, also from a user namespace.
  */
 function system(): string[] {
   const places = ['/bin', '/sbin', '/lib', '/lib32', '/lib64', '/libx32', '/nix/store', '/gnu/store'];
@@ -152,7 +157,7 @@ function visible({ cwd, read, write, moved = [] }: Reach): string[] {
   ];
 }
 
-/** Inside, where the user's other processes do not count. Root is above the number of processes: see cgroup.ts. */
+/** Set within the sandbox, where the user's other processes do not count. --nproc does not bind root: see cgroup.ts. */
 function resourceLimits({ processes, memory, file }: Limits): string[] {
   return ['prlimit', `--nproc=${processes}`, `--as=${memory}`, `--fsize=${file}`, '--core=0'];
 }

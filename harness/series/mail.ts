@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// Mail is git's trade: mailsplit cuts mailboxes, mailinfo says whether a mail holds a diff.
+// Mail is parsed by git: mailsplit splits mailboxes, mailinfo finds the diff in a mail.
 import { readdir, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
@@ -8,7 +8,7 @@ import { git } from '../util/git.ts';
 import { scratchDirectory } from '../util/scratch.ts';
 import type { Patch } from './patch.ts';
 
-/** The patches of an mbox file or a maildir, ordered by their [PATCH n/m]; covers and replies are dropped. */
+/** The patches of an mbox file or a maildir, ordered by their [PATCH n/m]. Cover letters and replies are dropped. */
 export async function mailPatches(path: string, signal?: AbortSignal): Promise<Patch[]> {
   return withScratch(async (dir) => {
     await git(dir, ['mailsplit', '-b', `-o${dir}`, path], { signal }).catch((cause) => {
@@ -25,7 +25,7 @@ export async function mailPatches(path: string, signal?: AbortSignal): Promise<P
   });
 }
 
-/** The subject with its [PATCH n/m], and all that follows the message: git says where that begins. */
+/** `subject` includes [PATCH n/m]; `diff` is everything after the commit message. */
 async function readMail(
   content: Buffer,
   scratch: string,
@@ -41,20 +41,20 @@ async function readMail(
   return found;
 }
 
-/** A cover letter may have a line of dashes, and a diffstat below it, too. */
+/** What mailinfo takes for a diff may be the diffstat of a cover letter. */
 function holdsDiff(text: string): boolean {
   return /^(diff --git |--- \S|Index: |GIT binary patch)/m.test(text);
 }
 
-/** "How about this on top?" is discussion, not the series. */
+/** A diff in a reply is part of the discussion, not of the series. */
 function isReply(subject: string): boolean {
   return /^(re|aw|sv|fwd?)\s*:/i.test(subject);
 }
 
-/** The commits of a range in somebody's repository, as `git format-patch` writes them. */
+/** The commits of a range in the user's repository, as `git format-patch` writes them. */
 export async function gitRange(repository: string, range: string, signal?: AbortSignal): Promise<Patch[]> {
   return withScratch(async (dir) => {
-    // What the repository's own configuration says of patches is for its owner's mails.
+    // The repository's own configuration of format-patch must not change the patches.
     const settings = [
       'diff.noprefix',
       'diff.mnemonicPrefix',
@@ -79,12 +79,12 @@ export async function gitRange(repository: string, range: string, signal?: Abort
     });
     const names = (await readdir(dir)).sort();
     const patches = names.map(async (file) => ({ file, content: await readFile(join(dir, file)) }));
-    // An empty commit has an empty mail.
+    // An empty commit gives an empty file.
     return (await Promise.all(patches)).filter(({ content }) => content.length > 0);
   });
 }
 
-/** Mailing lists deliver in any order. Where every mail says n/m, n decides; else the mailbox's order stands. */
+/** Mailing lists deliver in any order. If every subject has n/m, sort by n; else keep the mailbox's order. */
 function inOrder<T extends { subject: string }>(mails: T[]): T[] {
   const place = (mail: T) => Number(/^\[[^\]]*\b(\d+)\/\d+[^\]]*\]/.exec(mail.subject)?.[1] ?? Number.NaN);
   if (mails.some((mail) => Number.isNaN(place(mail)))) return mails;

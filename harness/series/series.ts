@@ -10,7 +10,7 @@ import type { Patch } from './patch.ts';
 export type Series = { name: string; source: string; patches: Patch[] };
 
 /**
- * Read a series from what the user named: a directory in `patches/`, any directory of patches (with a quilt
+ * Read a series from what the user gave: a name in `patches/`, any directory of patches (with a quilt
  * `series` file or in name order), an mbox file, a maildir, or `git:DIR#A..B`.
  * @param patchesDir where bare names are looked up
  */
@@ -76,7 +76,7 @@ async function directoryPatches(dir: string): Promise<Patch[]> {
   return patches;
 }
 
-/** quilt's `series` file (comments and -p options dropped), else every *.patch but cover letters, by name. */
+/** The order of quilt's `series` file, if there is one; else all patches but cover letters, by name. */
 async function patchOrder(dir: string): Promise<string[]> {
   const listed = await readIfThere(join(dir, 'series'));
   if (listed === undefined) {

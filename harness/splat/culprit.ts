@@ -2,15 +2,15 @@
 import * as arch from '../guest/arch/x86_64.ts';
 
 /**
- * The function to blame: the first in a stack that is neither the checker that noticed nor a service that
- * everybody calls. null if no stack names one.
+ * The function to name in the title: the first in a stack that is not part of a checker or of a general service such
+ * as locking or allocation. null if no stack has one.
  */
 export function guiltyFunction(lines: readonly string[]): string | null {
   const frames = stackFrames(lines);
   return frames.find((name) => !MESSENGER.test(name)) ?? null;
 }
 
-/** Where the CPU was, if in the kernel, else as guiltyFunction(). */
+/** The function at the instruction pointer if that was in the kernel, else guiltyFunction(). */
 export function currentFunction(lines: readonly string[]): string | null {
   for (const line of lines) {
     const name = INSTRUCTION.exec(line)?.[1];
@@ -18,7 +18,7 @@ export function currentFunction(lines: readonly string[]): string | null {
     if (found !== null && !MESSENGER.test(found)) {
       return found;
     }
-    // The trace follows the registers; what comes later is the executive summary or another CPU.
+    // Registers before the trace are the reporting CPU's; later ones may be another CPU's.
     if (line.startsWith('Call Trace:')) {
       break;
     }
@@ -26,7 +26,7 @@ export function currentFunction(lines: readonly string[]): string | null {
   return guiltyFunction(lines);
 }
 
-/** `foo.isra.0+0x1f/0x30 [module]` → `foo`; null if it is no such thing. */
+/** `foo.isra.0+0x1f/0x30 [module]` → `foo`; null if the text has another form. */
 export function functionName(text: string): string | null {
   return /^([A-Za-z_][\w]*)(?:\.[\w.]+)?\+0x[0-9a-f]+\/0x[0-9a-f]+/.exec(text.trim())?.[1] ?? null;
 }
@@ -37,7 +37,7 @@ export function isMessenger(name: string): boolean {
 }
 
 const INSTRUCTION = new RegExp(`^${arch.logInstruction}(.*)$`);
-/** Lines of a call trace that name no certain caller. */
+/** Lines within a call trace that are no reliable frames. */
 const AMONG_FRAMES = new RegExp(`^\\s*(?:</?\\w+>$|\\? |\\[<|${arch.logInstruction})`);
 
 /** Functions of the first `Call Trace:`, the innermost first, without the uncertain (`? `) ones. */

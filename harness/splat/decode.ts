@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// Splats' stacks with their source lines, and the patches that these come from.
+// Adds source lines, and the patches that changed them last, to the stacks of splats.
 import type { Context } from '../context.ts';
 import type { Kernel } from '../kernel/kernel.ts';
 import { findSourceLines, type SourceLine } from '../kernel/sourceLines.ts';
@@ -12,8 +12,8 @@ import { type RawFrame, readFrames } from './frames.ts';
 type Decoded = SplatFrame['places'];
 
 /**
- * Looks up the frames of one kernel's splats. Reading the debug information takes longer than looking up, so there is
- * one lookup at a time, and what is asked for meanwhile shares the next one.
+ * Looks up the frames of one kernel's splats. Most of the time goes into reading the debug information, so only one
+ * lookup runs at a time, and requests that arrive meanwhile share the next one.
  */
 export class Decoder {
   readonly #kernel: Pick<Kernel, 'dir'>;
@@ -22,7 +22,7 @@ export class Decoder {
   readonly #decoded = new Map<string, Decoded>();
   #wanted = new Map<string, RawFrame>();
   #lookup: Promise<void> | null = null;
-  /** A lookup failed: the next one would, too. */
+  /** After a failed lookup no other is tried: it would fail, too. */
   #hasFailed = false;
 
   constructor(kernel: Pick<Kernel, 'dir'>, tree: Tree, context: Context) {
@@ -31,7 +31,7 @@ export class Decoder {
     this.#context = context;
   }
 
-  /** Give each splat its `frames`. If that does not work, splats stay as they are and a note says so. Never throws. */
+  /** Set `frames` of each splat. On failure the splats stay as they are, and a note reports it. Never throws. */
   async decode(splats: SplatResult[]): Promise<void> {
     const raw = splats.map(({ lines }) => readFrames(lines));
     const keys = raw.flat().map((frame) => {
@@ -70,7 +70,7 @@ export class Decoder {
   }
 }
 
-/** The same words are a return address in one stack and the very instruction in another. */
+/** The same `f+0x1/0x2` may be a return address in one stack and the instruction pointer in another. */
 function keyOf({ at, point }: RawFrame): string {
   return `${point.isReturn} ${at}`;
 }

@@ -5,11 +5,11 @@ import { type Found, type Splat, SplatReader } from './reader.ts';
 export type { Splat } from './reader.ts';
 
 /**
- * Finds the kernel's complaints, in the order in which they began. Records of processes (facility other than 0)
- * are never looked at: whoever may write to /dev/kmsg could else forge one.
+ * Finds the kernel's splats, in the order in which they began. Records of processes (facility other than 0) are
+ * skipped: else any process that may write to /dev/kmsg could forge a splat.
  *
- * With CONFIG_PRINTK_CALLER each task's and CPU's lines are read by themselves, so that two CPUs that complain
- * at once don't tear each other's splats.
+ * With CONFIG_PRINTK_CALLER the lines of each task and CPU are read separately, so that the splats of two CPUs may
+ * interleave.
  */
 export function findSplats(records: readonly LogRecord[]): Splat[] {
   const readers = new Map<string, SplatReader>();

@@ -1,15 +1,17 @@
 // SPDX-License-Identifier: MIT
-// Pure: the points in the kernel's code that a splat's lines name.
+// Pure: reads the stack frames in the lines of a splat.
 import * as arch from '../guest/arch/x86_64.ts';
 import type { CodePoint } from '../kernel/sourceLines.ts';
 
-/** A frame as the log has it, and what it names. */
+/** `at`: the frame as the log has it, such as `f+0x1/0x2`. */
 export type RawFrame = { at: string; point: CodePoint };
 
-/** Of one splat; lockdep's longest reports have stacks of a dozen locks. */
+/** For one splat. Lockdep's longest reports have the stacks of a dozen locks. */
 const maxFrames = 100;
 
-/** The frames of all stacks of a splat, each once, in their order, without uncertain (`? `) ones and modules'. */
+/**
+ * The frames of all stacks of a splat in order, each once. Unreliable frames (`? `) and those of modules are left out.
+ */
 export function readFrames(lines: readonly string[]): RawFrame[] {
   const frames = new Map<string, RawFrame>();
   for (const line of lines) {

@@ -15,19 +15,19 @@ import { taintTitle } from './taint.ts';
  */
 export type SplatEnd = 'marker' | 'rule' | 'stack' | 'maybe' | 'line' | 'panic';
 
-/** How one sort of splat begins and ends and what it is called. */
+/** How a kind of splat begins and ends, and its title. */
 export interface SplatPattern {
   kind: SplatKind;
   end: SplatEnd;
   /** The line that it begins with; a group `task` is the task's command name. */
   start: RegExp;
-  /** Its own line comes first, then a WARN() or a BUG() about the same. */
+  /** The line is followed by a WARN() or a BUG() of the same cause. */
   announces?: true;
   /** `lines` is the whole splat; `match` is of its first line that matches `start`. */
   title(match: RegExpExecArray, lines: readonly string[]): string;
 }
 
-/** The pattern that this line of the kernel's begins. The first that matches counts. */
+/** The first pattern whose `start` matches this line. */
 export function matchPattern(line: string): { pattern: SplatPattern; match: RegExpExecArray } | null {
   if (!LOOKS_BAD.test(line)) {
     return null;
@@ -41,7 +41,7 @@ export function matchPattern(line: string): { pattern: SplatPattern; match: RegE
   return null;
 }
 
-/** Takes out of a line what differs from run to run. */
+/** Removes from a line what differs from run to run. */
 export function stable(text: string): string {
   return text
     .replace(/\+0x[0-9a-f]+\/0x[0-9a-f]+/g, '')
@@ -51,7 +51,7 @@ export function stable(text: string): string {
     .trim();
 }
 
-/** One test before the fifty: nearly every line of a log is innocent. */
+/** One cheap test before the fifty patterns: nearly every line of a log matches none. */
 const LOOKS_BAD =
   /BUG|WARNING|Oops|fault|panic|PANIC|SAN|INFO:|corruption|refcount_t|error|opcode|segment|LOCKUP|killed|Killed|memory leak|unreferenced|stall|starved|didn't happen|Unable|list_add|Busy inodes|bad magic|taints kernel|tainting kernel|staging directory/;
 
@@ -79,7 +79,7 @@ const PATTERNS: readonly SplatPattern[] = [
     kind: 'kcsan',
     end: 'rule',
     start: /^BUG: KCSAN: (\S.*?) in (.*)$/,
-    // Two functions, in the order in which KCSAN sorts them.
+    // KCSAN prints the two functions in sorted order, so the title is the same for both orders of access.
     title: (match) => `KCSAN: ${match[1]} in ${stable(match[2] ?? '')}`,
   },
   {
@@ -105,7 +105,7 @@ const PATTERNS: readonly SplatPattern[] = [
   ...lockdep(/^WARNING: (bad unlock balance) detected/),
   ...lockdep(/^WARNING: (bad contention) detected/),
   ...lockdep(/^WARNING: (held lock freed)/),
-  // The one report of lockdep's without a stack: there is none any more on the way out.
+  // The only report of lockdep without a stack: it is printed on return to user space.
   ...lockdep(/^WARNING: (lock held when returning to user space)/, undefined, 'maybe'),
   ...lockdep(/^WARNING: (Nested lock was not taken)/),
   ...lockdep(/^WARNING: (chain_key collision)/),
@@ -125,7 +125,7 @@ const PATTERNS: readonly SplatPattern[] = [
     kind: 'lockdep',
     end: 'stack',
     start: /^BUG: workqueue leaked atomic, lock or RCU: (?<task>.+)\[\d+\]$/,
-    // The function whose work it was has returned: it is in no stack.
+    // The work's function has returned and is in no stack. A later line names it.
     title: (_match, lines) =>
       inFunction('BUG: workqueue leaked atomic, lock or RCU', lines.map(workFunction).find(Boolean) ?? null),
   },
@@ -143,7 +143,7 @@ const PATTERNS: readonly SplatPattern[] = [
     title: (match, lines) => inFunction(`BUG: ${match[1]}`, guiltyFunction(lines)),
   },
 
-  // Checkers of data: as WARN or as BUG, so that their own line, which comes first, names them.
+  // Checkers of data. They end in a WARN() or BUG(), so their own line, which comes first, gives the title.
   {
     kind: 'list-corruption',
     end: 'marker',
@@ -175,7 +175,7 @@ const PATTERNS: readonly SplatPattern[] = [
   {
     kind: 'oops',
     end: 'marker',
-    // Which function happened to need the last bytes of the stack says nothing; the recursion shows in the lines.
+    // The function that used up the stack is arbitrary, so the title has none; the lines show the recursion.
     start: /^BUG: (?:\S+ stack guard page was hit|stack guard page was hit)/,
     title: () => 'BUG: stack guard page was hit',
   },
@@ -219,7 +219,7 @@ const PATTERNS: readonly SplatPattern[] = [
     title: (match) => inFunction('WARNING', functionName(match[2] ?? '')) + at(match[1]),
   },
 
-  // Nothing moves any more.
+  // Lockups and stalls.
   {
     kind: 'rcu-stall',
     end: 'stack',
@@ -251,7 +251,7 @@ const PATTERNS: readonly SplatPattern[] = [
     title: (_match, lines) => inFunction('INFO: task hung', guiltyFunction(lines)),
   },
 
-  // Memory that is lost or not well.
+  // Leaks, bad pages, out of memory.
   {
     kind: 'kmemleak',
     end: 'line',
@@ -285,8 +285,8 @@ const PATTERNS: readonly SplatPattern[] = [
   {
     kind: 'oom',
     end: 'line',
-    // Not `Memory cgroup out of memory`: a test's cgroup that reaches its own limit is what the limit is for. A
-    // test that didn't expect it loses a process, and fails by that.
+    // Not `Memory cgroup out of memory`: a test may set a limit in order to reach it. A test that does not expect this
+    // loses a process and fails for that.
     start: /^Out of memory(?: \(oom_kill_allocating_task\))?: Killed process \d+ \((?<task>.*?)\) /,
     title: (match) => `Out of memory: Killed process ${match.groups?.task}`,
   },
@@ -298,7 +298,7 @@ const PATTERNS: readonly SplatPattern[] = [
     title: (match) => `kernel panic: ${panicReason(match[1] ?? '')}`,
   },
 
-  // What the kernel says of a taint that comes with no complaint. `Disabling lock debugging` follows any.
+  // Messages of taints without a splat of their own.
   ...taint(/^\S+: module license .*taints kernel\.$/, 'P'),
   ...taint(/^\S+: loading out-of-tree module taints kernel\.$/, 'O'),
   ...taint(/^\S+: module verification failed: .* tainting kernel$/, 'E'),
@@ -308,7 +308,7 @@ const PATTERNS: readonly SplatPattern[] = [
   ...taint(/^Setting dangerous option \S+ - tainting kernel$/, 'U'),
   ...taint(/^(?:ACPI: )?Override \[.*\], this is unsafe: tainting kernel$/, 'A'),
 
-  // Busy inodes mean a use after free to come; the rest begins with the word that nobody prints lightly.
+  // Busy inodes lead to a use after free. The other messages begin with BUG.
   {
     kind: 'other',
     end: 'marker',
@@ -375,7 +375,7 @@ function workFunction(line: string): string | undefined {
   return /^ +preempt=.* workfn=(\w+)/.exec(line)?.[1];
 }
 
-/** The function that the report names, unless that is only a messenger. */
+/** The function that the report names, if it is not part of a checker or a general service. */
 function named(text: string | undefined, lines: readonly string[]): string | null {
   const name = functionName(text ?? '');
   return name !== null && !isMessenger(name) ? name : (guiltyFunction(lines) ?? name);
@@ -389,7 +389,7 @@ function at(file: string | undefined): string {
   return file === undefined ? '' : ` at ${file.replace(/^(?:\.\.?\/)+/, '')}`;
 }
 
-/** What a panic's message says that is the same in every run. */
+/** A panic's message, without what differs from run to run. */
 export function panicReason(message: string): string {
   const [first = ''] = message.split('\n');
   return stable(

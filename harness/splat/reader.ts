@@ -3,16 +3,16 @@ import * as arch from '../guest/arch/x86_64.ts';
 import type { SplatKind } from '../schema.ts';
 import { matchPattern, panicReason, type SplatPattern } from './patterns.ts';
 
-/** One complaint of the kernel's. */
+/** A BUG, WARNING, Oops, or other report of an error by the kernel. */
 export interface Splat {
-  /** The same for the same bug in every run: no addresses, pids, offsets, CPU numbers or times. */
+  /** Has no addresses, pids, offsets, CPU numbers or times, so that the same bug has the same title in every run. */
   title: string;
   kind: SplatKind;
   /** Command name of the task it happened in, if the log says so. */
   task: string | null;
   /** The log's lines, without time and level; at most 500. */
   lines: string[];
-  /** It begins, but its end or its stack is missing: the machine died or records were lost. */
+  /** Its end or its stack is missing: the machine died or records were lost. */
   torn: boolean;
   /** Sequence number of the record it begins with; null for a console. */
   seq: number | null;
@@ -20,43 +20,43 @@ export interface Splat {
   panic: string | null;
 }
 
-/** A splat and where it began, for the order. */
+/** `order`: the number of the line with which it began. */
 export interface Found {
   splat: Splat;
   order: number;
 }
 
-/** A splat that has begun. */
+/** A splat whose end has not been read yet. */
 interface Open {
   pattern: SplatPattern;
   match: RegExpExecArray;
   lines: string[];
   seq: number | null;
   order: number;
-  /** In its call trace. */
+  /** The current line is in its call trace. */
   inStack: boolean;
   /** Its end has been seen. */
   complete: boolean;
   /** Records were lost while it was printed. */
   lost: boolean;
   panic: string | null;
-  /** How many lines at its end look like no part of it. */
+  /** Lines at its end that don't look like a part of it. */
   quiet: number;
 }
 
-/** A splat that has ended; what follows it may still belong to it. */
+/** The last splat that has ended. Following lines may still belong to it. */
 interface Recent {
   splat: Splat;
-  /** How many lines have passed that did not. */
+  /** Lines read since then that did not belong to it. */
   since: number;
 }
 
-/** Reads the lines of one caller, one after another, and adds what it finds to `found`. */
+/** Reads the lines of one caller in order, and adds the splats to `found`. */
 export class SplatReader {
   readonly #found: Found[];
   #open: Open | null = null;
   #recent: Recent | null = null;
-  /** Lines from a `cut here` or a rule on, until the line that says what it is. */
+  /** Lines since a `cut here` or a rule, until the line that tells the kind of splat. */
   #preamble: Pick<Open, 'lines' | 'seq' | 'order'> | null = null;
 
   constructor(found: Found[]) {
@@ -122,7 +122,7 @@ export class SplatReader {
     }
   }
 
-  /** Whether this line, which could begin a splat, goes on with the last one or is its consequence. */
+  /** Whether this line, which could begin a splat, belongs to the previous one or is its consequence. */
   #belongs(pattern: SplatPattern, line: string): boolean {
     if (pattern.kind === 'panic') {
       return this.#isConsequence(panicMessage(line) ?? '');
@@ -134,7 +134,7 @@ export class SplatReader {
     if (this.#open === null) {
       return false;
     }
-    // One cause, named twice: first by who noticed, then by what WARN() or the processor made of it.
+    // One cause is reported twice: by the checker that noticed it, then by WARN(), BUG() or the exception handler.
     const { lines, pattern: first } = this.#open;
     const isOutcome = OUTCOME.test(line) && !lines.some((seen) => OUTCOME.test(seen));
     const isDie = DIE.test(line) && !lines.some((seen) => DIE.test(seen));
@@ -148,18 +148,18 @@ export class SplatReader {
     );
   }
 
-  /** Whether a panic has its reason in the last splat. */
+  /** Whether a panic is a consequence of the last splat. */
   #isConsequence(message: string): boolean {
     const kind = this.#open?.pattern.kind ?? this.#recent?.splat.kind;
     const panicked = this.#open?.panic ?? this.#recent?.splat.panic ?? null;
     if (kind === undefined || panicked !== null || kind === 'panic') {
       return false;
     }
-    // Cut off in the middle by the panic: there is hardly another reason.
+    // The panic interrupts the splat, so that is most likely its cause.
     if (this.#open && this.#open.pattern.end !== 'maybe') {
       return true;
     }
-    // Any task may oops; init is killed by it only if it was init that did.
+    // An oops kills the task that it happened in: init is killed only by its own.
     const inInit = this.#recent?.splat.lines.some((line) => /^CPU: .* PID: 1 /.test(line)) ?? false;
     if (message.startsWith('Attempted to kill init!')) {
       return inInit && DIES.has(kind);
@@ -167,7 +167,7 @@ export class SplatReader {
     return / set(?: \.\.\.)?$/.test(message) || (CAUSES[kind]?.test(message) ?? false);
   }
 
-  /** Bad data that is to end in a BUG() is announced before `cut here`. */
+  /** Checkers of data print their own line before the `cut here` of the BUG(). */
   #awaitsCut(): boolean {
     return this.#open?.pattern.announces === true && this.#open.lines.length === 1;
   }
@@ -182,7 +182,7 @@ export class SplatReader {
     const wasInStack = open.inStack;
     const last = this.#isLast(open, line);
     if (last && wasInStack && line !== TASK_END) {
-      // The first line that is no frame is the next thing's.
+      // The first line after the frames is not part of the splat.
       this.#close();
       this.read(line, seq, order);
       return;
@@ -195,7 +195,7 @@ export class SplatReader {
     }
   }
 
-  /** Whether the splat ends with this line. Notes in `open` what has been seen. */
+  /** Whether the splat ends with this line. Updates `open`. */
   #isLast(open: Open, line: string): boolean {
     const stackOver = open.inStack && (line === TASK_END || !FRAME.test(line));
     open.inStack = STACK.test(line) || (open.inStack && !stackOver);
@@ -237,7 +237,7 @@ export class SplatReader {
     this.#recent = { splat, since: 0 };
   }
 
-  /** Takes a line after a splat's end if it is still about it. */
+  /** Adds a line to the splat that has ended, if it belongs to that. Returns whether it did. */
   #follows(line: string): boolean {
     const recent = this.#recent;
     if (recent === null) {
@@ -259,7 +259,7 @@ export class SplatReader {
     return belongs;
   }
 
-  /** Nothing said what was cut here: the machine died first. A rule by itself means nothing. */
+  /** After a `cut here` without a report the machine has died. A rule by itself means nothing. */
   #dropPreamble(): void {
     const preamble = this.#preamble;
     this.#preamble = null;
@@ -280,26 +280,26 @@ const RULE = /^={20,}$/;
 const END_TRACE = /^---\[ end trace /;
 const END_PANIC = /^---\[ end Kernel panic /;
 const BOOT = /^Linux version \d/;
-/** kmemleak's pr_fmt stands even before the lines of its reports. */
+/** kmemleak's pr_fmt prefixes every line of its reports. */
 const KMEMLEAK_INDENT = /^kmemleak: (?= |unreferenced object)/;
 const STACK = /^Call Trace:|^ {2}backtrace/;
 const TASK_END = ' </TASK>';
 
-/** The processor's word that follows `BUG: …` or `kernel BUG at`. */
+/** The exception handler's line after `BUG: …` or `kernel BUG at`. */
 const DIE = /^Oops: |\[#\d+\]/;
-/** What a data checker's finding becomes. */
+/** What follows the line of a checker of data. */
 const OUTCOME = /^WARNING: |^kernel BUG at /;
 
-/** A line of a call trace: frames are indented, the registers at an entry stand among them. */
+/** A line of a call trace. Frames are indented; registers at an exception entry stand between them. */
 const FRAME = new RegExp(`^[ \\t]|^${arch.logRegisters}`);
 /** Lines that only a splat has. */
 const EVIDENCE = new RegExp(
   `^[ \\t]|^$|^${arch.logRegisters}|^(?:CPU: |Hardware name: |Call Trace:|Modules linked in:|Oops: |task:|rcu: |NMI backtrace|-> #|---|===|Kernel )`,
 );
 
-/** Of add_taint(), after what it is about. */
+/** Printed by add_taint(), after the report that caused it. */
 const LOCKDEP_OFF = /^Disabling lock debugging due to kernel taint$/;
-/** Lines that may follow a splat's end: the registers once more, all locks, more CPUs' stacks. */
+/** Lines that may follow a splat: the registers again, all locks, stacks of other CPUs. */
 const AFTER: Partial<Record<SplatKind, RegExp>> = {
   kasan: LOCKDEP_OFF,
   'bad-page': LOCKDEP_OFF,
@@ -314,14 +314,14 @@ const AFTER: Partial<Record<SplatKind, RegExp>> = {
   kmemleak: /^kmemleak: \d+ new suspected/,
 };
 
-/** Kinds with a one-line pattern of their own that only sums up, if a full report stands before it. */
+/** Kinds that have a one-line pattern which is a mere summary after a full report. */
 const SUMMED_UP = new Set<SplatKind>(['rcu-stall', 'kmemleak']);
 
 /** Kinds after which the kernel kills the task. */
 const DIES = new Set<SplatKind>(['oops', 'gpf', 'bug', 'list-corruption']);
 const FATAL =
   /^Fatal exception|^Aiee, killing interrupt handler|^Attempted to kill the idle task|panic_on_oops/;
-/** The panics that follow from a splat of a kind (panic=… options), besides `… set ...`. */
+/** Messages of the panics that a kind of splat can cause, besides `… set ...`. */
 const CAUSES: Partial<Record<SplatKind, RegExp>> = {
   oops: FATAL,
   gpf: FATAL,
@@ -333,11 +333,11 @@ const CAUSES: Partial<Record<SplatKind, RegExp>> = {
   'rcu-stall': /^RCU Stall/,
 };
 
-/** Lines kept of one splat. Lockdep's longest reports have about 300. */
+/** Lines recorded of one splat. Lockdep's longest reports have about 300. */
 const MAX_LINES = 500;
-/** Lines between `cut here` and what it is: a WARN()'s text may have several. */
+/** Lines between `cut here` and the WARNING or BUG line: a WARN()'s text may have several. */
 const MAX_PREAMBLE = 12;
-/** Lines without any sign of a splat, after which it is taken for torn. */
+/** After this many lines without any sign of a splat it counts as torn. */
 const MAX_QUIET = 40;
 const MAX_UNSURE = 8;
 /** Lines after a splat within which a panic may still be its consequence. */

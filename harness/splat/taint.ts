@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT
-// Pure: the flags of /proc/sys/kernel/tainted, and which of them no other complaint explains.
+// Pure: the flags of /proc/sys/kernel/tainted, and which of them no splat explains.
 import type { SplatKind, SplatResult } from '../schema.ts';
 
-/** One flag: its meaning, and what kinds of splats the kernel sets it with. */
+/** `setWith`: the kinds of splats with which the kernel sets this flag. */
 type Flag = { letter: string; meaning: string; setWith?: SplatKind[] };
 
 /** By bit; Documentation/admin-guide/tainted-kernels.rst. */
@@ -33,14 +33,14 @@ const flags: Flag[] = [
   { letter: 'J', meaning: 'mutating command of fwctl' },
 ];
 
-/** The title of a report of this flag, whoever noticed it. */
+/** The title is the same whether the flag was found in the log or in the mask. */
 export function taintTitle(letter: string): string {
   return titleOf(flags.find((flag) => flag.letter === letter)!);
 }
 
 /**
- * A splat for each flag that came between two readings of the mask, and of which no splat speaks: neither the line that
- * the kernel prints of some flags, nor the complaint with which it sets others.
+ * A splat for each flag that was set between two readings of the mask and that no splat explains: neither the line that
+ * the kernel prints for some flags, nor the splat with which it sets others.
  */
 export function unexplainedTaint(before: number, after: number, splats: SplatResult[]): SplatResult[] {
   const came = setBits(after).filter((bit) => !setBits(before).includes(bit));
@@ -66,7 +66,7 @@ function titleOf({ letter, meaning }: Flag): string {
   return `kernel tainted: ${letter}, ${meaning}`;
 }
 
-/** Not by `&`, which knows 32 bits. */
+/** Without `&`, which is limited to 32 bits. */
 function setBits(mask: number): number[] {
   return Array.from({ length: 53 }, (_, bit) => bit).filter((bit) => Math.floor(mask / 2 ** bit) % 2 === 1);
 }

@@ -9,32 +9,32 @@ import * as arch from '../guest/arch/x86_64.ts';
 export type Isolation = (typeof isolations)[number];
 export const isolations = ['test', 'case', 'suite', 'boot'] as const;
 
-/** What a suite's `settings` file asks for. Absent keys are undefined; defaults belong to the guest. */
+/** The contents of a `settings` file. Absent keys are undefined; guest/ has the defaults. */
 export type Settings = {
-  /** Seconds of guest time a test may take. kselftest's own key; its 0, no limit, is a day here. */
+  /** Seconds of guest time that a test may take. A key of kselftest, where 0 means no limit; here that is a day. */
   timeout?: number;
   /** MiB of guest memory. */
   memory?: number;
   /** Virtual CPUs. */
   cpus?: number;
-  /** Appended to the guest's kernel command line as it stands. */
+  /** Appended verbatim to the guest's kernel command line. */
   cmdline?: string;
   isolation?: Isolation;
   kernel?: KernelFile;
-  /** Kernels that the test goes through: the one that is booted, and those that follow it by kexec. */
+  /** The number of kernels in the test: the one that is booted, and those that follow by kexec. */
   generations?: number;
-  /** What the titles of splats look like that the test provokes: no failures, and a failure if one does not come. */
+  /** Match the titles of splats that the test provokes. These are no failures; a missing one is. */
   expect_splat?: RegExp[];
 };
 
 /**
- * What QEMU is given to boot: `vmlinux` starts at its PVH entry; `bzImage` decompresses itself first, and switches
- * to five levels of page tables where the CPU has them.
+ * The file that QEMU boots. vmlinux starts at its PVH entry. bzImage decompresses itself first, and enables five-level
+ * page tables if the CPU has them.
  */
 export type KernelFile = (typeof kernelFiles)[number];
 const kernelFiles = ['vmlinux', arch.image] as const;
 
-/** A `settings` file in parts: what stands before the first `[section]`, and the sections, in their order. */
+/** `settings`: the keys before the first `[section]`. */
 export type SettingsFile = { settings: Settings; sections: { name: string; settings: Settings }[] };
 
 /** Seconds. */
@@ -42,7 +42,7 @@ const day = 86_400;
 
 type Values = Required<Settings>;
 
-/** `before`: what the key has already, where it stands more than once. */
+/** @param before the key's value so far, for a key that may be repeated */
 const readers: {
   [K in keyof Values]: (where: string, value: string, before: Values[K] | undefined) => Values[K];
 } = {
@@ -56,14 +56,14 @@ const readers: {
   expect_splat: (where, value, before = []) => [...before, pattern(where, 'expect_splat', value)],
 };
 
-/** Parse `key=value` lines as kselftest's runner reads them; `#` begins a comment line. `file` is for messages. */
+/** Parse `key=value` lines as kselftest's runner does. `#` begins a comment line. @param file for messages */
 export function parseSettings(text: string, file: string): Settings {
   const { settings, sections } = parseSettingsFile(text, file);
   if (sections.length === 0) return settings;
   throw bad(file, `[${sections[0]!.name}]: sections are for a test's own settings (<test>.settings)`);
 }
 
-/** The same, with `[section]` headers. A section holds only its own keys. */
+/** The same, with `[section]` headers. A section has only its own keys, not the common ones. */
 export function parseSettingsFile(text: string, file: string): SettingsFile {
   const settings: Settings = {};
   const sections: SettingsFile['sections'] = [];
@@ -133,7 +133,7 @@ function mebibytes(where: string, value: string): number {
   return size;
 }
 
-/** Kiln's own words and those of the config fragments need room on the command line too. */
+/** Half of the command line is for the arguments of Kiln and of the config fragments. */
 function cmdline(where: string, value: string): string {
   const most = arch.commandLineSize / 2;
   if (Buffer.byteLength(value) > most)

@@ -8,9 +8,9 @@ import { parseSettings, parseSettingsFile, type Settings } from './settings.ts';
 /** A test program: one C file with a main function. */
 export type Program = { name: string; source: string };
 
-/** A program in a guest: with its own settings, or with those of one section of them. */
+/** A program with its own settings, or with those of one of their sections. */
 export type Test = {
-  /** The program's, or `program@section`. */
+  /** `program` or `program@section`. */
   name: string;
   program: string;
   settings: Settings;
@@ -22,7 +22,7 @@ export type Suite = {
   /** Absolute. */
   dir: string;
   programs: Program[];
-  /** Each program, followed by its sections. */
+  /** For each program a test of its own, followed by one for each section. */
   tests: Test[];
   /** C files without a main function: linked into every test of the suite. */
   helpers: string[];
@@ -72,7 +72,7 @@ export async function readSuite(path: string): Promise<Suite> {
   };
 }
 
-/** `settings` holds for all tests of a suite, `<test>.settings` for one program, its sections for one guest each. */
+/** `settings` applies to all tests of a suite, `<program>.settings` to one program, a section of that to one test. */
 async function readTests(dir: string, programs: Program[]): Promise<Test[]> {
   const files = (await regularFiles(dir)).filter((name) => !name.includes('/'));
   for (const file of files.filter((name) => name.endsWith('.settings')))
@@ -94,7 +94,7 @@ async function readTests(dir: string, programs: Program[]): Promise<Test[]> {
   return (await Promise.all(tests)).flat();
 }
 
-/** Names go into compilers' arguments, the image's list and paths. */
+/** Names become part of paths, compiler arguments and the initramfs list, none of which is quoted. */
 function requireTame(name: string, path: string): void {
   if (/^[A-Za-z0-9_][A-Za-z0-9._+-]*$/.test(name) && !name.endsWith('.h')) return;
   throw new KilnError(

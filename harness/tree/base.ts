@@ -12,13 +12,13 @@ import type { Archive } from './archive.ts';
 import { fetchDebian } from './debian.ts';
 import { fetchTar } from './tarball.ts';
 
-/** An unpatched kernel source, kept in the cache as a git repository. */
+/** An unpatched kernel source, stored in the cache as a git repository. */
 export type Base = {
   /** As the user named it. */
   source: string;
   /** Debian's version, a tar file's name, or the ref. */
   version: string;
-  /** Of the archive, in hex; null for git, where `commit` says it all. */
+  /** Of the archive, in hex; null for git, where `commit` is enough. */
   sha256: string | null;
   commit: string;
   /** The bare repository. */
@@ -27,7 +27,7 @@ export type Base = {
 
 const forms = 'debian:PACKAGE[=VERSION], tar:FILE-or-URL[#sha256=HEX], git:DIR#REF';
 
-/** Get a base into the cache, or find it there. An archive is fetched once; see docs/design.md for what renews it. */
+/** Find a base in the cache, or fetch it. An archive is fetched once; docs/design.md says what renews it. */
 export async function prepareBase(
   source: string,
   context: Context,
@@ -53,7 +53,7 @@ export async function prepareBase(
   return { base: (await findBase(dir))!, cached: false };
 }
 
-/** No path is kept in a record: a cache may be moved. */
+/** base.json has no absolute path, so that the cache can be moved. */
 async function findBase(dir: string): Promise<Base | undefined> {
   const found = await readCachedJson<Partial<Base>>(join(dir, 'base.json'));
   return found?.commit ? ({ ...found, gitDir: join(dir, 'repo.git') } as Base) : undefined;
@@ -65,7 +65,7 @@ function split(source: string): ['debian' | 'tar' | 'git', string] {
   return [match[1] as 'debian' | 'tar' | 'git', match[2]!];
 }
 
-/** A local archive that changed under its name is another base. */
+/** The base's name in the cache. Size and time are part of it: a local archive may change under its name. */
 async function identity(kind: 'debian' | 'tar', rest: string, source: string): Promise<string> {
   const file = rest.replace(/#sha256=.*$/, '');
   if (kind === 'debian' || /^https?:/.test(file)) return contentKey('base', source);
@@ -73,7 +73,7 @@ async function identity(kind: 'debian' | 'tar', rest: string, source: string): P
   return contentKey('base', source, resolve(file), `${info?.size} ${info?.mtimeMs}`);
 }
 
-/** One commit with a fixed author and date: the same archive gives the same commit on every machine. */
+/** Import the archive as one commit. Author and date are fixed, so that it is the same commit on every machine. */
 async function importArchive(source: string, archive: Archive, temporary: string, context: Context) {
   const worktree = join(temporary, 'source');
   const gitDir = join(temporary, 'repo.git');
@@ -98,7 +98,7 @@ async function importArchive(source: string, archive: Archive, temporary: string
 }
 
 async function unpack(tar: string, dir: string, context: Context): Promise<void> {
-  // GNU tar finds the compression itself; a kernel archive has one directory on top.
+  // GNU tar detects the compression. A kernel archive has one top directory.
   await exec(
     'tar',
     ['--extract', '--file', tar, '--directory', dir, '--strip-components=1', '--no-same-owner'],
@@ -114,7 +114,7 @@ async function unpack(tar: string, dir: string, context: Context): Promise<void>
   });
 }
 
-/** A repository of our own that borrows the user's objects (alternates): theirs is never written to. */
+/** Create a repository that borrows the objects of the user's (alternates). The user's repository is only read. */
 async function borrow(source: string, rest: string, context: Context): Promise<Base> {
   const hash = rest.lastIndexOf('#');
   const directory = resolve(hash < 0 ? rest : rest.slice(0, hash));

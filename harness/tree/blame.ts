@@ -3,13 +3,13 @@ import type { Context } from '../context.ts';
 import { git } from '../util/git.ts';
 import { lastToTouch, type Tree } from './tree.ts';
 
-/** `file:line` → file name of the patch that changed this line last. */
+/** From `file:line` to the file name of the patch that changed this line last. */
 export type Blame = Map<string, string>;
 
 /** Milliseconds for one file. */
 const patience = 30_000;
 
-/** Which patch each of these lines comes from; those of the base, and of files that no patch touches, from none. */
+/** Find the patch that each line comes from. Lines of the base are not in the result. */
 export async function blameLines(
   tree: Tree,
   lines: { file: string; line: number }[],
@@ -23,7 +23,7 @@ export async function blameLines(
     const ranges = numbers.flatMap((line) => ['-L', `${line},${line}`]);
     const range = `${tree.patches[0]!.commit}^..${tree.commit}`;
     const args = ['blame', '--porcelain', ...ranges, range, '--', file];
-    // 128: a line past the file's end; then nothing is known of this file.
+    // 128: a line number past the end of the file. The file is then left out.
     const { stdout } = await git(tree.gitDir, args, { signal, timeout: patience, okCodes: [0, 128] });
     for (const [line, commit] of parseBlame(stdout)) {
       const patch = tree.patches.find((one) => one.commit === commit)?.file;
@@ -33,7 +33,7 @@ export async function blameLines(
   return blame;
 }
 
-/** Each line's group begins with `COMMIT LINE-BEFORE LINE [COUNT]`. */
+/** Each entry begins with `COMMIT ORIGINAL-LINE LINE [COUNT]`. */
 function parseBlame(porcelain: string): [number, string][] {
   return [...porcelain.matchAll(/^([0-9a-f]{40}) \d+ (\d+)(?: \d+)?$/gm)].map(([, commit, line]) => [
     Number(line),

@@ -2,7 +2,7 @@
 import { KilnError } from '../errors.ts';
 import type { Patch } from '../series/patch.ts';
 
-/** What `git am` said of a patch it could not apply (or read), as an error that names patch, file and hunk. */
+/** The error for a patch that `git am` could not apply or read. Names patch, file and hunk. @param output of git am */
 export function describeConflict(which: { series: string; patch: Patch }, output: string): KilnError {
   const { series, patch } = which;
   const date = /^fatal: (invalid date format: .*)$/m.exec(output)?.[1];

@@ -10,8 +10,8 @@ import { scratchDirectory } from '../util/scratch.ts';
 import type { Archive } from './archive.ts';
 
 /**
- * A kernel source package of Debian's: the installed one if it is there, else downloaded with
- * `apt-get download`, which needs no root and checks the archive's signature.
+ * A kernel source package of Debian: the installed one, else downloaded with `apt-get download`, which needs no root
+ * and checks the signature.
  * @param wanted PACKAGE or PACKAGE=VERSION
  */
 export async function fetchDebian(wanted: string, context: Context): Promise<Archive> {
@@ -32,7 +32,7 @@ export async function fetchDebian(wanted: string, context: Context): Promise<Arc
   return download(name, wanted, context);
 }
 
-/** dpkg-query's own notation, not ours. */
+/** In the notation of dpkg-query. */
 // biome-ignore lint/suspicious/noTemplateCurlyInString: see above
 const format = '--showformat=${db:Status-Status} ${Version}';
 
@@ -64,10 +64,10 @@ async function download(name: string, wanted: string, context: Context): Promise
   }
 }
 
-/** Milliseconds: it prints nothing while 140 MB come. For a server that is mute apt has deadlines of its own. */
+/** Milliseconds. apt-get prints nothing during a download of 140 MB; it has its own timeouts for a dead server. */
 const downloadSilence = 2 * 3600_000;
 
-/** A machine that never ran `apt-get update` knows no packages; where we may, we run it and try once more. */
+/** A machine that never ran `apt-get update` knows no packages: as root, run it and try once more. */
 async function aptDownload(dir: string, wanted: string, context: Context): Promise<void> {
   const attempt = () =>
     exec('apt-get', ['download', '--quiet', wanted], {

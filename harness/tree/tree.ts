@@ -19,7 +19,7 @@ export type AppliedPatch = { series: string; file: string; subject: string; comm
 export type Tree = {
   key: string;
   commit: string;
-  /** Git's hash of the content alone: equal for equal sources, however they came about. */
+  /** Git's tree hash: equal for equal sources, whatever their history. */
   content: string;
   gitDir: string;
   patches: AppliedPatch[];
@@ -27,7 +27,10 @@ export type Tree = {
   symbols: string[];
 };
 
-/** Apply the series in order. Throws does-not-apply, naming patch, file and hunk; nothing is left behind then. */
+/**
+ * Apply the series in order. On failure throws does-not-apply, which names patch, file and hunk, and leaves nothing
+ * behind.
+ */
 export async function applySeries(
   base: Base,
   series: Series[],
@@ -45,7 +48,7 @@ export async function applySeries(
     const tree = { ...found, gitDir: base.gitDir };
     if (await hasCommit(tree)) return { tree, cached: true };
   }
-  // Worktrees of one repository are made and removed one at a time.
+  // git can't add and remove worktrees of one repository concurrently.
   await using _lock = await lock(join(context.cache, 'locks', `apply-${contentKey(base.gitDir)}`), {
     signal: context.signal,
     onWait: () => context.note('info', 'another run is applying patches to the same base: waiting for it'),
@@ -64,12 +67,12 @@ export async function applySeries(
   }
 }
 
-/** A base that was cleaned away and fetched again does not have its series' commits. */
+/** The commit is missing if the base was removed from the cache and fetched again. */
 async function hasCommit({ gitDir, commit }: Tree): Promise<boolean> {
   return (await git(gitDir, ['cat-file', '-e', commit], { okCodes: [0, 1, 128] })).exitCode === 0;
 }
 
-/** A sparse worktree with no file in it: git takes out those that the patches touch, so applying takes a second. */
+/** A sparse worktree without files. git checks out only those that the patches touch, so applying takes a second. */
 async function emptyWorktree(base: Base, path: string, context: Context): Promise<string> {
   const { signal } = context;
   await git(base.gitDir, ['worktree', 'prune'], { signal });
@@ -91,7 +94,7 @@ async function amAll(worktree: string, patches: Named[], mailDir: string, contex
   for (const [index, { patch }] of patches.entries())
     await writeFile(join(mailDir, names[index]!), asMail(patch));
   let done = 0;
-  // Short names: there may be very many.
+  // Names are short, because very many patches must fit on one command line.
   const files = names.map((name) => join(relative(worktree, mailDir), name));
   const result = await git(worktree, ['am', '--committer-date-is-author-date', ...files], {
     signal: context.signal,
@@ -111,7 +114,9 @@ async function amAll(worktree: string, patches: Named[], mailDir: string, contex
   );
 }
 
-/** quilt takes bare diffs too; git wants a mail around them. Without a date git would take the time of day. */
+/**
+ * quilt accepts bare diffs, git needs mails. A mail without a date gets a fixed one; git would use the current time.
+ */
 function asMail(patch: Patch): Buffer {
   const head = patch.content.subarray(0, 65_536).toString('latin1');
   const header = (head.split(/^(?:diff --git |--- )/m)[0] ?? '').split(/\r?\n\r?\n/)[0] ?? '';
@@ -126,7 +131,7 @@ function asMail(patch: Patch): Buffer {
   return Buffer.concat([patch.content.subarray(0, from), Buffer.from(noDate), patch.content.subarray(from)]);
 }
 
-/** A field, its continuation, the mailbox's From line, or nothing. */
+/** A header field, its continuation, an mbox From line, or an empty line. */
 const headerLine = /^(?:[A-Za-z0-9-]+:|\s|>?From |$)/;
 const noDate = 'Date: Thu, 1 Jan 1970 00:00:00 +0000\n';
 
