@@ -1,13 +1,15 @@
 // SPDX-License-Identifier: MIT
 // Real programs in the real sandbox, each time beside the same without it: what fails in one must work in the other.
 
+import { existsSync } from 'node:fs';
 import { mkdir, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { setTimeout } from 'node:timers/promises';
 import test, { type ExecutionContext } from 'ava';
 import type { Sandbox } from '../context.ts';
-import type { KilnError } from '../errors.ts';
+import { asKilnError, type KilnError } from '../errors.ts';
 import { buildLimits, chooseSandbox, confined, type Limits } from './sandbox.ts';
 
 const found = await chooseSandbox('auto', false);
@@ -125,9 +127,9 @@ held('nobody answers on the network', async (t) => {
 
 held('what runs on in the background ends with the build', async (t) => {
   const at = await makeHome(t);
-  await run(at, '(while :; do date >> beat; sleep 0.05; done) & sleep 0.3');
+  await run(at, '(while :; do date >> beat; sleep 0.05; done) & while [ ! -s beat ]; do sleep 0.01; done');
   const beats = await readFile(join(at.build, 'beat'), 'utf8');
-  await new Promise((resolve) => setTimeout(resolve, 300));
+  await setTimeout(300);
   t.true(beats.length > 0);
   t.is(await readFile(join(at.build, 'beat'), 'utf8'), beats);
 });
@@ -168,10 +170,12 @@ held('an endless build ends', async (t) => {
 held('an abort ends it and is an interruption', async (t) => {
   const at = await makeHome(t);
   const stop = new AbortController();
-  setTimeout(() => stop.abort(), 300);
-  await run(at, 'while :; do date > beat; done', found, {}, stop.signal);
+  const running = run(at, 'while :; do date > beat; done', found, {}, stop.signal);
+  while (!existsSync(join(at.build, 'beat'))) await setTimeout(5);
+  stop.abort();
+  t.is(asKilnError((await running).error).code, 'interrupted');
   const beat = await readFile(join(at.build, 'beat'), 'utf8');
-  await new Promise((resolve) => setTimeout(resolve, 1100));
+  await setTimeout(1100);
   t.is(await readFile(join(at.build, 'beat'), 'utf8'), beat);
 });
 
