@@ -117,7 +117,7 @@ export class Session {
 
   constructor(guest: Guest, listener: Listener, marks?: Marks) {
     this.#guest = guest;
-    this.#lastHeard = guest.pace.own();
+    this.#lastHeard = guest.clock.own();
     this.#listener = listener;
     this.#reader = new MessageReader(marks?.guestSeq);
     if (marks) {
@@ -183,17 +183,17 @@ export class Session {
   /** Run a test program. It is killed when it reaches its limit. */
   async run(program: Program, patience: Patience): Promise<TestRun> {
     const { limitMs, beginMs, graceMs } = patience;
-    const { pace } = this.#guest;
+    const { clock } = this.#guest;
     const id = ++this.#id;
     this.#reader.mayBeReplaced = program.generations > 1;
-    this.#lastHeard = pace.own();
+    this.#lastHeard = clock.own();
     this.#send({ type: 'run', id, ...program, timeout_ms: limitMs * maxStretch });
     const isAnswer = (message: GuestMessage) =>
       ((message.type === 'end' || message.type === 'error') && message.id === id) ||
       (message.type === 'hello' && message.generation === program.generation + 1);
-    const limit = new Limit(patience, pace.own(), () => this.#send({ type: 'kill', id: ++this.#id }));
+    const limit = new Limit(patience, clock.own(), () => this.#send({ type: 'kill', id: ++this.#id }));
     const time = {
-      left: () => limit.left(pace.own(), this.#begun.get(id)?.at ?? null, this.#lastHeard),
+      left: () => limit.left(clock.own(), this.#begun.get(id)?.at ?? null, this.#lastHeard),
       most: (beginMs + limitMs + graceMs) * maxStretch,
     };
     const { message, loss } = await this.#wait<'end' | 'error' | 'hello'>(isAnswer, time);
@@ -289,7 +289,7 @@ export class Session {
   async powerOff(timeout: number): Promise<boolean> {
     this.#send({ type: 'poweroff' });
     const over = new AbortController();
-    const late = runOut(countdown(timeout, this.#guest.pace), over.signal).then(() => false);
+    const late = runOut(countdown(timeout, this.#guest.clock), over.signal).then(() => false);
     return Promise.race([this.#guest.exited.then(() => true), late]).finally(() => over.abort());
   }
 
@@ -315,7 +315,7 @@ export class Session {
 
   #hear(chunk: Buffer): void {
     if (this.#loss) return;
-    this.#lastHeard = this.#guest.pace.own();
+    this.#lastHeard = this.#guest.clock.own();
     try {
       for (const message of this.#reader.read(chunk)) this.#take(message);
     } catch (error) {
@@ -325,7 +325,7 @@ export class Session {
 
   #take(message: GuestMessage): void {
     if (message.type === 'alive') return;
-    if (message.type === 'begin') this.#begun.set(message.id, { message, at: this.#guest.pace.own() });
+    if (message.type === 'begin') this.#begun.set(message.id, { message, at: this.#guest.clock.own() });
     const waiting = this.#waiting.find(({ matches }) => matches(message));
     if (waiting) waiting.resolve({ message });
     else if (message.type === 'hello') this.#early.push(message);
@@ -344,14 +344,14 @@ export class Session {
     const early = this.#early.find(matches);
     if (early) return { message: early as GuestMessageOf<T> };
     if (this.#loss) return { loss: this.#loss };
-    const { pace } = this.#guest;
-    const began = pace.own();
-    const time = typeof timeout === 'number' ? countdown(timeout, pace) : timeout;
+    const { clock } = this.#guest;
+    const began = clock.own();
+    const time = typeof timeout === 'number' ? countdown(timeout, clock) : timeout;
     const over = new AbortController();
     const { promise, resolve } = Promise.withResolvers<Heard<GuestMessage>>();
     const waiting = { matches, resolve };
     this.#waiting.push(waiting);
-    runOut(time, over.signal).then(() => resolve({ loss: this.#silence(pace.own() - began) }));
+    runOut(time, over.signal).then(() => resolve({ loss: this.#silence(clock.own() - began) }));
     const heard = await promise;
     over.abort();
     this.#waiting = this.#waiting.filter((other) => other !== waiting);
@@ -359,7 +359,7 @@ export class Session {
   }
 
   #silence(waited: number): Loss {
-    const quiet = this.#guest.pace.own() - this.#lastHeard;
+    const quiet = this.#guest.clock.own() - this.#lastHeard;
     const seconds = (ms: number) => `${Math.round(ms / 1000)} s`;
     return {
       why: 'silent',

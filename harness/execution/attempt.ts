@@ -91,7 +91,7 @@ function isHostsDoing({ verdict, splats, cases, time, guest }: TestResult): bool
 }
 
 function loadOf(time: NonNullable<TestResult['time']>): Load {
-  return { elapsed: time.elapsed_ms, lost: time.lost_ms, stopped: time.stopped_ms };
+  return { elapsed: time.elapsed_ms, steal: time.lost_ms, stopped: time.stopped_ms };
 }
 
 /** A guest that is booted has its memory to itself. */

@@ -55,13 +55,13 @@ async function runGeneration(
   const { request, lease, powerOff } = attempt;
   const { generation, by, release, bootMs, blackoutMs } = arrival;
   const started = performance.now();
-  const before = lease.guest?.pace.load() ?? lease.load;
+  const before = lease.guest?.clock.load() ?? lease.load;
   const allowed = allow(request, lease);
   const heard =
     lease.session && !arrival.loss
       ? await converse(lease.session, request, generation, dir, powerOff, allowed)
       : { ...nothingSeen, bootLoss: arrival.loss };
-  const load = since(before, lease.guest?.pace.load() ?? before);
+  const load = since(before, lease.guest?.clock.load() ?? before);
   const { seen, hang } = await explainSilence(heard, attempt, generation);
   if (hang) await writeFile(join(dir, logFiles.hang), hang.report);
   const lost = lossOf(seen) !== null;
@@ -92,7 +92,7 @@ async function runGeneration(
       limit_ms: allowed.limitMs,
       scale: allowed.scale,
       elapsed_ms: Math.round(load.elapsed),
-      lost_ms: Math.round(load.lost),
+      lost_ms: Math.round(load.steal),
       stopped_ms: Math.round(load.stopped),
     },
     splats,

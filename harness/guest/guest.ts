@@ -10,7 +10,7 @@ import { type Child, type ChildResult, spawn } from '../util/exec.ts';
 import { socketDirectory } from '../util/scratch.ts';
 import { guestArgv, type Machine, type Origin, type PortName, portNames } from './machine.ts';
 import { Qmp, type QmpEvent } from './qmp.ts';
-import { countdown, Pace, processOf, runOut } from './steal.ts';
+import { countdown, processOf, runOut, StealClock } from './steal.ts';
 
 /** How QEMU ended. `events` holds all QMP events; the last ones say why. */
 export type GuestExit = { code: number | null; signal: string | null; stderr: string; events: QmpEvent[] };
@@ -26,7 +26,7 @@ export type Guest = AsyncDisposable & {
   keyboard: Writable;
   qmp: Qmp;
   /** Counts the time in which the host lets QEMU run. */
-  pace: Pace;
+  clock: StealClock;
   exited: Promise<GuestExit>;
   kill: () => void;
 };
@@ -66,9 +66,9 @@ export async function startGuest(
     child.kill('SIGKILL');
     await child;
   });
-  const pace = undo.use(new Pace(processOf(child.pid ?? 0)));
-  const [qmpSocket, ...portSockets] = await connected(child, listening, pace);
-  const qmp = new Qmp(qmpSocket!, pace);
+  const clock = undo.use(new StealClock(processOf(child.pid ?? 0)));
+  const [qmpSocket, ...portSockets] = await connected(child, listening, clock);
+  const qmp = new Qmp(qmpSocket!, clock);
   const ports = Object.fromEntries(portNames.map((name, index) => [name, portSockets[index]!]));
   const rest = undo.move();
   return {
@@ -78,7 +78,7 @@ export async function startGuest(
     console: child.stdout as Readable,
     keyboard: child.stdin as Writable,
     qmp,
-    pace,
+    clock,
     exited: child.then(async (result: ChildResult) => {
       // Data that QEMU wrote before it exited may still be in the sockets.
       await Promise.race([Promise.all(Object.values(ports).map(closed)), setTimeout(1000)]);
@@ -107,7 +107,7 @@ async function listen(path: string): Promise<Listening> {
   return { server, socket };
 }
 
-async function connected(child: Child, listening: Listening[], pace: Pace): Promise<Socket[]> {
+async function connected(child: Child, listening: Listening[], clock: StealClock): Promise<Socket[]> {
   const ended = child.then((result: ChildResult) => {
     throw new KilnError('infrastructure', `QEMU did not start: ${lastWords(String(result.stderr ?? ''))}`, {
       hint: '`kiln doctor` checks QEMU and the accelerator',
@@ -116,7 +116,7 @@ async function connected(child: Child, listening: Listening[], pace: Pace): Prom
   });
   ended.catch(() => {});
   const over = new AbortController();
-  const late = runOut(countdown(connectDeadline, pace), over.signal).then(() => {
+  const late = runOut(countdown(connectDeadline, clock), over.signal).then(() => {
     throw new KilnError('infrastructure', `QEMU did not start within ${connectDeadline / 1000} s`);
   });
   late.catch(() => {});

@@ -148,7 +148,7 @@ async function askKernel(guest: Guest, write: (text: string | Buffer) => void): 
 }
 
 /** Send one SysRq key and collect console output until the console is silent. */
-async function press({ qmp, keyboard, console, pace, exited }: Guest, key: string): Promise<Buffer> {
+async function press({ qmp, keyboard, console, clock, exited }: Guest, key: string): Promise<Buffer> {
   const said: Buffer[] = [];
   let bytes = 0;
   let last: number | null = null;
@@ -157,7 +157,7 @@ async function press({ qmp, keyboard, console, pace, exited }: Guest, key: strin
     gone = true;
   });
   const hear = (chunk: Buffer) => {
-    last = pace.own();
+    last = clock.own();
     if (bytes < maxAnswer) said.push(chunk.subarray(0, maxAnswer - bytes));
     bytes += chunk.length;
   };
@@ -166,9 +166,9 @@ async function press({ qmp, keyboard, console, pace, exited }: Guest, key: strin
     await qmp.execute('chardev-send-break', { id: 'console' }, deadlines.monitor);
     keyboard.write(key);
     const until = performance.now() + deadlines.answer;
-    const asked = pace.own();
+    const asked = clock.own();
     const isQuiet = () =>
-      last === null ? pace.own() - asked > deadlines.first : pace.own() - last > deadlines.quiet;
+      last === null ? clock.own() - asked > deadlines.first : clock.own() - last > deadlines.quiet;
     const isOver = () => gone || performance.now() > until || isQuiet();
     while (!isOver()) await setTimeout(100);
   } finally {

@@ -3,7 +3,7 @@ import { execFileSync, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { setTimeout } from 'node:timers/promises';
 import test from 'ava';
-import { missingShare, Pace, processOf, since, type Watched } from './steal.ts';
+import { missingShare, processOf, StealClock, since, type Watched } from './steal.ts';
 
 /** A process whose threads' waits, and a clock, that a test sets. */
 function example() {
@@ -12,85 +12,85 @@ function example() {
     waits: () => new Map(Object.entries(state.waits)),
     isStopped: () => state.stopped,
   };
-  return { state, pace: new Pace(watched, () => state.now) };
+  return { state, clock: new StealClock(watched, () => state.now) };
 }
 
 test('on an idle host all time is the process’s own', (t) => {
-  const { state, pace } = example();
+  const { state, clock } = example();
   for (let i = 0; i < 5; i++) {
     state.now += 500;
-    t.is(pace.own(), state.now);
+    t.is(clock.own(), state.now);
   }
-  t.deepEqual(pace.load(), { elapsed: 2500, lost: 0, stopped: 0 });
+  t.deepEqual(clock.load(), { elapsed: 2500, steal: 0, stopped: 0 });
 });
 
 test('what was lost stays lost when the process is gone', (t) => {
-  const { state, pace } = example();
+  const { state, clock } = example();
   state.waits = { a: 0 };
-  pace.load();
+  clock.load();
   state.now = 1000;
   state.waits = { a: 400 };
-  const before = pace.load();
-  t.is(before.lost, 400);
+  const before = clock.load();
+  t.is(before.steal, 400);
   state.now = 1200;
   state.waits = {};
-  t.deepEqual(since(before, pace.load()), { elapsed: 200, lost: 0, stopped: 0 });
+  t.deepEqual(since(before, clock.load()), { elapsed: 200, steal: 0, stopped: 0 });
 });
 
 test('the longest wait of any thread is lost', (t) => {
-  const { state, pace } = example();
+  const { state, clock } = example();
   state.waits = { a: 1000, b: 70 }; // those are threads that were not there before
   state.now = 500;
-  t.is(pace.own(), 500);
+  t.is(clock.own(), 500);
   state.waits = { a: 1100, b: 470 };
   state.now = 1000;
-  t.is(pace.own(), 600);
+  t.is(clock.own(), 600);
   state.waits = { a: 1300, b: 480 };
   state.now = 1500;
-  t.is(pace.own(), 1090);
+  t.is(clock.own(), 1090);
   state.waits = { a: 1900, b: 490 };
   state.now = 2000;
-  t.is(pace.own(), 1100);
+  t.is(clock.own(), 1100);
 });
 
 test('threads that take turns in waiting do not add up', (t) => {
-  const { state, pace } = example();
+  const { state, clock } = example();
   state.waits = { a: 0, b: 0 };
-  pace.load();
+  clock.load();
   for (let round = 0; round < 100; round++) {
     const waits = round % 2 === 0 ? { a: 450, b: 0 } : { a: 0, b: 450 };
     state.waits = { a: state.waits.a! + waits.a, b: state.waits.b! + waits.b };
     state.now += 500;
-    pace.load();
+    clock.load();
   }
-  const { elapsed, lost } = pace.load();
+  const { elapsed, steal } = clock.load();
   t.is(elapsed, 50_000);
-  t.is(lost, 22_500);
+  t.is(steal, 22_500);
 });
 
 test('no more is lost than passes', (t) => {
-  const { state, pace } = example();
+  const { state, clock } = example();
   state.waits = { a: 0 };
   state.now = 500;
-  pace.load();
+  clock.load();
   state.waits = { a: 9000 };
   state.now = 1000;
-  t.is(pace.own(), 0);
+  t.is(clock.own(), 0);
 });
 
 test('what passed while nobody looked was lost to both', (t) => {
-  const { state, pace } = example();
+  const { state, clock } = example();
   state.now = 3_600_000;
-  t.is(pace.own(), 2000);
+  t.is(clock.own(), 2000);
 });
 
 test('being stopped is told apart, and counts as time', (t) => {
-  const { state, pace } = example();
+  const { state, clock } = example();
   state.stopped = true;
   state.now = 500;
-  t.is(pace.own(), 500);
-  t.deepEqual(pace.load(), { elapsed: 500, lost: 0, stopped: 500 });
-  t.is(missingShare(since({ elapsed: 0, lost: 0, stopped: 0 }, pace.load())), 1);
+  t.is(clock.own(), 500);
+  t.deepEqual(clock.load(), { elapsed: 500, steal: 0, stopped: 500 });
+  t.is(missingShare(since({ elapsed: 0, steal: 0, stopped: 0 }, clock.load())), 1);
 });
 
 test('a process that shares one processor with another loses about half, and one that sleeps nothing', async (t) => {
@@ -98,7 +98,7 @@ test('a process that shares one processor with another loses about half, and one
   const [one, other] = [endless(), endless()];
   const sleeper = spawn('sleep', ['60'], { stdio: 'ignore' });
   try {
-    using busy = new Pace(processOf(one.pid!));
+    using busy = new StealClock(processOf(one.pid!));
     await setTimeout(3000);
     const share = missingShare(busy.load());
     t.true(share > 0.25, String(share));

@@ -18,7 +18,7 @@ const tooLate = 2000;
 export type Load = {
   elapsed: number;
   /** The process waited for a processor. */
-  lost: number;
+  steal: number;
   /** The process was stopped by a signal. This counts against deadlines: it may never continue. */
   stopped: number;
 };
@@ -37,7 +37,7 @@ export type Clock = { own: () => number };
 export const wallClock: Clock = { own: () => performance.now() };
 
 /** Counts the time in which the host lets a process run. Samples it until disposed. */
-export class Pace implements Clock, Disposable {
+export class StealClock implements Clock, Disposable {
   readonly #watched: Watched;
   readonly #now: () => number;
   readonly #timer: NodeJS.Timeout;
@@ -49,7 +49,7 @@ export class Pace implements Clock, Disposable {
   #passed = 0;
   #looked: number;
   /** Of earlier windows, and while the harness itself did not run. */
-  #lost = 0;
+  #steal = 0;
   #elapsed = 0;
   #stopped = 0;
 
@@ -70,24 +70,24 @@ export class Pace implements Clock, Disposable {
     this.#elapsed += passed;
     if (this.#watched.isStopped()) this.#stopped += passed;
     const missed = Math.max(0, passed - tooLate);
-    this.#lost += missed;
+    this.#steal += missed;
     this.#passed += passed - missed;
     const waits = this.#watched.waits();
     this.#longest = Math.max(this.#longest, this.#longestWait(waits));
-    const lost = this.#lost + Math.min(this.#passed, this.#longest);
+    const steal = this.#steal + Math.min(this.#passed, this.#longest);
     if (this.#passed >= window) {
-      this.#lost = lost;
+      this.#steal = steal;
       this.#before = waits;
       this.#longest = 0;
       this.#passed = 0;
     }
-    return { elapsed: this.#elapsed, lost, stopped: this.#stopped };
+    return { elapsed: this.#elapsed, steal, stopped: this.#stopped };
   }
 
   /** Milliseconds that the process had so far: elapsed less steal. */
   own(): number {
-    const { elapsed, lost } = this.load();
-    return elapsed - lost;
+    const { elapsed, steal } = this.load();
+    return elapsed - steal;
   }
 
   [Symbol.dispose](): void {
@@ -153,15 +153,15 @@ export function stateOf(pid: number): string {
 }
 
 /** The share of the elapsed time in which a process could not run, from 0 to 1. */
-export function missingShare({ elapsed, lost, stopped }: Load): number {
-  return elapsed > 0 ? Math.min(1, (lost + stopped) / elapsed) : 0;
+export function missingShare({ elapsed, steal, stopped }: Load): number {
+  return elapsed > 0 ? Math.min(1, (steal + stopped) / elapsed) : 0;
 }
 
 /** The difference of two samples. */
 export function since(before: Load, after: Load): Load {
   return {
     elapsed: after.elapsed - before.elapsed,
-    lost: after.lost - before.lost,
+    steal: after.steal - before.steal,
     stopped: after.stopped - before.stopped,
   };
 }

@@ -44,7 +44,7 @@ const nowhere = {
   bootMs: null,
   release: null,
   startMs: 0,
-  load: { elapsed: 0, lost: 0, stopped: 0 },
+  load: { elapsed: 0, steal: 0, stopped: 0 },
   guest: null,
   session: null,
 };
@@ -135,7 +135,7 @@ export class Pool implements AsyncDisposable {
     const guest = await startGuest(machine, context.signal);
     const session = new Session(guest, collector);
     const hello = await session.hello(limits.boot);
-    const load = guest.pace.load();
+    const load = guest.clock.load();
     const loss = hello.loss ?? (await session.setup(limits.setup)).loss ?? null;
     const bootMs = hello.message?.boot_ms ?? null;
     const startMs = performance.now() - started;

@@ -29,7 +29,7 @@ const marks = z.object({
 const milliseconds = z.number().nonnegative();
 const load = z.object({
   elapsed: milliseconds,
-  lost: milliseconds,
+  steal: milliseconds,
   stopped: milliseconds,
 }) satisfies z.ZodType<Load>;
 const infoSchema = z.object({ bootMs: count, release: z.string(), marks, load });
@@ -111,7 +111,7 @@ export async function makeTemplate(
   });
   const { message, loss } = await session.hello(bootTimeout);
   signal.throwIfAborted();
-  const load = guest.pace.load();
+  const load = guest.clock.load();
   if (loss) {
     const explained = await explain(loss, guest, session, dirname(machine.kernel));
     signal.throwIfAborted();

@@ -16,7 +16,7 @@ import { lock } from '../util/lock.ts';
 import { BootLost, makeTemplate, openTemplate, type Template } from './template.ts';
 
 /** Raised when a template that an older Kiln has made would not do any more. */
-const layout = 'template 2';
+const layout = 'template 3';
 
 /**
  * The templates of one run. A machine that can't be frozen is booted for every test, and a note says why; a kernel

@@ -4,7 +4,7 @@ import type { Loss, TestRun } from '../channel/session.ts';
 import type { SplatResult } from '../schema.ts';
 import { describeLoad, mayBeHosts, slowness, tempo } from './timing.ts';
 
-const idle = { elapsed: 1000, lost: 0, stopped: 0 };
+const idle = { elapsed: 1000, steal: 0, stopped: 0 };
 
 test('a guest that boots as usual is given no more, a slow one as much more as its boot took', (t) => {
   for (const [bootMs, factor] of [
@@ -20,8 +20,8 @@ test('a guest that boots as usual is given no more, a slow one as much more as i
 });
 
 test('a boot that waited for the host is no slow guest', (t) => {
-  t.is(slowness(9000, { elapsed: 9500, lost: 7500, stopped: 0 }), 1);
-  t.is(slowness(9000, { elapsed: 9500, lost: 0, stopped: 7500 }), 1);
+  t.is(slowness(9000, { elapsed: 9500, steal: 7500, stopped: 0 }), 1);
+  t.is(slowness(9000, { elapsed: 9500, steal: 0, stopped: 7500 }), 1);
 });
 
 const silent: Loss = { why: 'silent', detail: '' };
@@ -42,7 +42,7 @@ test('slow, timed out, hung and dead are told apart', (t) => {
   t.is(tempo('pass', ended(5000), null, 10_000, idle), undefined);
   t.is(tempo('pass', ended(5001), null, 10_000, idle), 'slow');
   t.is(tempo('fail', ended(5001), null, 10_000, idle), 'slow');
-  t.is(tempo('pass', ended(5001), null, 10_000, { ...idle, lost: 100 }), undefined);
+  t.is(tempo('pass', ended(5001), null, 10_000, { ...idle, steal: 100 }), undefined);
   t.is(tempo('timeout', ended(10_000), null, 10_000, idle), 'timed-out');
   t.is(tempo('timeout', null, silent, 10_000, idle), 'hung');
   t.is(tempo('crash', null, silent, 10_000, idle), 'dead');
@@ -52,7 +52,7 @@ test('slow, timed out, hung and dead are told apart', (t) => {
 });
 
 const splat = (kind: SplatResult['kind'], title = 'title') => ({ kind, title });
-const busy = { elapsed: 40_000, lost: 12_000, stopped: 0 };
+const busy = { elapsed: 40_000, steal: 12_000, stopped: 0 };
 
 test('only complaints of standing still can be of the host’s making', (t) => {
   for (const kind of ['rcu-stall', 'soft-lockup', 'hard-lockup', 'hung-task'] as const)
@@ -65,10 +65,10 @@ test('only complaints of standing still can be of the host’s making', (t) => {
 
 test('and only if the host kept much from the guest', (t) => {
   const stall = { splats: [splat('rcu-stall')] };
-  t.true(mayBeHosts(stall, { elapsed: 40_000, lost: 0, stopped: 25_000 }));
+  t.true(mayBeHosts(stall, { elapsed: 40_000, steal: 0, stopped: 25_000 }));
   t.false(mayBeHosts(stall, idle));
-  t.false(mayBeHosts(stall, { elapsed: 4000, lost: 3000, stopped: 0 }));
-  t.false(mayBeHosts(stall, { elapsed: 400_000, lost: 12_000, stopped: 0 }));
+  t.false(mayBeHosts(stall, { elapsed: 4000, steal: 3000, stopped: 0 }));
+  t.false(mayBeHosts(stall, { elapsed: 400_000, steal: 12_000, stopped: 0 }));
 });
 
 test('a case that failed may be, if it did so at the limit that kselftest_harness.h gives it', (t) => {

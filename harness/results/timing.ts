@@ -9,8 +9,8 @@ import type { CaseResult, SplatResult, TestResult, Verdict } from '../schema.ts'
  * emulated on a slow processor or with a kernel that checks much.
  * @param bootMs CLOCK_BOOTTIME at the agent's first word
  */
-export function slowness(bootMs: number, { lost, stopped }: Load): number {
-  const own = Math.max(0, bootMs - lost - stopped);
+export function slowness(bootMs: number, { steal, stopped }: Load): number {
+  const own = Math.max(0, bootMs - steal - stopped);
   return Math.min(maxSlowness, Math.max(1, Math.round((2 * own) / usualBoot) / 2));
 }
 
@@ -24,13 +24,13 @@ export function tempo(
   run: TestRun | null,
   loss: Loss | null,
   limitMs: number,
-  { lost }: Load,
+  { steal }: Load,
 ): TestResult['tempo'] {
   if (verdict === 'error') return undefined;
   if (loss?.why === 'silent' && verdict === 'timeout') return 'hung';
   if (verdict === 'crash') return 'dead';
   if (verdict === 'timeout') return 'timed-out';
-  return (run?.end?.duration_ms ?? 0) - lost > limitMs / 2 ? 'slow' : undefined;
+  return (run?.end?.duration_ms ?? 0) - steal > limitMs / 2 ? 'slow' : undefined;
 }
 
 /** A host that kept so much of its time from a guest may be why its kernel complains of standing still. */
@@ -63,13 +63,13 @@ function isStall({ kind, title }: Pick<SplatResult, 'kind' | 'title'>): boolean 
 const stalls = new Set<SplatResult['kind']>(['rcu-stall', 'soft-lockup', 'hard-lockup', 'hung-task']);
 
 function wasKept(load: Load): boolean {
-  return load.lost + load.stopped >= enough.ms && missingShare(load) >= enough.share;
+  return load.steal + load.stopped >= enough.ms && missingShare(load) >= enough.share;
 }
 
 /** `QEMU had no processor for 12 of 20 s` */
-export function describeLoad({ elapsed, lost, stopped }: Load): string {
+export function describeLoad({ elapsed, steal, stopped }: Load): string {
   const of = `of ${Math.round(elapsed / 1000)} s`;
-  return stopped > lost
+  return stopped > steal
     ? `QEMU was stopped for ${Math.round(stopped / 1000)} ${of}`
-    : `QEMU waited for a processor for ${Math.round(lost / 1000)} ${of}`;
+    : `QEMU waited for a processor for ${Math.round(steal / 1000)} ${of}`;
 }
