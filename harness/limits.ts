@@ -12,20 +12,20 @@ const table = {
   /** QEMU connects to its sockets; QEMU's monitor answers a command. */
   qemu: { what: 'QEMU', ms: 20_000 },
   /** Also of a kernel reached by kexec. Generous: a machine without KVM is slow. */
-  boot: { what: 'first word', ms: 120_000 },
+  boot: { what: 'the first message', ms: 120_000 },
   setup: { what: '`setup`', ms: 20_000 },
-  begin: { what: 'begin', ms: 30_000 },
+  begin: { what: 'the start of a test', ms: 30_000 },
   /** A test whose settings say nothing; kselftest's own default is 45 s on real machines. */
   test: { what: 'a test', ms: 60_000 },
   /** More than the kernel's own watchdogs take to speak: 20 s for a soft lockup, 21 s for a stall of RCU. */
-  silence: { what: 'sign of life', ms: 30_000 },
-  grace: { what: 'told to end', ms: 30_000 },
-  delivery: { what: 'last output', ms: 15_000 },
-  fetch: { what: 'its files', ms: 30_000 },
-  send: { what: 'sent for kexec', ms: 60_000 },
+  silence: { what: 'a sign of life', ms: 30_000 },
+  grace: { what: 'after Kiln has ended it', ms: 30_000 },
+  delivery: { what: 'the last output of a test', ms: 15_000 },
+  fetch: { what: 'the files of a test', ms: 30_000 },
+  send: { what: 'the transfer of files for kexec', ms: 60_000 },
   powerOff: { what: 'power-off', ms: 30_000 },
   /** All that a hung guest is asked. */
-  hang: { what: 'guest that hangs', ms: 150_000 },
+  hang: { what: 'a hung guest', ms: 150_000 },
 } satisfies Record<string, Limit>;
 
 export type LimitName = keyof typeof table;
