@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// argv → command → exit code. The only place that sets an exit code, and the one catch.
+// argv → command → exit code. Only this file sets an exit code and catches what a command throws.
 import { Command, CommanderError } from 'commander';
 import { registerBench } from './commands/bench.ts';
 import { registerBuild } from './commands/build.ts';
@@ -31,17 +31,17 @@ const commands = [
 ];
 
 const stop = new AbortController();
-/** Whether the command that runs tears down when it is told to stop; others have nothing to tear down. */
+/** Whether the running command has something to tear down when a signal arrives. */
 let isStoppable = false;
 for (const name of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) {
   process.on(name, () => {
-    // A second time is for whoever does not want to wait for the teardown.
+    // A second signal skips the teardown.
     if (stop.signal.aborted || !isStoppable) process.exit(EXIT.interrupted);
     process.stderr.write('\nkiln: stopping; once more to stop at once\n');
     stop.abort(interrupted());
   });
 }
-/** End the run in order after so many seconds. */
+/** Stop the run after so many seconds, with its teardown. */
 function stopAfter(seconds: number): void {
   const end = () => {
     process.stderr.write(`\nkiln: not done after ${seconds} s (--deadline): stopping\n`);
@@ -49,19 +49,20 @@ function stopAfter(seconds: number): void {
   };
   setTimeout(end, seconds * 1000).unref();
 }
-// `kiln list | head` closes the pipe on us, which is no error; a run whose words reach nobody is stopped in order.
+// `kiln list | head` closes the pipe, which is no error. A run whose output has no reader stops, with its
+// teardown.
 process.stdout.on('error', (error: NodeJS.ErrnoException) => {
   stop.abort(
     error.code === 'EPIPE' ? interrupted() : new KilnError('infrastructure', `can't write: ${error.message}`),
   );
 });
 process.stderr.on('error', () => {});
-// Node's own exit code for these is 1, which is for tests that fail.
+// By default Node exits with 1, which Kiln reserves for failed tests.
 process.on('uncaughtException', (error) => process.exit(complain(error)));
 
 async function main(argv: string[]): Promise<number> {
   let exitCode: number = EXIT.ok;
-  /** commander drops what an action returns. */
+  // commander discards what an action returns, so each action stores its exit code here.
   const look: Cli['look'] =
     <A extends unknown[]>(action: Action<A>) =>
     async (...args: A) => {

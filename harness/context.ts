@@ -2,27 +2,27 @@
 import { homedir } from 'node:os';
 import { join } from 'node:path';
 
-/** What confines the programs that a series or a suite brings. */
+/** The sandbox in which programs of a series or a suite run at build time. */
 export type Sandbox = {
-  /** bubblewrap's arguments for what this machine can do; null: nothing confines them. */
+  /** bubblewrap's arguments on this machine; null: there is no sandbox. */
   flags: string[] | null;
-  /** Why it is so, for people. */
+  /** Why there is a sandbox, or none; shown to the user. */
   reason: string;
-  /** The programs come from elsewhere: they must leave no trace in what later builds use. */
+  /** The series is not in patches/: its programs must not change what later builds use. */
   foreign: boolean;
 };
 
-/** What every stage gets: where to keep things, whom to tell, and when to stop. */
+/** What every stage is given. */
 export type Context = {
   /** The cache directory, absolute. */
   cache: string;
   /** Aborted by SIGINT, SIGTERM or a run's deadline. */
   signal: AbortSignal;
-  /** Long work says how far it is; `done` of `total` in whatever unit the text names. */
+  /** Reports the progress of long work: `done` of `total`, in the unit that `text` names. */
   progress: (text: string, done?: number, total?: number) => void;
-  /** Something the user should know that is no result. */
+  /** Shows the user something that is not a result. */
   note: (level: 'info' | 'warn', text: string) => void;
-  /** Absent: nothing confines what a series or a suite brings. */
+  /** Absent: programs of a series or a suite run without a sandbox. */
   sandbox?: Sandbox;
 };
 
@@ -32,7 +32,7 @@ export function cacheDirectory(env: NodeJS.ProcessEnv = process.env): string {
   return join(base?.startsWith('/') ? base : join(homedir(), '.cache'), 'kiln');
 }
 
-/** Whether kbuild can work below the directory: its Makefiles know no quoting. */
-export function isTame(path: string): boolean {
+/** Whether kbuild can work in the directory: its Makefiles do not quote paths. */
+export function isPlainPath(path: string): boolean {
   return !/[\s:]/.test(path);
 }

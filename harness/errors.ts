@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
-// What can go wrong, told apart by whose fault it is. The exit code belongs to the kind of trouble.
+// Kinds of errors, by what caused them. Each kind has its exit code.
 
-/** Exit codes of `kiln`, as docs and CI jobs know them. */
+/** Exit codes of `kiln`. README.md documents them and CI jobs depend on them. */
 export const EXIT = {
   ok: 0,
   testFailed: 1,
@@ -13,12 +13,12 @@ export const EXIT = {
 } as const;
 
 export type ErrorCode =
-  | 'usage' // a word on the command line is wrong
-  | 'bad-input' // a file we were given can't be used
+  | 'usage' // an option or argument on the command line is wrong
+  | 'bad-input' // a file or source that the user gave can't be used
   | 'does-not-apply' // a patch of the series
   | 'does-not-build' // the kernel or a test program
   | 'config-missing' // a requested config symbol did not get its value
-  | 'infrastructure' // our own trouble, or the machine's
+  | 'infrastructure' // Kiln or the host failed
   | 'interrupted';
 
 const exitCodes: Record<ErrorCode, number> = {
@@ -31,7 +31,7 @@ const exitCodes: Record<ErrorCode, number> = {
   interrupted: EXIT.interrupted,
 };
 
-/** Where an error points: the fields a person or a script acts on. All optional, all plain text. */
+/** What an error is about, for a person or a script to act on. All plain text. */
 export type ErrorDetails = {
   series?: string;
   patch?: string;
@@ -43,7 +43,7 @@ export type ErrorDetails = {
   output?: string;
 };
 
-/** An error that we understand. `hint` says what to do next; `details` holds what to act on. */
+/** An error with a known cause. `hint` tells the user what to do next. */
 export class KilnError extends Error {
   readonly code: ErrorCode;
   readonly hint: string;
@@ -66,10 +66,10 @@ export class KilnError extends Error {
   }
 }
 
-/** Any thrown value as an error that we understand; what we don't know is our own trouble. */
+/** Converts any thrown value to a KilnError; an unknown one becomes an infrastructure error. */
 export function asKilnError(error: unknown): KilnError {
   if (error instanceof KilnError) return error;
-  // The teardown failed too; what was first is why.
+  // A teardown failed after the error that caused it: report the first one.
   if (error instanceof SuppressedError) return asKilnError(error.suppressed);
   const node = error as NodeJS.ErrnoException;
   if (node?.name === 'AbortError') return interrupted(error);
@@ -85,7 +85,7 @@ export function asKilnError(error: unknown): KilnError {
   return new KilnError('infrastructure', node?.message ?? String(error), { cause: error });
 }
 
-/** The run was told to stop. */
+/** A signal or the deadline stopped the run. */
 export function interrupted(cause?: unknown): KilnError {
   return new KilnError('interrupted', 'interrupted', { cause });
 }

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// The closed union of everything that a run reports. Whatever prints only consumes these.
+// Every event of a run, as a closed union. Reporters consume only these.
 import type { Counts, Results, TestResult } from './schema.ts';
 
 export type StageName = 'base' | 'series' | 'config' | 'kernel' | 'image' | 'tests';
@@ -19,5 +19,5 @@ export type KilnEvent =
 
 export type Emit = (event: KilnEvent) => void;
 
-/** Something that shows a run to somebody. `close` is called once, after the last event or on the way out. */
+/** Shows a run. `close` is called once, after the last event or when the run is aborted. */
 export type Reporter = { onEvent: (event: KilnEvent) => void; close: () => Promise<void> };

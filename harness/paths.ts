@@ -16,5 +16,5 @@ export const paths = {
 /** Kiln's own version, from package.json. */
 export const version: string = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8')).version;
 
-/** How the user called us, for lines to paste; bin/kiln says. */
+/** How the user started Kiln, for command lines to paste; bin/kiln sets KILN_SELF. */
 export const self = process.env.KILN_SELF ?? join(root, 'bin', 'kiln');

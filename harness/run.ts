@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// Jobs from their plans to their results, on one pool of guests.
+// Runs jobs from their plans to their results, on one pool of guests.
 import { copyFile, mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { asKilnError, type KilnError } from './errors.ts';
@@ -16,20 +16,20 @@ import type { JobOutcome } from './results/assemble.ts';
 import { Decoder } from './splat/decode.ts';
 import { Turns } from './util/turns.ts';
 
-/** What the jobs of a run share. */
+/** What all jobs of a run share. */
 export type Run = {
   /** The run's directory, absolute. */
   dir: string;
   pool: Pool;
   emit: Emit;
   signal: AbortSignal;
-  /** The last stage; runTests if absent. */
+  /** The tests stage; default: runTests. */
   execute?: typeof runTests;
 };
 
 /**
- * Run jobs, each through all stages. What stops one is in its outcome; nothing is thrown. Builds take turns, since each
- * uses all processors; one job's tests run while the next one builds.
+ * Run jobs through all stages. An error that ends a job is in its outcome, not thrown. Builds run one at a
+ * time, because each uses all processors; one job's tests run while the next job builds.
  */
 export async function runJobs(plans: readonly Plan[], run: Run): Promise<JobOutcome[]> {
   const builds = new Turns<Plan>(1, 1);

@@ -3,7 +3,7 @@ import test from 'ava';
 import { countVerdicts, ResultsError, readResults } from './schema.ts';
 import { exampleResults } from './testing/example.ts';
 
-test('what is written is read again, from its text or its JSON', (t) => {
+test('results that were written can be read, from text or parsed JSON', (t) => {
   const results = exampleResults();
   t.deepEqual(readResults(JSON.stringify(results)), results);
   t.deepEqual(readResults(results), results);
@@ -15,14 +15,14 @@ test('unknown fields are no error', (t) => {
   t.is(readResults(results).id, results.id);
 });
 
-test('further fields of a job error are kept', (t) => {
+test('further fields of a job error are preserved', (t) => {
   const results = exampleResults();
   const error = { code: 'conflict', message: 'does not apply', patch: '0001-x.patch', hunk: 3 };
   Object.assign(results.jobs[0] ?? {}, { error });
   t.deepEqual(readResults(results).jobs[0]?.error, error);
 });
 
-test('another version is a clear error, whatever else is in it', (t) => {
+test('another version is a clear error, whatever the rest of the file', (t) => {
   for (const schema of [2, '1', undefined, null]) {
     const error = t.throws(() => readResults({ schema, tests: 'nonsense' }), { instanceOf: ResultsError });
     t.is(error.code, 'results-version');

@@ -5,7 +5,7 @@ import { z } from 'zod';
 export function readResults(input: unknown): Results {
   const json = typeof input === 'string' ? parseJson(input) : input;
   const version = (json as { schema?: unknown } | null)?.schema;
-  // Said before anything else: a later version would otherwise fail with a list of puzzling field errors.
+  // Checked first: another version would otherwise fail with many field errors.
   if (version !== RESULTS_VERSION) {
     throw new ResultsError(
       'results-version',
@@ -42,16 +42,21 @@ export class ResultsError extends Error {
   }
 }
 
-/** The version of results.json that this file describes. Raised when a reader of the old form would go wrong. */
+/**
+ * The version of results.json that this file describes. Raised when a reader of the old form would go wrong.
+ */
 export const RESULTS_VERSION = 1;
 
 /** A KTAP case's verdict. `timeout`: the KTAP directive TIMEOUT, a limit inside the test program. */
 export const caseVerdictSchema = z.enum(['pass', 'fail', 'skip', 'xfail', 'timeout']);
 
-/** A test's verdict. `crash`: the kernel or the guest died; `error`: Kiln's own trouble, never the test's fault. */
+/**
+ * A test's verdict. `crash`: the kernel or the guest died; `error`: an infrastructure error, not a failed
+ * test.
+ */
 export const verdictSchema = z.enum(['pass', 'fail', 'skip', 'xfail', 'timeout', 'crash', 'error']);
 
-/** What kind of complaint a splat is; harness/splat/find.ts tells them apart. */
+/** The kinds of splats that harness/splat/find.ts distinguishes. */
 export const splatKindSchema = z.enum([
   'bug',
   'warning',
@@ -80,10 +85,10 @@ export const splatKindSchema = z.enum([
 ]);
 
 const count = z.int().nonnegative();
-/** Milliseconds of the host's clock, unless said otherwise. */
+/** Milliseconds of host time, unless a field's comment says guest time. */
 const milliseconds = z.number().nonnegative();
 
-/** How many of each verdict; `total` is their sum. */
+/** The number of results with each verdict; `total` is their sum. */
 export const countsSchema = z.object({
   pass: count,
   fail: count,
@@ -97,25 +102,27 @@ export const countsSchema = z.object({
 
 /** One KTAP result, flattened. */
 export const caseSchema = z.object({
-  /** Names of nested cases are joined with ` > `. Raw, as the guest printed it. */
+  /** Raw, as the guest printed it. Names of nested cases are joined with ` > `. */
   name: z.string(),
   verdict: caseVerdictSchema,
-  /** The directive's text and the diagnostics printed before the result, lines joined with `\n`; may be empty. */
+  /**
+   * The directive's text and the diagnostics printed before the result, lines joined with `\n`; may be empty.
+   */
   detail: z.string(),
 });
 
-/** A point of a splat's stacks in the kernel's code. */
+/** A stack frame of a splat, resolved to source lines. */
 export const frameSchema = z.object({
   /** As the log has it: `function+offset/size`. */
   at: z.string(),
   /**
-   * Its source line, after those of the functions that are inlined there, the innermost first. Empty if it is not
-   * known: without debug information in the kernel (docs/design.md), in a module, in assembly.
+   * Source lines: those of inlined functions first, the innermost first, then the frame's own. Empty where
+   * there is no debug information (docs/design.md): in such a kernel, in a module, in assembly.
    */
   places: z.array(
     z.object({
       function: z.string(),
-      /** As the kernel's tree names it. */
+      /** Relative to the kernel tree. */
       file: z.string(),
       line: count,
       /** File name of the patch of the series that changed this line last; null if none did. */
@@ -124,47 +131,50 @@ export const frameSchema = z.object({
   ),
 });
 
-/** One complaint of the kernel's in the log. */
+/** A complaint of the kernel in its log. */
 export const splatSchema = z.object({
-  /** The same for the same bug in every run: no addresses, pids, offsets, CPU numbers or times. */
+  /** Has no addresses, pids, offsets, CPU numbers or times, so that one bug has one title in every run. */
   title: z.string(),
   kind: splatKindSchema,
-  /** When in the guest's life it was logged. */
+  /** What the guest did when the kernel logged it. */
   phase: z.enum(['boot', 'test', 'shutdown']),
-  /** The command name of the task it happened in, if the log says so. */
+  /** The command name of the task that was running, if the log has it. */
   task: z.string().nullable(),
-  /** It begins, but its end or its stack is missing: the guest died or records were lost. */
+  /** Its end or its stack is missing, because the guest died or records were lost. */
   torn: z.boolean(),
-  /** The log's lines, without time and level. */
+  /** Lines of the log, without time and level. */
   lines: z.array(z.string()),
-  /** What the kernel panicked with because of this splat. */
+  /** The message of the panic that this splat led to. */
   panic: z.string().nullable().optional(),
-  /** Of all its stacks, each frame once, in the log's order, without uncertain ones. Absent if none was decoded. */
+  /**
+   * Frames of all its stacks, each once, in the log's order, without uncertain ones. Absent if none was
+   * decoded.
+   */
   frames: z.array(frameSchema).optional(),
-  /** The test's settings declare it (expect_splat=), so that it does not fail the test. */
+  /** The test's settings declare it (expect_splat=): it does not fail the test. */
   expected: z.boolean().optional(),
 });
 
-/** What the guest was and where its evidence is. Paths are relative to the run's directory, with `/`. */
+/** A guest and its logs. Paths are relative to the run's directory, with `/`. */
 export const guestSchema = z.object({
   /** QEMU's argv, the program first. */
   qemu: z.array(z.string()),
   /** Whether it was booted for this test, or forked from a frozen guest. */
   origin: z.enum(['boot', 'fork']).optional(),
   /**
-   * From QEMU's start, or from taking one that was started ahead, to the agent's first answer; 0 in a guest that
-   * has run another test before.
+   * From the start of QEMU, or from taking a QEMU that was started ahead, to the agent's first answer; 0 if
+   * the guest ran another test before.
    */
   start_ms: milliseconds.optional(),
-  /** What came over the serial console. */
+  /** The log of the serial console. */
   console: z.string(),
   /** The kernel log in the form of /dev/kmsg. */
   kmsg: z.string(),
   /** The test program's stdout and stderr. */
   output: z.string(),
-  /** Of a guest that stopped answering: what its processors and tasks did. */
+  /** If the guest hung: the state of its processors and tasks. */
   hang: z.string().optional(),
-  /** MiB. */
+  /** In MiB. */
   memory: z.int().positive(),
   cpus: z.int().positive(),
   /** The kernel's command line. */
@@ -172,38 +182,43 @@ export const guestSchema = z.object({
 });
 
 /**
- * What became of a test in time. `slow`: it took more than half its limit. `timed-out`: it was not done at its limit,
- * and was ended. `hung`: its guest stopped answering. `dead`: its guest went away, as a kernel that dies does.
+ * A test that was late. `slow`: it took more than half its limit. `timed-out`: it reached its limit and was
+ * killed. `hung`: its guest stopped answering. `dead`: its guest ended, for example by a panic.
  */
 export const tempoSchema = z.enum(['slow', 'timed-out', 'hung', 'dead']);
 
-/** What a test's limit was, and how much of the host its guest had meanwhile. */
+/** A test's time limit, and how much time the host took from its guest. */
 export const timeSchema = z.object({
-  /** What it was given: the limit of its settings, `scale` times. Time that the host kept from it does not count. */
+  /** The limit of its settings times `scale`. Time in which the host did not run the guest does not count. */
   limit_ms: milliseconds,
-  /** How much slower than usual this guest is by itself, as its boot showed; 1 with `--timeout`. */
+  /** How slow this guest is compared with a usual one, measured by its boot; 1 with `--timeout`. */
   scale: z.number().min(1),
-  /** From the order to run it to the last that was heard of it. */
+  /** From the request to run it to the guest's last message. */
   elapsed_ms: milliseconds,
-  /** QEMU wanted a processor and had none. */
+  /** How long QEMU waited for a processor. */
   lost_ms: milliseconds,
-  /** QEMU was stopped by a signal. */
+  /** How long QEMU was stopped by a signal. */
   stopped_ms: milliseconds,
 });
 
-/** What came of a test on one of the kernels that it went through. */
+/** The result of a test on one of its kernels. */
 export const generationSchema = z.object({
   /** 0 is the kernel that was booted. */
   generation: count,
-  /** `uname -r`; null if it did not come up. */
+  /** `uname -r`; null if it did not boot. */
   release: z.string().nullable(),
-  /** How it came: from the guest's start, by kexec, by a panic into the crash kernel, by a reset of the machine. */
+  /**
+   * How it was started: with the guest, by kexec, by a panic (the crash kernel), by a reset of the machine.
+   */
   by: z.enum(['boot', 'kexec', 'panic', 'reboot']),
   verdict: verdictSchema,
   detail: z.string(),
-  /** From the order to leave the kernel before to this one's agent's first word, host time; null if nobody ordered it. */
+  /**
+   * From the request to leave the previous kernel to the agent's hello in this one, host time; null without
+   * request.
+   */
   blackout_ms: milliseconds.nullable(),
-  /** CLOCK_BOOTTIME at that word, guest time; null if it never came. */
+  /** CLOCK_BOOTTIME at that hello, guest time; null if it did not come. */
   boot_ms: milliseconds.nullable(),
   duration_ms: milliseconds,
   console: z.string(),
@@ -218,26 +233,28 @@ export const testSchema = z.object({
   /** The `id` of the job it belongs to. */
   job: z.string(),
   verdict: verdictSchema,
-  /** One line of why, for people; empty for an ordinary pass. */
+  /** The reason for the verdict, one line for people; empty for an ordinary pass. */
   detail: z.string(),
   tempo: tempoSchema.optional(),
-  /** Of a test in a guest; of several kernels or cases, that of the one that decides. */
+  /** With several kernels or cases: of the one that decides the verdict. Absent if the test did not run. */
   time: timeSchema.optional(),
   cases: z.array(caseSchema),
   splats: z.array(splatSchema),
-  /** What was wrong with the test's output or its run, one sentence each (see KtapProblem). */
+  /** What is wrong with the test's output or its run, one sentence each (see KtapProblem). */
   problems: z.array(z.string()),
   /** From the start of the program to its end, guest time. */
   duration_ms: milliseconds,
-  /** CLOCK_BOOTTIME when the agent said hello (in a fork's template, for a fork), guest time; null if it never did. */
+  /**
+   * CLOCK_BOOTTIME at the agent's hello (for a fork: in its template), guest time; null if it did not come.
+   */
   boot_ms: milliseconds.nullable(),
   /** null if no guest was started. */
   guest: guestSchema.nullable(),
-  /** Files the test left, relative to the run's directory. */
+  /** Files that the test left for the host, relative to the run's directory. */
   artifacts: z.array(z.string()),
   /** A command line that runs this test again. */
   reproduce: z.string().nullable(),
-  /** Of a test that went through several kernels: each of them, in their order. */
+  /** If the test goes through several kernels: the result on each, in order. */
   generations: z.array(generationSchema).optional(),
 });
 
@@ -245,7 +262,7 @@ export const testSchema = z.object({
 export const jobSchema = z.object({
   id: z.string(),
   base: z.object({
-    /** As it was asked for: `debian:linux-source-6.12`, `tar:…`, `git:DIR#REF`. */
+    /** The value of --base: `debian:linux-source-6.12`, `tar:…`, `git:DIR#REF`. */
     source: z.string(),
     version: z.string().nullable(),
     /** Of the source archive, hex. */
@@ -267,18 +284,18 @@ export const jobSchema = z.object({
       ),
     }),
   ),
-  /** Names of the configuration fragments, in the order in which they were merged. */
+  /** Names of the config fragments, in the order in which they were merged. */
   config: z.array(z.string()),
-  /** What runs the guests' code, and why that one. */
+  /** How QEMU runs the guests, and why this way. */
   accelerator: z.object({
     name: z.enum(['kvm', 'tcg']),
     /** QEMU's CPU model. */
     cpu: z.string().optional(),
     reason: z.string(),
   }),
-  /** Whether what the series and the tests bring was held in a sandbox at build time, and why (not). */
+  /** Whether the build ran in a sandbox, and the reason. */
   sandbox: z.object({ on: z.boolean(), reason: z.string() }).optional(),
-  /** null if none was built. */
+  /** null if the job did not get that far. */
   kernel: z
     .object({
       /** `uname -r`. */
@@ -290,36 +307,40 @@ export const jobSchema = z.object({
       ),
     })
     .nullable(),
-  /** Content keys of the stages' outputs, hex; null where the job did not get that far. */
+  /** Content keys of the stages' outputs, hex; null if the job did not get that far. */
   keys: z.object({
     tree: z.string().nullable(),
     kernel: z.string().nullable(),
     image: z.string().nullable(),
   }),
-  /** In the order in which they ran. `cached`: the output was there already. */
+  /** In the order in which they ran. `cached`: the output was in the cache. */
   stages: z.array(z.object({ name: z.string(), duration_ms: milliseconds, cached: z.boolean() })),
-  /** Suites that were not run, and why. */
+  /** Suites that were skipped because the tree lacks their code, and the reason. */
   left_out: z.array(z.object({ suite: z.string(), reason: z.string() })),
-  /** Warnings: what was done otherwise than asked for or expected. */
+  /** The warnings that were shown. */
   notes: z.array(z.string()).optional(),
-  /** What ended the job early. Fields beyond these two depend on the code and are kept. */
+  /** The error that ended the job early. Other fields depend on the code; a reader must preserve them. */
   error: z.looseObject({ code: z.string(), message: z.string() }).nullable(),
 });
 
-/** What came of `kiln repeat`: one test, run many times. Paths are relative to the run's directory. */
+/** The result of `kiln repeat`: one test, run many times. Paths are relative to the run's directory. */
 export const repeatSchema = z.object({
   /** `suite/test`. */
   test: z.string(),
-  /** How often it was to be run. */
+  /** The value of --times. */
   asked: z.int().positive(),
-  /** Counts over the runs that came to an end. */
+  /** Counts over the finished runs. */
   verdicts: countsSchema,
-  /** Runs that failed, timed out or crashed, of those that were neither skipped nor an infrastructure error. */
+  /**
+   * Runs that failed, timed out or crashed. `of`: runs that were neither skipped nor an infrastructure error.
+   */
   failed: count,
   of: count,
   /** `failed / of`, and its 95 % confidence interval (Wilson score); from 0 to 1. null if `of` is 0. */
   rate: z.object({ estimate: z.number(), low: z.number(), high: z.number() }).nullable(),
-  /** Why runs ended as they did, the most frequent first, at most 10; `logs` of the first, if they were kept. */
+  /**
+   * Reasons for verdicts, the most frequent first, at most 10; `logs`: of the first run with it, if stored.
+   */
   reasons: z.array(
     z.object({
       verdict: verdictSchema,
@@ -328,42 +349,42 @@ export const repeatSchema = z.object({
       logs: z.string().nullable(),
     }),
   ),
-  /** Runs with a reason that is not among `reasons`. */
+  /** The number of runs whose reason is not in `reasons`. */
   other_reasons: count,
-  /** The failure that was seen first; `run` counts from 1. */
+  /** The first failure to be reported; `run` counts from 1. */
   first_failure: z
     .object({ run: count, verdict: verdictSchema, detail: z.string(), logs: z.string().nullable() })
     .nullable(),
   /**
-   * Why fewer were run than asked: at the first failure, because there was nothing to fork from, or after too many
-   * infrastructure errors in a row. null also if the job's `error` says why.
+   * Why there are fewer runs than `asked`: --until-fail and a failure; the guest to fork from did not boot;
+   * too many infrastructure errors in a row. null also if the job's `error` has the reason.
    */
   stopped: z.enum(['failed', 'no-boot', 'errors']).nullable(),
-  /** A command line that does this again. */
+  /** A command line that repeats this. */
   again: z.string(),
 });
 
-/** results.json, schema version 1: everything one call of Kiln did. */
+/** results.json, schema version 1: everything that one call of Kiln did. */
 export const resultsSchema = z.object({
   schema: z.literal(RESULTS_VERSION),
   /** Kiln's own version. */
   kiln: z.string(),
   /** The run's id, also the name of its directory. */
   id: z.string(),
-  /** When the run began, ISO 8601 with a zone. */
+  /** The start of the run, ISO 8601 with a zone. */
   started: z.iso.datetime({ offset: true }),
   duration_ms: milliseconds,
   exit_code: z.int().min(0).max(255),
-  /** argv as it was given, the program first. */
+  /** argv, the program first. */
   command: z.array(z.string()),
-  /** Counts over `tests`, and in `cases` the same over their cases. */
+  /** Counts over `tests`; `cases`: counts over their cases. */
   summary: countsSchema.extend({ cases: countsSchema }),
   jobs: z.array(jobSchema),
-  /** Of `kiln repeat` only those that were kept. */
+  /** `kiln repeat` stores only the failures and errors that it reports. */
   tests: z.array(testSchema),
   /** Only of `kiln repeat`. */
   repeat: repeatSchema.optional(),
-  /** Infrastructure trouble that belongs to no single test. */
+  /** Infrastructure errors that belong to no single test. */
   errors: z.array(z.object({ code: z.string(), message: z.string() })),
 });
 
@@ -381,7 +402,7 @@ export type JobResult = z.infer<typeof jobSchema>;
 export type Repeat = z.infer<typeof repeatSchema>;
 export type Results = z.infer<typeof resultsSchema>;
 
-/** Counts verdicts, of tests or of cases. */
+/** Count the verdicts of tests or cases. */
 export function countVerdicts(verdicts: Iterable<Verdict>): Counts {
   const counts: Counts = { pass: 0, fail: 0, skip: 0, xfail: 0, timeout: 0, crash: 0, error: 0, total: 0 };
   for (const verdict of verdicts) {

@@ -2,7 +2,7 @@
 
 import { mkdir, statfs } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
-import { type Context, cacheDirectory, isTame } from '../context.ts';
+import { type Context, cacheDirectory, isPlainPath } from '../context.ts';
 import { EXIT } from '../errors.ts';
 import { chooseAccelerator } from '../guest/accelerator.ts';
 import { findRequirements } from '../host/requirements.ts';
@@ -59,15 +59,15 @@ async function programChecks(signal: AbortSignal): Promise<Check[]> {
 
 async function placeChecks(): Promise<Check[]> {
   const cache = cacheDirectory();
-  const tame = isTame(cache);
-  const found = tame ? cache : `${cache} has a space or a colon in it`;
+  const isPlain = isPlainPath(cache);
+  const found = isPlain ? cache : `${cache} has a space or a colon in it`;
   const name = {
     name: 'cache directory',
-    ok: tame,
+    ok: isPlain,
     found,
     why: "kbuild can't work there: set XDG_CACHE_HOME",
   };
-  if (!tame) return [name];
+  if (!isPlain) return [name];
   return [
     name,
     await space('free disk for the cache', cache, neededDisk),

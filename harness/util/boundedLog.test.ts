@@ -7,13 +7,13 @@ import { BoundedLog } from './boundedLog.ts';
 
 const digits = '0123456789'.repeat(10);
 
-test('what fits is kept as it is, to the last byte', async (t) => {
+test('output within the limit is stored unchanged, to the last byte', async (t) => {
   t.is(await written(t, 100, 20, [digits]), digits);
   t.is(await written(t, 100, 20, ['', 'a\r\n', '\0', 'ö']), 'a\r\n\0ö');
   t.is(await written(t, 100, 20, []), '');
 });
 
-test('what does not fit is kept at its head and its tail, with a line that says what is missing', async (t) => {
+test('longer output loses its middle, with a line that has the number of missing bytes', async (t) => {
   const head = digits.slice(0, 10);
   const tail = digits.slice(-10);
   t.is(await written(t, 10, 10, [digits]), `${head}\n[kiln: 80 bytes left out here]\n${tail}`);
@@ -40,7 +40,7 @@ test('however it is cut, the head, the count and the tail are true', async (t) =
   }
 });
 
-test('every byte is counted, kept or not', async (t) => {
+test('every byte is counted, stored or not', async (t) => {
   const log = new BoundedLog(join(await scratch(t), 'log'), 10, 10);
   for (let i = 0; i < 100; i++) log.write(Buffer.from(digits));
   t.is(log.bytes, 10_000);
@@ -57,7 +57,7 @@ test('a chunk that the caller uses again does not change the tail', async (t) =>
   t.is(await readFile(path, 'utf8'), 'first');
 });
 
-test('a file that can not be written is told by close', async (t) => {
+test('close throws if the file can not be written', async (t) => {
   const log = new BoundedLog(join(await scratch(t), 'absent', 'log'), 10, 10);
   log.write(Buffer.from(digits));
   await t.throwsAsync(log.close(), { code: 'ENOENT' });
@@ -67,7 +67,7 @@ test('a file that can not be written is told by close', async (t) => {
   await t.throwsAsync(later.close(), { code: 'ENOENT' });
 });
 
-test('a full disk is told by close', async (t) => {
+test('close throws if the disk is full', async (t) => {
   const log = new BoundedLog('/dev/full', 10, 10);
   log.write(Buffer.from('x'));
   await t.throwsAsync(log.close(), { code: 'ENOSPC' });

@@ -3,11 +3,11 @@ import { createWriteStream, type WriteStream } from 'node:fs';
 import { finished } from 'node:stream/promises';
 
 /**
- * A log file that a guest can't fill the disk with: the first `limit` bytes and the last `tail` are kept, and a
- * line between them says how much is missing.
+ * A log file of bounded size, so that a guest can't fill the disk: it holds the first `limit` bytes, the last
+ * `tail` bytes, and between them a line with the number of missing bytes.
  */
 export class BoundedLog {
-  /** Bytes that came, kept or not. */
+  /** Bytes written to this log, also those that the file does not hold. */
   bytes = 0;
   readonly #stream: WriteStream;
   readonly #limit: number;
@@ -29,10 +29,10 @@ export class BoundedLog {
     const room = Math.max(0, this.#limit - this.bytes);
     this.bytes += chunk.length;
     if (room > 0) this.#stream.write(chunk.subarray(0, room));
-    if (chunk.length > room) this.#keep(chunk.subarray(room));
+    if (chunk.length > room) this.#addToTail(chunk.subarray(room));
   }
 
-  /** Write what is left. Throws what went wrong with the file at any time. */
+  /** Write the tail. Throws the first error of the file, also an earlier one. */
   async close(): Promise<void> {
     const missing = this.bytes - this.#limit - this.#tailBytes;
     if (missing > 0) this.#stream.write(`\n[kiln: ${missing} bytes left out here]\n`);
@@ -42,7 +42,7 @@ export class BoundedLog {
     if (this.#error) throw this.#error;
   }
 
-  #keep(chunk: Buffer): void {
+  #addToTail(chunk: Buffer): void {
     const bytes = chunk.subarray(Math.max(0, chunk.length - this.#tailLimit));
     this.#tail.push(Buffer.from(bytes));
     this.#tailBytes += bytes.length;

@@ -20,7 +20,7 @@ async function entries(t: { teardown: (end: () => Promise<void>) => void }, all:
   return parent;
 }
 
-test('those used longest ago go first, until the rest fit', async (t) => {
+test('the least recently used entries are removed until the rest fit', async (t) => {
   const parent = await entries(t, [
     ['new', 400, 0],
     ['old', 400, 9],
@@ -31,7 +31,7 @@ test('those used longest ago go first, until the rest fit', async (t) => {
   t.deepEqual((await readdir(parent)).sort(), ['new', 'newest']);
 });
 
-test('nothing goes while all fit', async (t) => {
+test('nothing is removed while all fit', async (t) => {
   const parent = await entries(t, [
     ['a', 400, 9],
     ['b', 400, 1],
@@ -40,7 +40,7 @@ test('nothing goes while all fit', async (t) => {
   t.deepEqual((await readdir(parent)).sort(), ['a', 'b']);
 });
 
-test('what was just made stays, also if it is too big; so does what is being made', async (t) => {
+test('an entry that was just made stays, even if it is too big, and so does one that is being made', async (t) => {
   const parent = await entries(t, [
     ['huge', 800, 5],
     ['made.1.0123abcd.tmp', 800, 5],

@@ -1,37 +1,40 @@
 // SPDX-License-Identifier: MIT
-// The cache as a whole: who may use it, and what goes when it grows. What is in it is known to those who make it.
+// The cache as a whole: its lock and its size. The stages know what their entries hold.
 import { lstat, readdir, rm, stat, utimes } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { isTame } from '../context.ts';
+import { isPlainPath } from '../context.ts';
 import { KilnError } from '../errors.ts';
 import { lock, lockIfFree } from './lock.ts';
 import { sweep } from './scratch.ts';
 
 const GiB = 2 ** 30;
-/** Bytes on disk that the entries of a part may take together; those used longest ago go first. */
+/** How many bytes on disk the entries of each part may take. The least recently used are removed first. */
 export const budgets = { kernels: 8 * GiB, images: 4 * GiB, programs: GiB, templates: 4 * GiB };
 const others = ['.', 'scratch', 'bases', 'trees'];
 
-/** Keep `kiln clean` away while the cache is in use, and first sweep what killed runs have left. */
+/**
+ * Lock the cache against `kiln clean`. First remove what killed runs left there, and entries above the
+ * budgets.
+ */
 export async function useCache(cache: string, signal: AbortSignal): Promise<AsyncDisposable> {
   await tidy(cache, signal);
-  return take(cache, { signal, shared: true }, 'the cache is being cleaned');
+  return lockCache(cache, { signal, shared: true }, 'the cache is being cleaned');
 }
 
-/** Wait until nobody uses the cache, and keep others away. */
+/** Wait until no process uses the cache, and lock it against others. */
 export async function haveCacheAlone(cache: string, signal: AbortSignal): Promise<AsyncDisposable> {
-  return take(cache, { signal }, 'a run uses the cache');
+  return lockCache(cache, { signal }, 'a run uses the cache');
 }
 
-/** Note that an entry is in use: the others go first. */
+/** Record the use of an entry, so that it is evicted later than others. */
 export async function markUsed(entry: string): Promise<void> {
   const now = new Date();
-  // Nothing depends on it; the cache may be read-only.
+  // Ignored: the cache may be read-only, and only the order of eviction depends on this.
   await utimes(entry, now, now).catch(() => {});
 }
 
-/** Whoever uses the cache may have entries open by name, so what is too much goes when nobody does. */
+/** Evicts only while no process uses the cache: a run refers to its entries by name. */
 async function tidy(cache: string, signal: AbortSignal): Promise<void> {
   const parts = Object.entries(budgets).map(([part, limit]) => ({ path: join(cache, part), limit }));
   const places = [...others.map((name) => join(cache, name)), ...parts.map(({ path }) => path), tmpdir()];
@@ -41,30 +44,33 @@ async function tidy(cache: string, signal: AbortSignal): Promise<void> {
   await Promise.all(parts.map(({ path, limit }) => evict(path, limit)));
 }
 
-async function take(
+async function lockCache(
   cache: string,
   how: { signal: AbortSignal; shared?: boolean },
   why: string,
 ): Promise<AsyncDisposable> {
   const onWait = () => {
-    process.stderr.write(`kiln: ${why}: waiting for its end\n`);
+    process.stderr.write(`kiln: ${why}: waiting until it is done\n`);
   };
   return lock(lockFile(cache), { ...how, onWait });
 }
 
-/** It lies beside the cache, so that it outlives it. */
+/** Beside the cache, not in it, because `kiln clean` removes the whole directory. */
 function lockFile(cache: string): string {
-  if (!isTame(cache))
+  if (!isPlainPath(cache))
     throw new KilnError('usage', `the cache directory ${cache} has a space or a colon in its name`, {
       hint: "the kernel's build can't work there: set XDG_CACHE_HOME to another place",
     });
   return `${cache}.lock`;
 }
 
-/** Remove the entries of `parent` that were not used for longest until the rest fit into `limit` bytes on disk. `keep` stays in any case. */
+/**
+ * Remove the least recently used entries of `parent` until the rest fit into `limit` bytes on disk. The entry
+ * `keep` is never removed.
+ */
 export async function evict(parent: string, limit: number, keep?: string): Promise<void> {
   const names = await readdir(parent).catch(() => []);
-  const all = await Promise.all(names.map((name) => describe(join(parent, name))));
+  const all = await Promise.all(names.map((name) => measure(join(parent, name))));
   let total = all.reduce((sum, { bytes }) => sum + bytes, 0);
   for (const { dir, bytes } of all.toSorted((a, b) => a.used - b.used)) {
     if (total <= limit) return;
@@ -75,10 +81,10 @@ export async function evict(parent: string, limit: number, keep?: string): Promi
 }
 
 /**
- * Bytes on disk, not the length: what a frozen guest never touched is a hole. Only of the files directly in it: a
- * kernel's headers are a thousand files, and this is asked of all entries whenever a run begins.
+ * Counts bytes on disk, not file lengths: memory that a frozen guest never touched is a hole. Counts only the
+ * files directly in the entry: a kernel's headers are a thousand files, and each run measures all entries.
  */
-async function describe(dir: string): Promise<{ dir: string; used: number; bytes: number }> {
+async function measure(dir: string): Promise<{ dir: string; used: number; bytes: number }> {
   const names = await readdir(dir).catch(() => []);
   const files = await Promise.all(names.map((name) => lstat(join(dir, name)).catch(() => null)));
   const used = (await stat(dir).catch(() => null))?.mtimeMs ?? 0;

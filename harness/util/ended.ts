@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 
-/** As Promise.all, but when it throws, nothing runs on behind it: all have come to their end. */
+/** Like Promise.all, but waits for all promises to settle before it throws: nothing still runs then. */
 export async function allEnded<T>(promises: Promise<T>[]): Promise<T[]> {
   await Promise.allSettled(promises);
   return Promise.all(promises);

@@ -28,7 +28,7 @@ test('input, directory and environment are passed; without input there is none',
   t.is((await exec('cat', [])).stdout, '');
 });
 
-test('words go to the program as they are, without a shell', async (t) => {
+test('arguments reach the program unchanged, without a shell', async (t) => {
   const words = ['--', '-n', '$HOME', '; id', '*', '', "it's", 'a\nb'];
   t.is((await exec('printf', ['%s|', ...words])).stdout, words.map((word) => `${word}|`).join(''));
 });
@@ -38,12 +38,12 @@ test('a megabyte in and out is whole', async (t) => {
   t.is((await exec('cat', [], { input })).stdout, input.toString());
 });
 
-test('an exit code that is an answer is returned', async (t) => {
+test('an exit code that is no error is returned', async (t) => {
   t.is((await exec('sh', ['-c', 'exit 3'], { okCodes: [0, 3] })).exitCode, 3);
   await t.throwsAsync(exec('true', [], { okCodes: [1] }), { message: /exit code 0/ });
 });
 
-test('a failure says what failed, how, and its last words', async (t) => {
+test('an error has the command, how it ended, and the end of its output', async (t) => {
   const error = await failure(t, exec('sh', ['-c', 'seq 1 30; echo why >&2; exit 7']));
   t.is(error.code, 'infrastructure');
   t.is(error.message, 'sh failed with exit code 7');
@@ -64,13 +64,13 @@ test('a program that prints nothing any more is ended; one that prints now and t
   t.is((await exec('sh', ['-c', talks], { silence: 2000 })).stdout, '1\n2\n3\n4\n5\n6');
 });
 
-test('a signal, a program and a directory that are not there are told apart', async (t) => {
+test('a signal, a missing program and a missing directory give different messages', async (t) => {
   t.is((await failure(t, exec('sh', ['-c', 'kill -SEGV $$']))).message, 'sh was killed by SIGSEGV');
   t.regex((await failure(t, exec('kiln-no-such-program', []))).message, /was not found/);
   t.regex((await failure(t, exec('true', [], { cwd: '/kiln-absent' }))).message, /could not be started/);
 });
 
-test('every line has been seen when the call returns, the last one without its end', async (t) => {
+test('when the call returns, onLine has had every line, also a last one without its end', async (t) => {
   const lines: string[] = [];
   await exec('sh', ['-c', 'seq 1 50000; printf end'], { onLine: (line) => lines.push(line) });
   t.deepEqual([lines.length, lines.at(-2), lines.at(-1)], [50_001, '50000', 'end']);
@@ -84,7 +84,7 @@ test('a line of one stream is not torn by the other', async (t) => {
   t.deepEqual([...new Set(lines.filter((line) => line !== word))], []);
 });
 
-test('every line has been seen when the call fails', async (t) => {
+test('when the call fails, onLine has had every line', async (t) => {
   const lines: string[] = [];
   await t.throwsAsync(exec('sh', ['-c', 'seq 1 50000; exit 1'], { onLine: (line) => lines.push(line) }));
   t.is(lines.length, 50_000);

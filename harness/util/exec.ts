@@ -1,34 +1,37 @@
 // SPDX-License-Identifier: MIT
-// The only import of execa: every program that Kiln starts is started here, and none outlives Kiln.
+// Starts every program that Kiln runs, so that none outlives Kiln. No other file imports execa.
 import { execa, type Options, type Result, type ResultPromise } from 'execa';
 import { interrupted, KilnError } from '../errors.ts';
 
 export type ExecOptions = {
   cwd?: string;
-  /** Added to the environment of this process; undefined takes a variable away. */
+  /** Added to this process's environment; undefined removes a variable. */
   env?: Record<string, string | undefined>;
   input?: string | Uint8Array;
-  /** Ends the program (SIGTERM, five seconds later SIGKILL); the call then throws `interrupted`. */
+  /** Aborting ends the program (SIGTERM, five seconds later SIGKILL); the call then throws `interrupted`. */
   signal?: AbortSignal | undefined;
-  /** Milliseconds; past it the program is ended and the call throws an infrastructure error. Default: 6 hours. */
+  /**
+   * Milliseconds after which the program is ended and the call throws an infrastructure error. Default: 6
+   * hours.
+   */
   timeout?: number;
-  /** The same for milliseconds without any output. Default: 30 minutes. */
+  /** The same after so many milliseconds without output. Default: 30 minutes. */
   silence?: number;
   /** Called with each line of stdout and stderr, as it comes. */
   onLine?: (line: string) => void;
-  /** Exit codes that are an answer and no trouble; default [0]. */
+  /** Exit codes that are no error; default [0]. */
   okCodes?: number[];
 };
 
-/** A running program, and what became of it, in execa's terms. */
+/** A running program and its result, as execa has them. */
 export type { Result as ChildResult, ResultPromise as Child } from 'execa';
 
 export type ExecResult = { stdout: string; stderr: string; exitCode: number };
 
-/** Output kept of one program: enough for every message, too little to fill memory. */
+/** Bytes of output that are stored per program: enough for every message, and a bound for memory. */
 const maxOutput = 64 * 1024 * 1024;
 
-/** Nothing that Kiln calls takes so long on the slowest of machines: it hangs. */
+/** A program that takes longer hangs, even on a slow machine. */
 const defaults = { timeout: 6 * 3600_000, silence: 30 * 60_000 };
 
 /** Run a program to its end. Throws a KilnError with the command and the end of its output when it fails. */
@@ -43,7 +46,7 @@ export async function exec(file: string, args: string[], options: ExecOptions = 
     maxBuffer: maxOutput,
   });
   const silence = options.silence ?? defaults.silence;
-  using hearing = listen(child, silence);
+  using watchdog = watchSilence(child, silence);
   const reading = options.onLine
     ? [readLines(child, 'stdout', options.onLine), readLines(child, 'stderr', options.onLine)]
     : [];
@@ -54,7 +57,7 @@ export async function exec(file: string, args: string[], options: ExecOptions = 
   const output = { stdout: String(result.stdout ?? ''), stderr: String(result.stderr ?? '') };
   if (result.exitCode !== undefined && (options.okCodes ?? [0]).includes(result.exitCode))
     return { ...output, exitCode: result.exitCode };
-  const end = hearing.wasSilent
+  const end = watchdog.wasSilent
     ? `said nothing for ${Math.round(silence / 1000)} s and was ended`
     : describeEnd(result);
   throw new KilnError('infrastructure', `${file} ${end}`, {
@@ -64,15 +67,15 @@ export async function exec(file: string, args: string[], options: ExecOptions = 
 }
 
 /** Ends a program that prints nothing for so long. @param silence milliseconds */
-function listen(child: ResultPromise, silence: number): Disposable & { readonly wasSilent: boolean } {
+function watchSilence(child: ResultPromise, silence: number): Disposable & { readonly wasSilent: boolean } {
   let wasSilent = false;
   const timer = setTimeout(() => {
     wasSilent = true;
     child.kill();
   }, silence);
-  const hear = () => void timer.refresh();
-  child.stdout?.on('data', hear);
-  child.stderr?.on('data', hear);
+  const restart = () => void timer.refresh();
+  child.stdout?.on('data', restart);
+  child.stderr?.on('data', restart);
   return {
     get wasSilent() {
       return wasSilent;
@@ -81,21 +84,23 @@ function listen(child: ResultPromise, silence: number): Disposable & { readonly 
   };
 }
 
-/** Each stream by itself, so that no line is torn by the other. The child's own result says what goes wrong. */
+/**
+ * Reads each stream by itself, so that lines of the two don't mix. Errors are reported by the child's result.
+ */
 async function readLines(child: ResultPromise, from: 'stdout' | 'stderr', onLine: (line: string) => void) {
   try {
     for await (const line of child.iterable({ from })) onLine(String(line));
   } catch {}
 }
 
-/** Start a program that is tied to this process: the kernel ends it when we end, however we end. */
+/** Start a program that the kernel kills when this process ends, even by SIGKILL. */
 export function spawn(
   file: string,
   args: string[],
   options: Options & { endSignal?: 'TERM' | 'KILL' } = {},
 ): ResultPromise {
   const { endSignal = 'TERM', ...rest } = options;
-  // Node knows no parent-death signal, setpriv does. It execs, so the child is the program itself.
+  // Node can't set a parent-death signal; setpriv can. It execs, so that the child is the program itself.
   return execa('setpriv', ['--pdeathsig', endSignal, '--', file, ...args], {
     ...rest,
     reject: false,

@@ -14,7 +14,7 @@ import {
   writeAtomic,
 } from './files.ts';
 
-test('directories are made with all above them, and where none can be made that is said', async (t) => {
+test('directories are made with their parents; where none can be made, that is an error', async (t) => {
   const dir = await mkdtemp(join(tmpdir(), 'kiln-test-'));
   t.teardown(() => rm(dir, { recursive: true, force: true }));
   await makeDirectories(join(dir, 'a', 'b', 'c'));
@@ -39,7 +39,7 @@ test('a file, a directory and a link to one exist; a dangling link does not', as
   ]);
 });
 
-test('what is not there or no file has no text', async (t) => {
+test('a missing file and a directory have no text', async (t) => {
   const dir = await scratch(t);
   await writeFile(join(dir, 'file'), 'text');
   t.is(await readIfThere(join(dir, 'file')), 'text');
@@ -48,13 +48,13 @@ test('what is not there or no file has no text', async (t) => {
   t.is(await readIfThere(dir), undefined);
 });
 
-test('names aside differ each time and lie beside the path', (t) => {
+test('names aside differ each time and are beside the path', (t) => {
   const names = new Set(Array.from({ length: 100 }, () => aside('/a/b')));
   t.is(names.size, 100);
   t.true([...names].every((name) => name.startsWith('/a/b.') && name.endsWith('.tmp')));
 });
 
-test('an atomic write makes directories, replaces what was there and leaves nothing aside', async (t) => {
+test('an atomic write makes directories, replaces the file and leaves nothing aside', async (t) => {
   const dir = await scratch(t);
   const path = join(dir, 'a', 'b', 'file');
   await writeAtomic(path, 'old');
@@ -90,7 +90,7 @@ test('a directory appears whole, in place of an older one', async (t) => {
   t.deepEqual(await readdir(join(dir, 'new')), ['made']);
 });
 
-test('a directory whose making fails leaves nothing, or what was there', async (t) => {
+test('a directory that can not be filled leaves nothing, or the older one', async (t) => {
   const dir = await scratch(t);
   const path = join(dir, 'made');
   const failing = async (temporary: string) => {

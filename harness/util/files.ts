@@ -4,7 +4,7 @@ import { access, mkdir, open, readdir, readFile, rename, rm, stat, symlink } fro
 import { dirname, join, relative } from 'node:path';
 import { KilnError } from '../errors.ts';
 
-/** Whether something exists at the path (a dangling link does not). */
+/** Whether the path exists. A dangling link does not. */
 export async function exists(path: string): Promise<boolean> {
   return access(path).then(
     () => true,
@@ -13,8 +13,8 @@ export async function exists(path: string): Promise<boolean> {
 }
 
 /**
- * The bytes of a plain file; bad-input for a fifo and the like: opening one would hold up even the end of the process.
- * A directory is EISDIR, as for readFile().
+ * The bytes of a plain file. Throws bad-input for a fifo and the like, because opening one would block, even
+ * at the process's exit. Throws EISDIR for a directory, as readFile() does.
  */
 export async function readPlain(path: string): Promise<Buffer> {
   const info = await stat(path);
@@ -22,7 +22,7 @@ export async function readPlain(path: string): Promise<Buffer> {
   return readFile(path);
 }
 
-/** The text of a file, or undefined if there is no file of that name. Other trouble is thrown. */
+/** The text of a file; undefined if it does not exist or is a directory. Throws other errors. */
 export async function readIfThere(path: string): Promise<string | undefined> {
   const content = await readPlain(path).catch((error: NodeJS.ErrnoException) => {
     if (['ENOENT', 'ENOTDIR', 'EISDIR'].includes(error.code ?? '')) return undefined;
@@ -31,14 +31,17 @@ export async function readIfThere(path: string): Promise<string | undefined> {
   return content?.toString();
 }
 
-/** A name beside `path` that nobody else uses. */
+/**
+ * A unique name beside `path`, for a file that is then renamed to it. sweep() removes it if this process is
+ * killed.
+ */
 export function aside(path: string): string {
   return `${path}.${process.pid}.${randomBytes(4).toString('hex')}.tmp`;
 }
 
 /**
- * A directory with all that lead to it. Not `mkdir` with `recursive`: on a file system that makes none (/proc), Node
- * tries for ever.
+ * Make a directory and its parents. Not `mkdir` with `recursive`: Node loops forever where a file system
+ * can't make directories (/proc).
  */
 export async function makeDirectories(path: string): Promise<void> {
   await mkdir(path).catch(async (error: NodeJS.ErrnoException) => {
@@ -46,13 +49,13 @@ export async function makeDirectories(path: string): Promise<void> {
     if (error.code !== 'ENOENT' || dirname(path) === path) throw error;
     await makeDirectories(dirname(path));
     await mkdir(path).catch(async (again: NodeJS.ErrnoException) => {
-      // Somebody else was quicker.
+      // Another process made it meanwhile.
       if (again.code !== 'EEXIST' || !(await stat(path)).isDirectory()) throw again;
     });
   });
 }
 
-/** Write a file so that readers see the old bytes or the new ones, also after a power cut. */
+/** Replace a file in one step: readers see the old bytes or the new ones, also after a power cut. */
 export async function writeAtomic(path: string, data: string | Uint8Array): Promise<void> {
   await mkdir(dirname(path), { recursive: true });
   const temporary = aside(path);
@@ -71,7 +74,7 @@ export async function writeAtomic(path: string, data: string | Uint8Array): Prom
   }
 }
 
-/** Point a symbolic link at `target`, replacing it in one step. */
+/** Point a symbolic link at `target`, in one step. */
 export async function replaceLink(target: string, path: string): Promise<void> {
   const temporary = aside(path);
   await symlink(target, temporary);
@@ -83,7 +86,7 @@ export async function replaceLink(target: string, path: string): Promise<void> {
   }
 }
 
-/** Make a directory's content aside with `fill` and rename it into place; a killed run leaves nothing half made. */
+/** Fill a directory aside and rename it into place, so that a killed run leaves no incomplete one. */
 export async function makeDirectory(path: string, fill: (dir: string) => Promise<void>): Promise<void> {
   const temporary = aside(path);
   await mkdir(temporary, { recursive: true });
@@ -98,7 +101,7 @@ export async function makeDirectory(path: string, fill: (dir: string) => Promise
   }
 }
 
-/** What the rename makes visible has to be on disk, or a power cut leaves whole names with empty files. */
+/** Must precede the rename: otherwise a power cut can leave the directory with empty files. */
 async function syncFiles(dir: string): Promise<void> {
   for (const entry of await readdir(dir, { withFileTypes: true })) {
     if (!entry.isFile()) continue;
@@ -107,7 +110,10 @@ async function syncFiles(dir: string): Promise<void> {
   }
 }
 
-/** Read JSON that we wrote ourselves into the cache; anything unreadable counts as absent and is made anew. */
+/**
+ * Read JSON that Kiln wrote into the cache. A file that can't be parsed counts as absent, so that it is made
+ * again.
+ */
 export async function readCachedJson<T>(path: string): Promise<T | undefined> {
   const text = await readIfThere(path);
   if (text === undefined) return undefined;
@@ -119,8 +125,8 @@ export async function readCachedJson<T>(path: string): Promise<T | undefined> {
 }
 
 /**
- * The files below a directory, relative to it and sorted; links to files count. Editors' and git's dot files,
- * dangling links, fifos and the like are passed over, and links to directories are not followed.
+ * The files below a directory, relative to it and sorted; links to files count. Skips dot files (of editors
+ * and git), dangling links, fifos and the like. Does not follow links to directories.
  */
 export async function regularFiles(dir: string): Promise<string[]> {
   const entries = await readdir(dir, { recursive: true, withFileTypes: true });

@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import test, { type ExecutionContext } from 'ava';
 import { git } from './git.ts';
 
-test("neither the user's configuration nor the repository's hooks are in the way", async (t) => {
+test("git ignores the user's configuration and the repository's hooks", async (t) => {
   const dir = await repository(t);
   await mkdir(join(dir, 'home'));
   const config = '[user]\n\tname = Somebody\n[commit]\n\tgpgSign = true\n[core]\n\tautocrlf = true\n';

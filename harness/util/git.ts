@@ -2,8 +2,8 @@
 import { type ExecOptions, type ExecResult, exec } from './exec.ts';
 
 /**
- * Run git with nothing of the user's configuration, hooks, editor or credentials in the way, and with a fixed
- * committer, so that the same series on the same base gives the same commits everywhere.
+ * Run git without the user's configuration, hooks, editor or credentials, and with a fixed committer: the
+ * same series on the same base gives the same commits everywhere.
  */
 export async function git(dir: string, args: string[], options: ExecOptions = {}): Promise<ExecResult> {
   return exec('git', ['-C', dir, ...settings, ...args], {
@@ -12,7 +12,7 @@ export async function git(dir: string, args: string[], options: ExecOptions = {}
   });
 }
 
-/** Called from a git hook we would have that repository's GIT_DIR and the like, which win over -C: they are unset. */
+/** Unsets git's variables: in a git hook, GIT_DIR and others are set, and they override -C. */
 function inherited(): Record<string, undefined> {
   const names = Object.keys(process.env).filter((name) => name.startsWith('GIT_'));
   return Object.fromEntries(names.map((name) => [name, undefined]));

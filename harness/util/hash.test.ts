@@ -35,14 +35,14 @@ test("a file's SHA-256 is that of its bytes", async (t) => {
   await t.throwsAsync(sha256File(join(dir, 'absent')), { code: 'ENOENT' });
 });
 
-test("a tree's key does not depend on where it lies, or on the order of making", async (t) => {
+test("a tree's key does not depend on its path, or on the order in which files were made", async (t) => {
   const [one, two] = [await scratch(t), await scratch(t)];
   await files(one, { 'b/x': '1', 'a/y': '2', z: '3' });
   await files(two, { z: '3', 'a/y': '2', 'b/x': '1' });
   t.is(await treeKey(one), await treeKey(two));
 });
 
-test("a tree's key depends on names, bytes, places and what links lead to", async (t) => {
+test("a tree's key depends on the files' names, paths and bytes, and on the targets of links", async (t) => {
   const keys: string[] = [];
   for (const content of [{ 'a/x': '1' }, { 'a/x': '2' }, { 'a/y': '1' }, { 'b/x': '1' }, { x: '1' }, {}]) {
     const dir = await scratch(t);
@@ -58,7 +58,7 @@ test("a tree's key depends on names, bytes, places and what links lead to", asyn
   t.is(new Set(keys).size, keys.length);
 });
 
-test('what is no file, and what an editor hides, has no part in a key', async (t) => {
+test("fifos and an editor's dot files do not change a key", async (t) => {
   const dir = await scratch(t);
   await files(dir, { x: '1' });
   const before = await treeKey(dir);

@@ -6,7 +6,7 @@ import { join } from 'node:path';
 import { pipeline } from 'node:stream/promises';
 import { regularFiles } from './files.ts';
 
-/** A content key: the first 20 hex digits of the SHA-256 of the parts, each with its length, in order. */
+/** A content key: the first 20 hex digits of the SHA-256 over each part's length and bytes, in order. */
 export function contentKey(...parts: (string | Uint8Array)[]): string {
   const hash = createHash('sha256');
   for (const part of parts) {
@@ -23,7 +23,7 @@ export async function sha256File(path: string): Promise<string> {
   return hash.digest('hex');
 }
 
-/** A content key of the files below a directory: names and bytes, in sorted order. What is no file has no part in it. */
+/** A content key over the names and bytes of the files that regularFiles() finds below a directory. */
 export async function treeKey(dir: string): Promise<string> {
   const parts: (string | Uint8Array)[] = [];
   for (const path of await regularFiles(dir)) parts.push(path, await readFile(join(dir, path)));

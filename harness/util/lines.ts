@@ -1,15 +1,15 @@
 // SPDX-License-Identifier: MIT
 
-/** A line without its end. `cut`: it was longer than the limit and the rest is gone. */
+/** A line without its end. `cut`: it was longer than the limit, and the rest was dropped. */
 export interface Line {
   text: string;
   cut: boolean;
 }
 
-/** Splits bytes into lines as they come, holding at most `limit` bytes. Invalid UTF-8 becomes U+FFFD. */
+/** Splits a stream of bytes into lines of at most `limit` bytes. Invalid UTF-8 becomes U+FFFD. */
 export class LineSplitter {
   readonly #limit: number;
-  #held: Buffer[] = [];
+  #parts: Buffer[] = [];
   #size = 0;
   #cut = false;
 
@@ -22,12 +22,12 @@ export class LineSplitter {
     const bytes = typeof chunk === 'string' ? Buffer.from(chunk) : asBuffer(chunk);
     let start = 0;
     for (let end = bytes.indexOf(NEWLINE); end !== -1; end = bytes.indexOf(NEWLINE, start)) {
-      this.#hold(bytes.subarray(start, end));
+      this.#add(bytes.subarray(start, end));
       yield this.#take();
       start = end + 1;
     }
-    // A copy: the caller may use its buffer again.
-    this.#hold(Buffer.from(bytes.subarray(start)));
+    // Copied, because the caller may reuse its buffer.
+    this.#add(Buffer.from(bytes.subarray(start)));
   }
 
   /** Yields the last line if it lacks its end. */
@@ -37,22 +37,22 @@ export class LineSplitter {
     }
   }
 
-  #hold(part: Buffer): void {
+  #add(part: Buffer): void {
     const room = this.#limit - this.#size;
     if (part.length > room) {
       this.#cut = true;
     }
     if (room > 0 && part.length > 0) {
-      const kept = part.subarray(0, room);
-      this.#held.push(kept);
-      this.#size += kept.length;
+      const start = part.subarray(0, room);
+      this.#parts.push(start);
+      this.#size += start.length;
     }
   }
 
   #take(): Line {
-    const text = Buffer.concat(this.#held, this.#size).toString('utf8');
+    const text = Buffer.concat(this.#parts, this.#size).toString('utf8');
     const line = { text: text.endsWith('\r') ? text.slice(0, -1) : text, cut: this.#cut };
-    this.#held = [];
+    this.#parts = [];
     this.#size = 0;
     this.#cut = false;
     return line;

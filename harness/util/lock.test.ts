@@ -34,7 +34,7 @@ test('only one holds a lock at a time', async (t) => {
   t.is(most, 1);
 });
 
-test('whoever does not want to wait gets nothing while somebody has it, shared or alone', async (t) => {
+test('lockIfFree returns null while another process has the lock, shared or exclusive', async (t) => {
   const path = join(await scratch(t), 'lock');
   const { signal } = new AbortController();
   for (const shared of [true, false]) {
@@ -45,7 +45,7 @@ test('whoever does not want to wait gets nothing while somebody has it, shared o
   t.not(held, null);
 });
 
-test('another process waits, says so once, and goes on when the lock is free', async (t) => {
+test('another process waits, calls onWait once, and goes on when the lock is free', async (t) => {
   const path = join(await scratch(t), 'lock');
   const held = await lock(path);
   const other = await start(t, path);
@@ -55,7 +55,7 @@ test('another process waits, says so once, and goes on when the lock is free', a
   t.is(await other.line(), 'held');
 });
 
-test('kill -9 of the holder frees the lock', async (t) => {
+test('kill -9 of the process that has the lock frees it', async (t) => {
   const path = join(await scratch(t), 'lock');
   const other = await start(t, path);
   t.is(await other.line(), 'held');
@@ -66,7 +66,7 @@ test('kill -9 of the holder frees the lock', async (t) => {
   t.truthy(held);
 });
 
-test('an abort ends the waiting as an interruption and leaves the lock to its holder', async (t) => {
+test('an abort ends the wait as an interruption and does not free the lock of the other process', async (t) => {
   const path = join(await scratch(t), 'lock');
   const held = await lock(path);
   const controller = new AbortController();
@@ -78,7 +78,7 @@ test('an abort ends the waiting as an interruption and leaves the lock to its ho
   await (await third)[Symbol.asyncDispose]();
 });
 
-test('an abort does not free a lock that is held: what it protects is still being undone', async (t) => {
+test('an abort does not free a lock that was taken: it protects the teardown too', async (t) => {
   const path = join(await scratch(t), 'lock');
   const controller = new AbortController();
   const held = await lock(path, { signal: controller.signal });
@@ -90,7 +90,7 @@ test('an abort does not free a lock that is held: what it protects is still bein
   t.is(first, 'not yet');
 });
 
-test('a shared lock is held by several, and keeps out who wants it alone', async (t) => {
+test('several processes have a shared lock; an exclusive one waits for them', async (t) => {
   const path = join(await scratch(t), 'lock');
   const one = await lock(path, { shared: true });
   const two = await lock(path, { shared: true });
@@ -105,20 +105,20 @@ test('a shared lock is held by several, and keeps out who wants it alone', async
   await (await third)[Symbol.asyncDispose]();
 });
 
-test('after an abort no lock is taken any more', async (t) => {
+test('after an abort no lock is taken', async (t) => {
   const path = join(await scratch(t), 'lock');
   const error = await t.throwsAsync(lock(path, { signal: AbortSignal.abort() }));
   t.is(asKilnError(error).code, 'interrupted');
 });
 
-test('a place where no lock can be is trouble of ours', async (t) => {
+test('a path where no lock can be made is an infrastructure error', async (t) => {
   const running = lock('/proc/kiln.lock');
   const error = await t.throwsAsync<KilnError>(running, { instanceOf: KilnError, message: /can't lock/ });
   t.is(error.code, 'infrastructure');
   t.not(error.details.output, '');
 });
 
-/** Another Node that takes the lock and keeps it. `line` is its next line of output. */
+/** Another Node process that takes the lock. `line` returns its next line of output. */
 async function start(t: ExecutionContext, path: string) {
   const file = join(await scratch(t), 'script.ts');
   await writeFile(
@@ -130,7 +130,7 @@ async function start(t: ExecutionContext, path: string) {
   );
   const child: ChildProcess = spawn(process.execPath, [file], { stdio: ['ignore', 'pipe', 'inherit'] });
   t.teardown(() => child.kill('SIGKILL'));
-  // An iterator keeps the lines that come while nobody asks for one.
+  // The iterator buffers lines that come before they are read.
   const lines = createInterface({ input: child.stdout! })[Symbol.asyncIterator]();
   return { process: child, line: async () => String((await lines.next()).value) };
 }

@@ -8,14 +8,14 @@ type LockOptions = { signal?: AbortSignal | undefined; onWait?: () => void; shar
 
 /**
  * Hold a lock file. flock(1) holds it for us: the kernel frees the lock when that process ends, which it does
- * with ours, so no lock is ever left behind. `onWait` is called once if somebody else has it. Several may hold a
- * `shared` lock.
+ * with ours, so no lock is ever left behind. `onWait` is called once if somebody else has it. Several may
+ * hold a `shared` lock.
  */
 export async function lock(path: string, options: LockOptions = {}): Promise<AsyncDisposable> {
   return (await hold(path, [options.shared ? '--shared' : '--exclusive'], options))!;
 }
 
-/** The same, alone and without waiting: null if somebody else has it. */
+/** The same, exclusive and without waiting: null if another process has it. */
 export async function lockIfFree(path: string, signal: AbortSignal): Promise<AsyncDisposable | null> {
   return hold(path, ['--exclusive', '--nonblock', '--conflict-exit-code', `${busy}`], { signal });
 }
@@ -25,10 +25,10 @@ const busy = 75;
 async function hold(path: string, how: string[], options: LockOptions): Promise<AsyncDisposable | null> {
   options.signal?.throwIfAborted();
   await makeDirectories(dirname(path));
-  // cat echoes our line once flock has the lock, and ends when its standard input closes.
+  // cat starts once flock has the lock, echoes the line below, and ends when its standard input closes.
   const child = spawn('flock', [...how, path, 'cat'], {
     endSignal: 'KILL',
-    // Ctrl-C on a terminal goes to the whole process group; a lock that is held is not for it.
+    // Out of the terminal's process group: Ctrl-C must not free a lock that protects the teardown.
     detached: true,
     stdin: 'pipe',
     buffer: { stdout: false, stderr: true, all: false },
@@ -38,7 +38,7 @@ async function hold(path: string, how: string[], options: LockOptions): Promise<
     child.stdin?.end();
     await child;
   };
-  // Only the waiting is cut short: a lock that is held protects also the teardown.
+  // An abort ends only the wait: a lock that was taken protects the teardown too.
   const giveUp = () => child.kill('SIGKILL');
   options.signal?.addEventListener('abort', giveUp);
   const waiting = setTimeout(() => options.onWait?.(), 300);
@@ -56,9 +56,9 @@ async function hold(path: string, how: string[], options: LockOptions): Promise<
   const result = await child;
   if (options.signal?.aborted) throw interrupted();
   if (result.exitCode === busy) return null;
-  const said = String(result.stderr ?? '').trim();
-  throw new KilnError('infrastructure', `can't lock ${path}: ${said || `flock ${describeEnd(result)}`}`, {
-    hint: '`kiln doctor` looks for flock and setpriv, and at the cache directory',
-    details: { output: said },
+  const stderr = String(result.stderr ?? '').trim();
+  throw new KilnError('infrastructure', `can't lock ${path}: ${stderr || `flock ${describeEnd(result)}`}`, {
+    hint: '`kiln doctor` checks flock, setpriv and the cache directory',
+    details: { output: stderr },
   });
 }

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 
-/** A word as a POSIX shell reads it back. */
+/** Quote an argument for a POSIX shell, where it needs quotes. */
 export function quote(word: string): string {
   return /^[A-Za-z0-9_@%+=:,./-]+$/.test(word) ? word : `'${word.replaceAll("'", "'\\''")}'`;
 }

@@ -12,7 +12,7 @@ async function parent(t: ExecutionContext): Promise<string> {
   return dir;
 }
 
-test('a scratch directory is gone with its use', async (t) => {
+test('a scratch directory is removed when it is disposed', async (t) => {
   const dir = await parent(t);
   {
     await using scratch = await scratchDirectory(dir);
@@ -22,14 +22,14 @@ test('a scratch directory is gone with its use', async (t) => {
   t.deepEqual(await readdir(dir), []);
 });
 
-test('a process that exits in the middle leaves none', async (t) => {
+test('a process that exits early leaves none', async (t) => {
   const dir = await parent(t);
   const script = `import { scratchDirectory } from '${import.meta.dirname}/scratch.ts'; await scratchDirectory('${dir}'); process.exit(1);`;
   t.throws(() => execFileSync(process.execPath, ['--input-type=module-typescript', '-e', script]));
   t.deepEqual(await readdir(dir), []);
 });
 
-test('what a killed process left is swept, what a living one has is not', async (t) => {
+test('the directories of a killed process are removed, those of a living one are not', async (t) => {
   const dir = await parent(t);
   const script = `import { scratchDirectory } from '${import.meta.dirname}/scratch.ts'; await scratchDirectory('${dir}'); process.kill(process.pid, 'SIGKILL');`;
   t.throws(() =>

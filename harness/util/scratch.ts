@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
-// Directories for the length of one call. Their names tell whose they are, so that what a killed run left is swept.
+// Temporary directories. Their names contain the process's pid, so that a later run can remove those of a
+// killed one.
 import { rmSync } from 'node:fs';
 import { mkdir, mkdtemp, readdir, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
@@ -10,7 +11,9 @@ process.on('exit', () => {
   for (const dir of mine) rmSync(dir, { recursive: true, force: true });
 });
 
-/** A new directory `<parent>/kiln-<pid>-<random>`, removed when disposed and at the latest when the process ends. */
+/**
+ * Make a directory `<parent>/kiln-<pid>-<random>`. It is removed when disposed, or when the process exits.
+ */
 export async function scratchDirectory(parent: string): Promise<AsyncDisposable & { path: string }> {
   await mkdir(parent, { recursive: true });
   const path = await mkdtemp(join(parent, `kiln-${process.pid}-`));
@@ -24,12 +27,15 @@ export async function scratchDirectory(parent: string): Promise<AsyncDisposable 
   };
 }
 
-/** A private one whose path is short: a Unix socket's path has at most 107 bytes. */
+/** A scratch directory with a short path: the path of a Unix socket has at most 107 bytes. */
 export async function socketDirectory(): ReturnType<typeof scratchDirectory> {
   return scratchDirectory(tmpdir().length > 70 ? '/tmp' : tmpdir());
 }
 
-/** Remove what processes that are gone have left in `parent`: scratch directories, and what was made aside. What can't be removed is somebody else's. */
+/**
+ * Remove scratch directories and files of aside() that ended processes left in `parent`. Ignores those that
+ * can't be removed: they belong to another user.
+ */
 export async function sweep(parent: string): Promise<void> {
   for (const name of await readdir(parent).catch(() => [])) {
     const pid = Number(/^kiln-(\d+)-|\.(\d+)\.[0-9a-f]{8}\.tmp$/.exec(name)?.slice(1).find(Boolean) ?? 0);
@@ -38,7 +44,7 @@ export async function sweep(parent: string): Promise<void> {
   }
 }
 
-/** Whether there is such a process. */
+/** Whether the process exists. */
 export function isAlive(pid: number): boolean {
   try {
     process.kill(pid, 0);
