@@ -1,19 +1,19 @@
 // SPDX-License-Identifier: MIT
-// A set-up script in zx: Debian's packages, where we may install them.
+// Installs Debian packages, where Kiln may do that. Written in zx, because it is mostly commands.
 import { existsSync } from 'node:fs';
 import { KilnError } from '../errors.ts';
 import { findRequirements } from './requirements.ts';
 
 /**
- * Install what is missing of the host's programs, saying which. Where that needs a password or another
- * distribution's ways, stop with the line to type. Returns the packages installed.
+ * Install the host's missing programs and return their packages; `say` reports them. Without root or apt-get,
+ * throw an error whose hint is the command to type.
  */
 export async function installMissing(say: (line: string) => void): Promise<string[]> {
   const missing = (await findRequirements()).filter(({ version }) => version === undefined);
   if (missing.length === 0) return [];
   const packages = [...new Set(missing.map(({ requirement }) => requirement.package))];
   const names = missing.map(({ requirement }) => requirement.name).join(', ');
-  // Only here: loading zx takes longer than most commands.
+  // Imported only here, because loading zx takes longer than most commands.
   const { $ } = await import('zx');
   const prefix = await rootPrefix($);
   if (prefix === undefined) {
@@ -28,7 +28,7 @@ export async function installMissing(say: (line: string) => void): Promise<strin
   const shell = $({ stdio: ['ignore', 'ignore', 'pipe'], quiet: true });
   const install = () => shell`${apt} install -y --no-install-recommends ${packages}`;
   try {
-    // A machine that never updated knows no packages; an old list names versions that are gone.
+    // apt's package lists may be missing, or so old that their versions no longer exist.
     await install().catch(async () => {
       await shell`${apt} update`;
       await install();
@@ -44,7 +44,7 @@ export async function installMissing(say: (line: string) => void): Promise<strin
 
 type Shell = typeof import('zx').$;
 
-/** The words that make a command root's, or undefined if that is not to be had without asking. */
+/** The prefix that runs a command as root; undefined if that needs a password or there is no apt-get. */
 async function rootPrefix($: Shell): Promise<string[] | undefined> {
   if (!existsSync('/usr/bin/apt-get')) return undefined;
   if (process.getuid?.() === 0) return [];

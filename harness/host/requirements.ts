@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: MIT
-// What a run needs of the machine, each with the way to see it and the Debian package that brings it.
-import * as arch from '../guest/arch/x86_64.ts';
+// The programs and files that a run needs, each with its probe and its Debian package.
 import { exec } from '../util/exec.ts';
 import { exists } from '../util/files.ts';
 
@@ -9,15 +8,15 @@ export type Requirement = {
   why: string;
   /** Debian's package. */
   package: string;
-  /** Says the version if it is there, else undefined. */
+  /** Returns the version; undefined if it is missing. */
   probe: (signal?: AbortSignal) => Promise<string | undefined>;
 };
 
 export type Finding = { requirement: Requirement; version: string | undefined };
 
-/** Everything that a run, or `kiln shell`, needs beside Node and npm. */
+/** Everything that a run or `kiln shell` needs besides Node and npm. */
 export const requirements: Requirement[] = [
-  program('git', 'keeps the source, applies the series', 'git'),
+  program('git', 'stores the source, applies the series', 'git'),
   program('gcc', 'compiles kernels and tests', 'gcc'),
   program('ld', 'links', 'binutils'),
   program('make', 'runs kbuild', 'make'),
@@ -25,14 +24,14 @@ export const requirements: Requirement[] = [
   program('bison', 'for the kernel', 'bison'),
   program('bc', 'for the kernel', 'bc'),
   program('perl', 'for the kernel', 'perl-base'),
-  program('ccache', 'makes second builds cheap', 'ccache'),
+  program('ccache', 'makes repeated builds fast', 'ccache'),
   program('lz4', 'compresses the kernel', 'lz4'),
   program('xz', 'unpacks the source', 'xz-utils'),
   program('tar', 'unpacks the source', 'tar'),
-  program('setpriv', 'no program outlives Kiln', 'util-linux'),
-  program('bwrap', 'holds what a series runs at build time', 'bubblewrap'),
-  program('prlimit', 'limits what a build takes', 'util-linux'),
-  program('flock', 'two runs at once wait for each other', 'util-linux'),
+  program('setpriv', 'ends programs when Kiln ends', 'util-linux'),
+  program('bwrap', 'sandboxes what a series runs at build time', 'bubblewrap'),
+  program('prlimit', 'limits the resources of a build', 'util-linux'),
+  program('flock', 'locks the cache between runs', 'util-linux'),
   program('rsync', 'installs the kernel headers', 'rsync'),
   program(arch.qemu, 'runs the guests', arch.packages.qemu),
   file('/usr/include/libelf.h', 'for objtool', 'libelf-dev'),
@@ -41,7 +40,7 @@ export const requirements: Requirement[] = [
   file('/bin/busybox', 'kiln shell', 'busybox-static'),
 ];
 
-/** Look for all of them at once, in their order. */
+/** Probe all requirements, in parallel. Returns them in their order. */
 export async function findRequirements(signal?: AbortSignal): Promise<Finding[]> {
   return Promise.all(
     requirements.map(async (requirement) => ({ requirement, version: await requirement.probe(signal) })),

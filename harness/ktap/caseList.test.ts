@@ -14,7 +14,7 @@ test('cases without a fixture', (t) => {
   ]);
 });
 
-test('every variant has every test, though they stand side by side', (t) => {
+test('every variant has every test; the columns are independent lists', (t) => {
   const text = [
     head,
     row('global', '', 'one'),
@@ -42,7 +42,7 @@ test('more variants than tests, and names wider than their column', (t) => {
   t.deepEqual(readCaseList(text), [`${fixture}.${variant}.test`, `${fixture}.short.test`]);
 });
 
-test('what is no list', (t) => {
+test('text that is no list', (t) => {
   t.is(readCaseList(''), null);
   t.is(readCaseList('TAP version 13\n1..1\nok 1 one\n'), null);
   t.is(readCaseList(`${head}\n`), null);

@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: MIT
 
 /**
- * The names of a test program's cases, from what kselftest_harness.h prints for `-l`: `fixture.test` or
- * `fixture.variant.test`, as its `-r` takes them. null if the text is no such list.
+ * Parse the output of kselftest_harness.h's `-l`. Returns the names of the cases as its `-r` takes them:
+ * `fixture.test` or `fixture.variant.test`. null if the text is no such list.
  *
- * A block of lines a fixture, in columns; its variants and its tests are two lists side by side, and every variant
- * has every test. The first line of a block names the fixture.
+ * Each fixture is a block of lines with three columns. The first line has the fixture's name; the other
+ * columns are two independent lists, of its variants and of its tests. Every variant has every test.
  */
 export function readCaseList(text: string): string[] | null {
   const lines = text.split('\n');
@@ -29,7 +29,7 @@ export function readCaseList(text: string): string[] | null {
   return names.length > 0 ? names : null;
 }
 
-/** Two columns of at least 20 and 25 characters, filled up with spaces, and the rest. */
+/** Splits a line into two columns, padded to 20 and 25 characters, and the rest. */
 function columns(line: string): string[] {
   const [fixture, afterFixture] = column(line, 20);
   const [variant, afterVariant] = column(afterFixture, 25);

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT
 
 /**
- * The diagnostics since the last result, bounded: the first half and the last half of the limit are kept,
- * because assertions come first and what ended the test comes last.
+ * The diagnostics since the last result, within a limit. Half of it is for the first lines, where assertions
+ * are, and half for the last ones, which show what ended the test.
  */
 export class DetailBuffer {
   readonly #limit: number;
@@ -13,33 +13,33 @@ export class DetailBuffer {
   #left = 0;
   #running: string | null = null;
 
-  /** `limit`: characters. */
+  /** @param limit in characters */
   constructor(limit: number) {
     this.#limit = limit;
   }
 
-  /** Takes one line; `hashes`: how many `# ` the surrounding level is prefixed with. */
+  /** Add a line. @param hashes how many `# ` precede each line at this level */
   add(line: string, hashes: number): void {
     const text = stripHashes(line, hashes + 1);
     this.#running = RUN.exec(text)?.[1] ?? this.#running;
     if (text.trim() === '' || FRAME.some((frame) => frame.test(text))) {
       return;
     }
-    const kept = text.slice(0, this.#limit / 2);
-    if (this.#tail.length === 0 && this.#headSize + kept.length <= this.#limit / 2) {
-      this.#head.push(kept);
-      this.#headSize += kept.length + 1;
+    const start = text.slice(0, this.#limit / 2);
+    if (this.#tail.length === 0 && this.#headSize + start.length <= this.#limit / 2) {
+      this.#head.push(start);
+      this.#headSize += start.length + 1;
       return;
     }
-    this.#tail.push(kept);
-    this.#tailSize += kept.length + 1;
+    this.#tail.push(start);
+    this.#tailSize += start.length + 1;
     while (this.#tailSize > this.#limit / 2 && this.#tail.length > 1) {
       this.#tailSize -= (this.#tail.shift()?.length ?? 0) + 1;
       this.#left++;
     }
   }
 
-  /** Hands out the lines and begins anew. */
+  /** Returns the lines and clears the buffer. */
   take(): string[] {
     const left = this.#left > 0 ? [`[${this.#left} lines left out]`] : [];
     const lines = [...this.#head, ...left, ...this.#tail];
@@ -52,14 +52,14 @@ export class DetailBuffer {
     return lines;
   }
 
-  /** As take(), after the case that kselftest_harness.h said it was running, if no result came for it. */
+  /** Like take(), with a first line for the case that kselftest_harness.h started and that has no result. */
   takeTrailing(): string[] {
     const running = this.#running === null ? [] : [`RUN ${this.#running} ...`];
     return [...running, ...this.take()];
   }
 }
 
-// What kselftest.h, kselftest_harness.h and kunit print around results: said by the results already.
+// What kselftest.h, kselftest_harness.h and kunit print around results. It repeats what the results have.
 const RUN = /^ +RUN {2,}(\S.*) \.\.\.$/;
 const FRAME = [
   RUN,

@@ -1,14 +1,14 @@
 // SPDX-License-Identifier: MIT
 import type { CaseVerdict } from '../schema.ts';
 
-/** What one line of KTAP says, without its neighbours. */
+/** One line of KTAP, parsed without its context. */
 export type KtapLine = Nesting & Saying;
 
-/** How deep it is nested. Kselftest's runner nests by prefixing `# `, everything else by indentation. */
+/** Where it stands. Kselftest's runner nests by prefixing `# `, everything else by indentation. */
 export interface Nesting {
-  /** Columns before the keyword: a tab reaches to the next multiple of 8, `# ` is two. */
+  /** Columns before the keyword. A tab reaches to the next multiple of 8; `# ` has two columns. */
   width: number;
-  /** How many `# ` are among them. */
+  /** The number of `# ` before the keyword. */
   hashes: number;
 }
 
@@ -20,7 +20,7 @@ type Saying =
   | ResultSaying
   | { type: 'text'; text: string };
 
-/** `reason`: what stands after the directive, or after `#` without one. */
+/** `reason`: the text after the directive, or after a `#` without directive. */
 export interface ResultSaying {
   type: 'result';
   number: number | null;
@@ -29,7 +29,10 @@ export interface ResultSaying {
   reason: string;
 }
 
-/** Tells the kinds of lines apart (Documentation/dev-tools/ktap.rst, testanything.org for what older tests print). */
+/**
+ * Parses a line of KTAP (Documentation/dev-tools/ktap.rst) or, as older tests print it, TAP
+ * (testanything.org).
+ */
 export function readLine(line: string): KtapLine {
   const [prefix = ''] = /^(?:[ \t]|# )*/.exec(line) ?? [];
   const rest = line.slice(prefix.length);
@@ -37,7 +40,7 @@ export function readLine(line: string): KtapLine {
   if (saying) {
     return { ...measure(prefix), ...saying };
   }
-  // The header's own `# ` was taken for a prefix.
+  // The regular expression for the prefix matches the `# ` of a subtest header, too.
   const subtest = /^Subtest:\s*(.*?)\s*$/s.exec(rest);
   if (subtest && prefix.endsWith('# ')) {
     return { ...measure(prefix.slice(0, -2)), type: 'subtest', name: subtest[1] ?? '' };
@@ -63,30 +66,30 @@ function readSaying(rest: string): Saying | null {
 }
 
 function readResult(ok: boolean, number: string | undefined, rest: string): ResultSaying {
-  const said = withoutTotals(rest.replace(/^-(?:\s+|$)/, ''));
-  const [before, directive, after] = cutDirective(said);
+  const description = withoutTotals(rest.replace(/^-(?:\s+|$)/, ''));
+  const [before, directive, after] = cutDirective(description);
   return {
     type: 'result',
     number: number === undefined ? null : Number(number),
     // kselftest.h's ksft_test_result_skip(), _xfail() and _error() put the name after the directive.
     name: before || after,
     verdict: verdictOf(ok, directive),
-    // No verdict for it in KTAP: the result line decides, and the word is kept for the reader.
+    // KTAP has no verdict for XPASS: `ok` decides, and the reason shows the directive.
     reason: directive === 'XPASS' ? `XPASS ${after}`.trim() : after,
   };
 }
 
 /**
- * Splits `name # DIRECTIVE reason` and `name # reason`. Only the first `#` counts: a failure whose reason quotes
- * `# SKIP` is a failure. `#12` within a name is none.
+ * Splits `name # DIRECTIVE reason` and `name # reason`. Only the first `#` counts: a failure whose reason
+ * quotes `# SKIP` is a failure. `#12` within a name is no separator.
  */
-function cutDirective(said: string): [string, string | null, string] {
-  const mark = SEPARATOR.exec(said);
+function cutDirective(text: string): [string, string | null, string] {
+  const mark = SEPARATOR.exec(text);
   if (mark === null) {
-    return [said.trim(), null, ''];
+    return [text.trim(), null, ''];
   }
   const directive = mark[1]?.toUpperCase().replace(/^SKIP.*/, 'SKIP') ?? null;
-  return [said.slice(0, mark.index).trim(), directive, said.slice(mark.index + mark[0].length).trim()];
+  return [text.slice(0, mark.index).trim(), directive, text.slice(mark.index + mark[0].length).trim()];
 }
 
 const SEPARATOR = /(?:^|\s)#(?:\s*(SKIP\w*|TODO|XFAIL|XPASS|TIMEOUT|ERROR)(?=[\s:]|$)[\s:]*|\s+|$)/i;
@@ -97,12 +100,12 @@ function verdictOf(ok: boolean, directive: string | null): CaseVerdict {
       return 'skip';
     case 'XFAIL':
       return 'xfail';
-    // TAP: a TODO that passes is simply done.
+    // TAP: a TODO that passes is done.
     case 'TODO':
       return ok ? 'pass' : 'xfail';
     case 'TIMEOUT':
       return 'timeout';
-    // Contradicts `ok`; of the two, the one that says that something went wrong is believed.
+    // ERROR contradicts `ok`: assume the worse.
     case 'ERROR':
       return 'fail';
     default:
@@ -110,7 +113,7 @@ function verdictOf(ok: boolean, directive: string | null): CaseVerdict {
   }
 }
 
-/** ksft_exit_fail_msg() and ksft_exit_skip() without `\n` leave their text and the totals on one line. */
+/** If ksft_exit_fail_msg() or ksft_exit_skip() is called without `\n`, the totals follow on the same line. */
 function withoutTotals(text: string): string {
   return text.replace(/# (?:Planned tests != run tests|Totals: pass:\d).*$/s, '').trim();
 }

@@ -38,7 +38,7 @@ test('a long line is cut, noted once, and does not hide the next', (t) => {
   t.is(result.cases[1]?.name.length, 512);
 });
 
-test('too many cases are counted, not kept, and fail the test if one of them failed', (t) => {
+test('too many cases are counted, not stored, and fail the test if one of them failed', (t) => {
   const lines = Array.from({ length: 12 }, (_, i) => `${i === 11 ? 'not ' : ''}ok ${i + 1} c${i + 1}`);
   const result = parse(`KTAP version 1\n1..12\n${lines.join('\n')}\n`, { cases: 10 });
   t.is(result.cases.length, 10);
@@ -51,7 +51,7 @@ test('nested cases count towards the limit', (t) => {
   t.deepEqual(codes(result), ['too-many-cases']);
 });
 
-test('a case keeps the first and the last of many diagnostics', (t) => {
+test('a case has the first and the last of many diagnostics', (t) => {
   const chatter = Array.from({ length: 1000 }, (_, i) => `# line ${i}`).join('\n');
   const detail =
     parse(`TAP version 13\n1..1\n${chatter}\nnot ok 1 a\n`, { detail: 200 }).cases[0]?.detail ?? '';

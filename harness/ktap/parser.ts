@@ -9,18 +9,18 @@ export type { KtapCase, KtapProblem, KtapProblemCode, KtapResult } from './resul
 export { flattenCases, isFatal } from './result.ts';
 
 export interface KtapLimits {
-  /** Bytes of one line; the rest is cut. 16 KiB. */
+  /** Bytes of one line; the rest is dropped. Default: 16 KiB. */
   line?: number;
-  /** Cases kept, at all depths together; further ones are only counted. 100,000. */
+  /** Cases that are stored, at all depths together; further ones are only counted. Default: 100,000. */
   cases?: number;
-  /** Characters of one case's diagnostics. 8 KiB. */
+  /** Characters of one case's diagnostics. Default: 8 Ki. */
   detail?: number;
-  /** Characters of all diagnostics together; later cases keep none. 16 Mi. */
+  /** Characters of all diagnostics together; further ones are dropped. Default: 16 Mi. */
   details?: number;
 }
 
 /**
- * A streaming parser for KTAP and for the TAP that kernel tests print. Memory is bounded whatever comes.
+ * A streaming parser for KTAP and for the TAP that kernel tests print. Its memory is bounded for any input.
  *
  * A result line closes the level nested below it: `ok 1 suite` follows the indented results of that suite.
  */
@@ -45,14 +45,14 @@ export class KtapParser {
     this.#budget = limits.details ?? 16 * 1024 * 1024;
   }
 
-  /** Takes the next bytes, cut anywhere. */
+  /** Parse the next bytes. A chunk may end anywhere. */
   write(chunk: Uint8Array | string): void {
     for (const line of this.#splitter.write(chunk)) {
       this.#readLine(line);
     }
   }
 
-  /** The last line may lack its end. To be called once, last. */
+  /** Finish: parse a last line without its end. To be called once. */
   end(): KtapResult {
     for (const line of this.#splitter.end()) {
       this.#readLine(line);
@@ -100,7 +100,10 @@ export class KtapParser {
     }
   }
 
-  /** kunit's results come through the kernel log; if its header carries a time, so does every line. */
+  /**
+   * Removes printk's timestamps: kunit prints its results to the kernel log. If its header has one, all lines
+   * do.
+   */
   #withoutStamp(text: string): string {
     const stamp = /^\[ *\d+\.\d+\](?:\[ *[TC]\d+\])? /.exec(text)?.[0];
     if (stamp === undefined) {
@@ -112,9 +115,9 @@ export class KtapParser {
   }
 
   /**
-   * A comment may look like a result (`# ok 3 files left`). Behind `# ` it is one only where a version line
-   * behind as many `# ` has said that a whole KTAP output is nested there. A result without a number may be
-   * plain text, and is believed only where results are due.
+   * Rejects lines that only look like KTAP. A comment may look like a result (`# ok 3 files left`): a line
+   * after `# ` counts only if a version line after as many `# ` has opened a level. A result without a number
+   * may be plain text: it counts only at a level that is open.
    */
   #accept(line: KtapLine, text: string): KtapLine {
     if (line.type === 'text' || line.type === 'version' || (line.hashes === 0 && this.#levels.length === 0)) {
@@ -123,7 +126,7 @@ export class KtapParser {
     const numberless = line.type === 'result' && line.number === null;
     const fits = (level: Level) =>
       level.hashes === line.hashes && (!numberless || level.width === line.width);
-    // `Bail out!` behind `# ` ended one program of several; the runner's own result line for it follows.
+    // `Bail out!` after `# ` ended one of the runner's programs; the runner prints a result line for it.
     const accepted = line.hashes === 0 ? !numberless || this.#levels.some(fits) : this.#levels.some(fits);
     return accepted && !(line.type === 'bailout' && line.hashes > 0) ? line : { ...PLAIN, text };
   }
@@ -169,11 +172,11 @@ export class KtapParser {
     const level = this.#open(line);
     this.#checkNumber(level, line.number);
     const detail = [...(nested?.before ?? []), ...this.#pending.take()];
-    // kselftest_harness.h has its own limit per case, and says so only in a comment.
+    // kselftest_harness.h has a limit per case and reports it only in a comment.
     const timedOut =
       line.verdict === 'fail' && detail.some((text) => text.endsWith(': Test terminated by timeout'));
     this.#subtest = null;
-    this.#keep(level, {
+    this.#addCase(level, {
       name: line.name || (nested?.name ?? ''),
       number: line.number,
       verdict: timedOut ? 'timeout' : line.verdict,
@@ -195,7 +198,7 @@ export class KtapParser {
     return level;
   }
 
-  /** Takes off the levels below this width: what a result line at this width is the parent of. */
+  /** Closes the levels below this width. Returns the one whose parent is a result line at this width. */
   #takeNested(width: number): Level | null {
     const outermost = this.#levels.findIndex((level) => level.width > width);
     if (outermost === -1) {
@@ -209,16 +212,16 @@ export class KtapParser {
     return level;
   }
 
-  /** Closes levels whose parent's result line never came. Their results are kept below a failed parent. */
+  /** Closes levels without a parent's result line. Their results become children of a failed parent. */
   #closeBelow(width: number): void {
     while (this.#levels.length > 1 && (this.#levels.at(-1)?.width ?? 0) > width) {
       const level = this.#levels.pop() as Level;
       this.#checkLevel(level);
       const parent = this.#levels.at(-1) as Level;
       this.#report('bad-nesting', `subtest "${level.name ?? ''}" has no result line of its own`, parent);
-      // Its number is passed over, or every later one would seem out of order.
+      // The missing result line has a number too: without this, all later ones would be out of order.
       parent.next++;
-      this.#keep(parent, {
+      this.#addCase(parent, {
         name: level.name ?? '',
         number: null,
         verdict: 'fail',
@@ -230,20 +233,20 @@ export class KtapParser {
     }
   }
 
-  #keep(level: Level, kept: KtapCase): void {
+  #addCase(level: Level, one: KtapCase): void {
     level.count++;
     this.#cases++;
     if (this.#cases <= this.#maxCases) {
-      level.cases.push({ ...kept, name: copy(kept.name.slice(0, MAX_NAME)) });
-    } else if (kept.verdict === 'fail' || kept.verdict === 'timeout') {
+      level.cases.push({ ...one, name: copy(one.name.slice(0, MAX_NAME)) });
+    } else if (one.verdict === 'fail' || one.verdict === 'timeout') {
       this.#unlistedFailures++;
     }
   }
 
   #spend(detail: string): string {
-    const kept = copy(detail.slice(0, this.#budget));
-    this.#budget -= kept.length;
-    return kept;
+    const affordable = copy(detail.slice(0, this.#budget));
+    this.#budget -= affordable.length;
+    return affordable;
   }
 
   #checkNumber(level: Level, number: number | null): void {
@@ -277,7 +280,7 @@ export class KtapParser {
     if (!this.#seen.version) {
       this.#report('no-version', 'no version line');
     }
-    // Subtests may lack a plan (kunit's parametrised cases do); the outermost level says how much is to come.
+    // Checked only at the outermost level: subtests may lack a plan, as kunit's parametrised cases do.
     if (root.plan === null) {
       this.#report('no-plan', 'no plan');
     }
@@ -295,7 +298,9 @@ export class KtapParser {
     }
   }
 
-  /** Once a code and level, and not without end: a program can print the same mistake a million times. */
+  /**
+   * Reports a code once per level, and at most MAX_PROBLEMS: a program can repeat a mistake a million times.
+   */
   #report(code: KtapProblemCode, message: string, level?: Level): void {
     if (level?.flagged.has(code) || this.#problems.length >= MAX_PROBLEMS) {
       return;
@@ -305,14 +310,14 @@ export class KtapParser {
   }
 }
 
-/** A level of nesting that has been opened and not yet closed by its parent's result line. */
+/** A level of nesting that is open: its parent's result line has not come yet. */
 interface Level extends Nesting {
   name: string | null;
-  /** Diagnostics before it was opened; they are its parent's. */
+  /** Diagnostics before it was opened; they belong to its parent. */
   before: string[];
   plan: number | null;
   count: number;
-  /** The number that is due. */
+  /** The number that is expected next. */
   next: number;
   numbers: Set<number>;
   cases: KtapCase[];
@@ -339,12 +344,12 @@ function newLevel({ width, hashes }: Nesting, name: string | null, before: strin
   };
 }
 
-/** A slice keeps the whole string that it was cut from alive; a short name would hold a long line. */
+/** Copies a string: a slice would keep the whole string that it was cut from in memory. */
 function copy(text: string): string {
   return Buffer.from(text).toString();
 }
 
-/** Only a header has been seen yet. */
+/** Whether nothing but the level's version line has come. */
 function isFresh(level: Level): boolean {
   return level.count === 0 && level.plan === null && level.name === null;
 }

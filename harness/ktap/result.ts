@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: MIT
 import type { CaseResult, CaseVerdict } from '../schema.ts';
 
-/** One result line with what belongs to it. */
+/** One result line, with its diagnostics and subtests. */
 export interface KtapCase {
-  /** Raw, as printed; without a description the directive's text or the `# Subtest:` name, else empty. */
+  /** Raw, as printed. Without a description: the directive's text or the name in `# Subtest:`, else empty. */
   name: string;
   number: number | null;
   verdict: CaseVerdict;
@@ -13,12 +13,12 @@ export interface KtapCase {
   cases: KtapCase[];
 }
 
-/** Something that is wrong with the output as a whole. */
+/** A problem of the output as a whole. */
 export interface KtapProblem {
   code: KtapProblemCode;
-  /** The line where it was noticed, counted from 1; 0 if there was none. */
+  /** The line where it was found, from 1; 0 without output. */
   line: number;
-  /** For people. May hold text of the guest's. */
+  /** For people. May contain text from the guest. */
   message: string;
 }
 
@@ -28,18 +28,20 @@ export interface KtapResult {
   cases: KtapCase[];
   /** N of the outermost `1..N`. */
   plan: number | null;
-  /** The reason in `1..0 # SKIP reason`, the whole program skipped; null if it was not. */
+  /** The reason in `1..0 # SKIP reason`; null if the program was not skipped. */
   skipped: string | null;
-  /** The reason in `Bail out! reason`, may be empty; null without one. */
+  /** The reason in `Bail out! reason`, possibly empty; null if it did not bail out. */
   bailout: string | null;
   problems: KtapProblem[];
-  /** Diagnostics after the last result: the last words of a program that died; bounded. */
+  /** Diagnostics after the last result, for a program that died; bounded. */
   trailing: string;
   /** How many lines were read. */
   lines: number;
 }
 
-/** Leaves, and parents that disagree with their children; the names of nested cases are joined with ` > `. */
+/**
+ * Returns leaves, and parents that disagree with their children. Joins the names of nested cases with ` > `.
+ */
 export function flattenCases(result: Pick<KtapResult, 'cases'>): CaseResult[] {
   const flat: CaseResult[] = [];
   walk(result.cases, '');
@@ -59,33 +61,33 @@ export function flattenCases(result: Pick<KtapResult, 'cases'>): CaseResult[] {
   }
 }
 
-/** Whether a test with this problem fails even if every case passed, and why. */
+/** Whether a problem fails a test whose cases all passed, and why. */
 const FATAL = {
-  // Harmless: results are recognised without it.
+  // Harmless: results can be parsed without it.
   'no-version': false,
-  // KTAP allows it; that the program came to its end is known from its exit status.
+  // KTAP allows it; the exit status shows whether the program finished.
   'no-plan': false,
-  // Results are missing, or there are results nobody planned.
+  // There are fewer or more results than planned.
   'plan-mismatch': true,
   // Two outputs are mixed, and neither can be checked for completeness.
   'plan-twice': true,
-  // A forked child that runs on into the parent's code reports for it; one of the two results is wrong.
+  // A forked child may run into its parent's code and report twice: one of the results is wrong.
   'duplicate-number': true,
-  // Tests in parallel finish as they like; a missing one shows in the plan.
+  // Parallel tests finish in any order; the plan shows whether one is missing.
   'out-of-order': false,
-  // A result and its name stand at the line's beginning.
+  // A result and its name are at the beginning of the line.
   'line-cut': false,
-  // They are counted, and passed.
+  // All cases that are only counted passed.
   'too-many-cases': false,
   // Some of the cases that are only counted failed.
   'unlisted-failures': true,
-  // The program ended inside a subtest, or does not say how it went.
+  // The program ended inside a subtest, or printed no result for it.
   'bad-nesting': true,
   // Nothing was tested.
   'no-results': true,
 } as const;
 
-/** Whether a test with this problem fails even if every case passed; the reasons stand with the table. */
+/** Whether this problem fails a test whose cases all passed. */
 export function isFatal(problem: Pick<KtapProblem, 'code'>): boolean {
   return FATAL[problem.code];
 }
