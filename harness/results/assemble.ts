@@ -1,15 +1,15 @@
 // SPDX-License-Identifier: MIT
-// Pure: what came of a run's jobs → results.json.
+// Pure: the outcomes of a run's jobs → results.json.
 import { EXIT, type KilnError } from '../errors.ts';
 import { countVerdicts, type JobResult, RESULTS_VERSION, type Results, type TestResult } from '../schema.ts';
 
-/** What came of one job. `error`: what ended it early. */
+/** The outcome of one job. `error` ended it early. */
 export type JobOutcome = { job: JobResult; tests: TestResult[]; error: KilnError | null };
 
-/** What a run was asked for, and when. `command`: its argv, the program first. */
+/** The call of Kiln. `command`: its argv, the program first. */
 export type RunInfo = { id: string; kiln: string; command: string[]; started: Date; ended: Date };
 
-/** The results of a run of one or several jobs, in their order. */
+/** Assemble the results of a run, its jobs in their order. */
 export function assemble(run: RunInfo, outcomes: readonly JobOutcome[]): Results {
   const tests = outcomes.flatMap((outcome) => outcome.tests);
   const errors = outcomes.flatMap(({ error }) => (error ? [error] : []));
@@ -33,7 +33,10 @@ export function assemble(run: RunInfo, outcomes: readonly JobOutcome[]): Results
   };
 }
 
-/** What stopped a job decides, an interruption first; then a failure, which is certain; then an infrastructure error. */
+/**
+ * An interruption decides before another error that ended a job, that before a failed test, and that before a
+ * test's infrastructure error: a failure is certain.
+ */
 function exitCode(tests: readonly TestResult[], errors: readonly KilnError[]): number {
   const decisive = errors.find(({ code }) => code === 'interrupted') ?? errors[0];
   if (decisive) return decisive.exitCode;

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// Gathers what one guest says, in bounds, into log files and into the parsers.
+// Passes the output of one guest to log files and parsers, within limits.
 import { join } from 'node:path';
 import { type KmsgRecord, parseConsole } from '../channel/kmsg.ts';
 import type { TestRun } from '../channel/session.ts';
@@ -17,20 +17,23 @@ export const logFiles = {
   hang: 'hang.txt',
 };
 
-/** Records kept for the search for splats; with a flooding kernel the first and the last half of these. */
+/**
+ * Records that are searched for splats. Of a kernel that logs more, half are the first ones and half the
+ * last.
+ */
 const maxRecords = 100_000;
 /** What the agent writes to the kernel log before it powers off (images/agent/log.c). */
 const farewell = 'kiln-agent: powering off';
-/** What it writes to the console before that, if it is because of itself. */
+/** What the agent writes to the console when it gives up because of an error. */
 const agentFatal = /^kiln-agent: fatal: ([^\r\n]{1,500})/gm;
-/** Of a kernel, on the console. */
+/** The first line of a kernel on the console begins with this. */
 const firstWords = 'Linux version ';
-/** Splats kept of one guest: a kernel that complains for ever says nothing new after these. */
+/** Splats that are stored for one guest: further ones are mostly repetitions. */
 const maxSplats = 100;
 /** Bytes of the console's end that are searched when the guest was lost. */
 const maxConsole = 1024 * 1024;
 
-/** Listens to one guest. `close` writes the logs to their end. */
+/** Collects the output of one guest. `close` finishes the log files. */
 export class Collector {
   readonly #ktap = new KtapParser();
   readonly #logs: { console: BoundedLog; kmsg: BoundedLog; output: BoundedLog };
@@ -74,8 +77,8 @@ export class Collector {
   }
 
   /**
-   * The kernel's complaints, each with the phase it came in. The log's own channel is the authority; what only
-   * the console had time to say (a panic's last lines, the shutdown) is added from there.
+   * The kernel's complaints, each with the phase it came in. The log's own channel is the authority; what
+   * only the console had time to say (a panic's last lines, the shutdown) is added from there.
    */
   splats(run: TestRun | null, end: 'lost' | 'powered off' | 'dropped'): SplatResult[] {
     const lost = end === 'lost';
@@ -95,7 +98,9 @@ export class Collector {
     return run?.next ? all.filter(({ kind }) => kind !== 'panic') : all;
   }
 
-  /** Why the agent of a guest that was lost gave up, as far as its console can be believed. */
+  /**
+   * Why the agent of a lost guest gave up, as a list of problems. Any process can print this to the console.
+   */
   agentFailure(): string[] {
     const words = [...this.#consoleText().toString().matchAll(agentFatal)].at(-1)?.[1];
     return words ? [`the agent in the guest gave up: ${words}`] : [];
@@ -115,7 +120,9 @@ export class Collector {
     return Buffer.concat(this.#console);
   }
 
-  /** What a killed process wrote may still come before the agent's last word on the console, but not after it. */
+  /**
+   * What a killed process wrote may still come before the agent's last word on the console, but not after it.
+   */
   #sinceFarewell(): Buffer {
     const text = this.#consoleText();
     const at = text.lastIndexOf(farewell);
@@ -135,7 +142,7 @@ function describe(splat: Splat, phase: SplatResult['phase']): SplatResult {
   return { title, kind, phase, task, torn, lines: lines.slice(0, 500), panic };
 }
 
-/** A splat that both have is told once: whole rather than torn. */
+/** Adds the console's splats to the log's. Of two with one title, the complete one is used. */
 function merge(fromLog: SplatResult[], fromConsole: SplatResult[]): SplatResult[] {
   const merged = [...fromLog];
   for (const splat of fromConsole) {

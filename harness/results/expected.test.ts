@@ -31,7 +31,7 @@ for (const [verdict, after] of [
   ['crash', 'crash'],
   ['error', 'error'],
 ] as [Verdict, Verdict][])
-  test(`one that does not come makes ${verdict} ${after}`, (t) => {
+  test(`an expected splat that does not come turns ${verdict} into ${after}`, (t) => {
     const result = exampleTest({ verdict, detail: 'so', splats: [splat('WARNING in f')], reproduce: null });
     t.is(requireExpected(result, [], 'again'), result);
     t.is(requireExpected(result, [/in f/], 'again'), result);

@@ -1,15 +1,15 @@
 // SPDX-License-Identifier: MIT
-// Pure: splats that a test's settings declare (expect_splat=).
+// Pure: the splats that a test's settings declare (expect_splat=).
 import type { SplatResult, TestResult } from '../schema.ts';
 
-/** Each splat with whether one of the patterns matches its title. */
+/** Set `expected` of each splat: whether one of the patterns matches its title. */
 export function markExpected(splats: SplatResult[], patterns: readonly RegExp[]): SplatResult[] {
   return splats.map((splat) => ({ ...splat, expected: patterns.some((one) => one.test(splat.title)) }));
 }
 
 /**
- * A test whose declared splat did not come has failed, unless it was skipped, or did not come to its end.
- * @param reproduce what a failure of it is reproduced with
+ * Fail a test if a declared splat did not come. Does not change a test that was skipped or did not finish.
+ * @param reproduce the command line that reproduces the failure
  */
 export function requireExpected(
   result: TestResult,

@@ -3,7 +3,7 @@ import test from 'ava';
 import type { TestResult } from '../schema.ts';
 import { type Generation, mergeGenerations } from './generations.ts';
 
-test('one result of several: the worst decides, and nothing is lost', (t) => {
+test('of several generations the worst decides, and the result has everything of all', (t) => {
   const merged = mergeGenerations([
     passage('boot', null, { boot_ms: 1000, duration_ms: 10, problems: ['a'] }),
     passage('kexec', 900, { verdict: 'fail', detail: 'it broke', reproduce: 'again', guest: guest('1/') }),

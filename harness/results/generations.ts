@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// Pure: what came of a test on each of the kernels that it went through → its result.
+// Pure: the results of a test on each of its kernels → its result.
 
 import type { GenerationResult, TestResult } from '../schema.ts';
 import { isBad, worst } from './judge.ts';
@@ -7,7 +7,9 @@ import { isBad, worst } from './judge.ts';
 /** A test on one kernel. */
 export type Generation = Pick<GenerationResult, 'release' | 'by' | 'blackout_ms'> & { result: TestResult };
 
-/** One result of several; the guest's logs that it shows are those of the kernel that decided. */
+/**
+ * Merge the results of a test's generations. The logs are those of the generation that decides the verdict.
+ */
 export function mergeGenerations(generations: Generation[]): TestResult {
   const results = generations.map(({ result }) => result);
   const decisive = worst(results);

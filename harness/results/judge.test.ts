@@ -179,7 +179,7 @@ for (const [what, loss, splats, verdict, detail] of [
     exited({ code: 3 }),
     [],
     'error',
-    'QEMU ended by itself WHEN with exit code 3: it said nothing',
+    'QEMU ended by itself WHEN with exit code 3: it printed nothing',
   ],
 ] as const) {
   for (const when of ['during boot', 'during the test'])

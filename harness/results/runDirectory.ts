@@ -6,7 +6,7 @@ import { KilnError } from '../errors.ts';
 import { type Results, readResults } from '../schema.ts';
 import { makeDirectories, readPlain, replaceLink, writeAtomic } from '../util/files.ts';
 
-/** The directory that one run owns. */
+/** The directory of a run, and the run's id. */
 export type RunDirectory = { id: string; dir: string };
 
 /** Make `<parent>/<id>` and point `<parent>/latest` at it. Ids sort by time. */
@@ -30,7 +30,7 @@ export async function createRunDirectory(parent: string): Promise<RunDirectory> 
   return { id, dir };
 }
 
-/** Write results.json in one step: a reader sees all of it or none. */
+/** Write results.json in one step: a reader never sees half of it. */
 export async function writeResults(dir: string, results: Results): Promise<void> {
   await writeAtomic(join(dir, 'results.json'), `${JSON.stringify(results, null, 2)}\n`);
 }

@@ -15,7 +15,7 @@ function tally(results: TestResult[]) {
   return { kept, ...counted.tallied() };
 }
 
-test('nothing counted has no rate', (t) => {
+test('without runs there is no rate', (t) => {
   const { of, rate, reasons, first_failure } = tally([]);
   t.deepEqual({ of, rate, reasons, first_failure }, { of: 0, rate: null, reasons: [], first_failure: null });
 });
@@ -59,7 +59,7 @@ test('the most frequent reason comes first, with the logs of its first guest', (
   t.deepEqual(kept, [1, 2, 5]);
 });
 
-test('reasons that are all different are told and kept in bounds, and none is lost from the count', (t) => {
+test('reasons that are all different are reported and stored up to the limits, and all are counted', (t) => {
   const results = Array.from({ length: 3000 }, (_, index) => bad('fail', `drew ${index}`));
   const { reasons, other_reasons, kept, failed } = tally(results);
   t.is(reasons.length, 10);
@@ -74,7 +74,7 @@ test('a reason that is frequent from late on still comes first', (t) => {
   t.deepEqual(reasons[0], { verdict: 'crash', detail: 'panic', count: 2, logs: null });
 });
 
-test('errors do not keep the first failure from being kept', (t) => {
+test('the first failure is stored, however many errors precede it', (t) => {
   const errors = Array.from({ length: 2000 }, (_, index) => bad('error', `trouble ${index}`));
   const { kept, first_failure } = tally([...errors, bad('fail', 'at last'), bad('fail', 'again')]);
   t.is(kept.at(-1), 2001);

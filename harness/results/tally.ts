@@ -1,34 +1,34 @@
 // SPDX-License-Identifier: MIT
-// Pure: the results of one test, run many times → how often it fails, and of what.
+// Pure: the results of one test that was run many times → how often it fails, and why.
 
 import { type Counts, countVerdicts, type Repeat, type TestResult, type Verdict } from '../schema.ts';
 import { wilson } from '../util/wilson.ts';
 import { isBad } from './judge.ts';
 
-/** What is counted of many runs; who asked for them and how knows the rest. */
+/** The fields of `repeat` that are counted; the command fills in the others. */
 export type Tallied = Pick<
   Repeat,
   'verdicts' | 'failed' | 'of' | 'rate' | 'reasons' | 'other_reasons' | 'first_failure'
 >;
 
-/** Reasons told; of as many, the first guest is kept. */
+/** Reasons in the results; of at most as many the first guest's logs are stored. */
 const maxReasons = 10;
-/** Reasons counted: a test that prints a number says something else each time. */
+/** Reasons that are counted. A bound for memory: a test that prints a number has a new reason each time. */
 const maxCounted = 1000;
 
-/** Counts results as they come, in bounded memory. */
+/** Counts results in bounded memory. */
 export class Tally {
   readonly #verdicts = countVerdicts([]);
   readonly #reasons = new Map<string, Repeat['reasons'][number]>();
   #withReason = 0;
-  #kept = 0;
+  #stored = 0;
   #first: Repeat['first_failure'] = null;
 
   /**
-   * Count a result. Returns whether to keep it and its guest's directory: the first failure, and the first of each
-   * other reason of a failure or an error.
+   * Count a result. Returns whether to store it and its guest's directory: true for the first failure, and
+   * for the first result with another reason for a failure or an error.
    * @param run its number, from 1
-   * @param logs the directory of its guest, relative to that of `kiln repeat`'s run
+   * @param logs the directory of its guest, relative to the run's directory
    */
   add(run: number, result: TestResult, logs: string): boolean {
     const { verdict, detail } = result;
@@ -40,13 +40,13 @@ export class Tally {
     const known = this.#reasons.get(key);
     if (known) known.count++;
     const isFirst = isFailure(verdict) && this.#first === null;
-    const keep = isFirst || (isBad(verdict) && !known && this.#kept < maxReasons);
-    const where = keep && result.guest ? logs : null;
+    const store = isFirst || (isBad(verdict) && !known && this.#stored < maxReasons);
+    const where = store && result.guest ? logs : null;
     if (!known && (isFirst || this.#reasons.size < maxCounted))
       this.#reasons.set(key, { verdict, detail, count: 1, logs: where });
     if (isFirst) this.#first = { run, verdict, detail, logs: where };
-    if (keep) this.#kept++;
-    return keep;
+    if (store) this.#stored++;
+    return store;
   }
 
   get failed(): number {
@@ -58,7 +58,7 @@ export class Tally {
     return { ...this.#verdicts };
   }
 
-  /** So far; what is not run yet is not in it. */
+  /** The counts so far. */
   tallied(): Tallied {
     const { total, skip, error } = this.#verdicts;
     const of = total - skip - error;
@@ -75,7 +75,7 @@ export class Tally {
   }
 }
 
-/** Bad, and not our own trouble. */
+/** Whether the test failed; an infrastructure error is no failure. */
 export function isFailure(verdict: Verdict): boolean {
   return isBad(verdict) && verdict !== 'error';
 }

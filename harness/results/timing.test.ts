@@ -6,7 +6,7 @@ import { describeLoad, mayBeHosts, slowness, tempo } from './timing.ts';
 
 const idle = { elapsed: 1000, steal: 0, stopped: 0 };
 
-test('a guest that boots as usual is given no more, a slow one as much more as its boot took', (t) => {
+test('a guest that boots as usual has the usual limit, a slow one a limit that is as much longer', (t) => {
   for (const [bootMs, factor] of [
     [900, 1],
     [2000, 1],
@@ -38,7 +38,7 @@ function ended(duration_ms: number): TestRun {
   };
 }
 
-test('slow, timed out, hung and dead are told apart', (t) => {
+test('slow, timed out, hung and dead tests are distinguished', (t) => {
   t.is(tempo('pass', ended(5000), null, 10_000, idle), undefined);
   t.is(tempo('pass', ended(5001), null, 10_000, idle), 'slow');
   t.is(tempo('fail', ended(5001), null, 10_000, idle), 'slow');
@@ -54,7 +54,7 @@ test('slow, timed out, hung and dead are told apart', (t) => {
 const splat = (kind: SplatResult['kind'], title = 'title') => ({ kind, title });
 const busy = { elapsed: 40_000, steal: 12_000, stopped: 0 };
 
-test('only complaints of standing still can be of the host’s making', (t) => {
+test('a host can cause only stalls', (t) => {
   for (const kind of ['rcu-stall', 'soft-lockup', 'hard-lockup', 'hung-task'] as const)
     t.true(mayBeHosts({ splats: [splat(kind)] }, busy), kind);
   t.true(mayBeHosts({ splats: [splat('other', 'BUG: workqueue lockup')] }, busy));
@@ -63,7 +63,7 @@ test('only complaints of standing still can be of the host’s making', (t) => {
   t.false(mayBeHosts({ splats: [splat('rcu-stall'), splat('kasan')] }, busy));
 });
 
-test('and only if the host kept much from the guest', (t) => {
+test('and only if it took much time from the guest', (t) => {
   const stall = { splats: [splat('rcu-stall')] };
   t.true(mayBeHosts(stall, { elapsed: 40_000, steal: 0, stopped: 25_000 }));
   t.false(mayBeHosts(stall, idle));
@@ -86,7 +86,7 @@ test('a case that failed may be, if it did so at the limit that kselftest_harnes
   t.false(mayBeHosts({ splats: [], cases: [good] }, busy));
 });
 
-test('the reason is told in seconds', (t) => {
+test('the reason has the time in seconds', (t) => {
   t.is(describeLoad(busy), 'QEMU waited for a processor for 12 of 40 s');
   t.is(describeLoad({ ...busy, stopped: 20_000 }), 'QEMU was stopped for 20 of 40 s');
 });

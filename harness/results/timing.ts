@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: MIT
-// Pure: slow, timed out, hung and dead told apart; and what a busy host may have brought about.
+// Pure: whether a test was slow, timed out, hung or dead; and whether a busy host may be the cause.
 import type { Loss, TestRun } from '../channel/session.ts';
 import { type Load, missingShare } from '../guest/steal.ts';
 import type { CaseResult, SplatResult, TestResult, Verdict } from '../schema.ts';
 
 /**
- * How much longer a guest is given than one that boots within `usualBoot` would be: it is as much slower by itself,
- * emulated on a slow processor or with a kernel that checks much.
- * @param bootMs CLOCK_BOOTTIME at the agent's first word
+ * The factor for the time limits in a guest, from how much longer than `usualBoot` it took to boot. A guest
+ * is slow if it is emulated on a slow processor, or if its kernel has many checks.
+ * @param bootMs CLOCK_BOOTTIME at the agent's hello
  */
 export function slowness(bootMs: number, { steal, stopped }: Load): number {
   const own = Math.max(0, bootMs - steal - stopped);
@@ -18,7 +18,7 @@ export function slowness(bootMs: number, { steal, stopped }: Load): number {
 const usualBoot = 2000;
 const maxSlowness = 8;
 
-/** What became of a test in time; undefined: nothing to say. */
+/** Whether the test was slow, timed out, hung or dead; undefined if none of these. */
 export function tempo(
   verdict: Verdict,
   run: TestRun | null,
@@ -33,18 +33,18 @@ export function tempo(
   return (run?.end?.duration_ms ?? 0) - steal > limitMs / 2 ? 'slow' : undefined;
 }
 
-/** A host that kept so much of its time from a guest may be why its kernel complains of standing still. */
+/** A host that takes at least so much time from a guest may be why the guest's kernel reports a stall. */
 const enough = { share: 0.25, ms: 5000 };
 
-/** What may be of the host's making. */
+/** Splats and failed cases that a busy host may have caused. */
 type Complaints = {
   splats: readonly Pick<SplatResult, 'kind' | 'title'>[];
   cases?: readonly Pick<CaseResult, 'verdict' | 'detail'>[];
 };
 
 /**
- * Whether all that is wrong may be: the kernel complains only of processors or tasks that stood still, cases failed only
- * at kselftest_harness.h's own limit, and QEMU has itself stood still for long.
+ * Whether the host may have caused all complaints: all splats are stalls of processors or tasks, all failed
+ * cases reached kselftest_harness.h's own limit, and QEMU did not run for long.
  */
 export function mayBeHosts({ splats, cases = [] }: Complaints, load: Load): boolean {
   const failed = cases.filter(({ verdict }) => verdict === 'fail' || verdict === 'timeout');
