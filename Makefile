@@ -11,9 +11,9 @@ check: setup		# the harness itself: types, lint, unit tests, whole kernels
 soak: setup		# what only shows in the long run: 2,000 forks, the canaries 200 times, 500 interrupted kernels, 10,000 damages; hours
 	@npm run --silent soak
 
-setup:			# packages of npm and of Debian, where they are missing
+setup:			# installs the npm and Debian packages that are missing
 	@bin/setup
 
-clean:			# kernels, images and runs; `bin/kiln clean` also forgets the source and ccache
+clean:			# removes kernels, images and runs; `bin/kiln clean` also removes the source and ccache
 	@bin/kiln clean --builds
 	rm -rf runs
