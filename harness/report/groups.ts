@@ -2,13 +2,13 @@
 import type { Results, TestResult } from '../schema.ts';
 import { splatPlaces } from './places.ts';
 
-/** What the nested formats show at their outermost level. */
+/** An item at the outermost level of a nested format. */
 export type Group =
   | { type: 'suite'; name: string; tests: TestResult[] }
   | { type: 'left-out'; name: string; reason: string }
   | { type: 'error'; name: string; code: string; message: string };
 
-/** Suites in the order in which they ran, then what was left out, then what went wrong around them. */
+/** Groups results: suites in the order in which they ran, then suites that were skipped, then errors. */
 export function groupResults(results: Results): Group[] {
   const several = results.jobs.length > 1;
   const nameOf = (job: string, suite: string) => (several ? `${job}: ${suite}` : suite);
@@ -33,7 +33,7 @@ export function groupResults(results: Results): Group[] {
   ];
 }
 
-/** Whether a case alone says why the test has its verdict; else the test needs a line of its own. */
+/** Whether the cases explain the test's verdict; otherwise a report has a line for the test itself. */
 export function explainedByCases(test: TestResult): boolean {
   switch (test.verdict) {
     case 'crash':
@@ -47,7 +47,7 @@ export function explainedByCases(test: TestResult): boolean {
   }
 }
 
-/** What stands behind a test's verdict, for people: its detail, problems and splats. Holds text of the guest's. */
+/** The reasons for a test's verdict: its detail, problems and splats. Contains text from the guest. */
 export function explain(test: TestResult): string {
   return [
     test.detail,

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// A run in which every string is hostile: nothing a terminal would act on comes out of any report, nor any markup.
+// Renders a run whose strings are all hostile: no report contains terminal escapes or markup from them.
 import test from 'ava';
 import { countVerdicts, type Repeat, type Results } from '../schema.ts';
 import { exampleJob, exampleResults, exampleTest } from '../testing/example.ts';
@@ -69,4 +69,4 @@ test('JUnit has no markup of a guest, KTAP no result of a guest', (t) => {
   t.notRegex(renderKtap(run), /^ *not ok .*# SKIP/m);
 });
 
-test('JSON means the same after it', (t) => t.deepEqual(JSON.parse(renderJson(run)), run));
+test('JSON is parsed to the same value', (t) => t.deepEqual(JSON.parse(renderJson(run)), run));

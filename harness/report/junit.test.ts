@@ -49,7 +49,7 @@ test('a test whose cases do not explain its verdict has a testcase of its own', 
   t.regex(xml, /test: KASAN: uaf in f\n {2}BUG: …/);
 });
 
-test('a test that fails although all its cases pass has one, too', (t) => {
+test('a test that fails although all its cases pass has a testcase of its own, too', (t) => {
   const problems = ['3 results planned, 1 seen'];
   const xml = renderJunit(exampleResults([{ verdict: 'fail', detail: 'output incomplete', problems }]));
   t.regex(xml, /<failure message="output incomplete" type="fail">.*problem: 3 results planned, 1 seen/s);
@@ -64,7 +64,7 @@ test('a test without cases is shown', (t) => {
   }
 });
 
-test("Kiln's own trouble is an error, never a failure", (t) => {
+test('an infrastructure error is an error, never a failure', (t) => {
   const xml = renderJunit(
     exampleResults([{ verdict: 'error', detail: 'QEMU is missing', cases: [], guest: null }], {
       jobs: [exampleJob({ error: { code: 'conflict', message: '0001-x.patch does not apply' } })],
@@ -86,7 +86,7 @@ test('suites that were left out are skipped', (t) => {
   t.regex(xml, /classname="kvm" name="left out">\s*<skipped message="CONFIG_KVM is not set"\/>/);
 });
 
-test('a guest that hung is told apart from a test that timed out, and what was slow is named', (t) => {
+test('a guest that hung differs from a test that timed out, and slow tests are named', (t) => {
   const xml = renderJunit(
     exampleResults([
       { test: 'late', verdict: 'timeout', tempo: 'timed-out', detail: 'not done within 60 s' },
@@ -100,7 +100,7 @@ test('a guest that hung is told apart from a test that timed out, and what was s
   t.true(xml.includes('<system-out>slow: slow: its limit is 60 s</system-out>'));
 });
 
-test('with several jobs a suite says whose it is', (t) => {
+test('with several jobs a suite has its job’s id', (t) => {
   const jobs = [exampleJob(), exampleJob({ id: 'job-2' })];
   const xml = renderJunit(exampleResults([{}, { job: 'job-2' }], { jobs }));
   t.regex(xml, /<testsuite name="job-1: demo"/);

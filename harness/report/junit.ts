@@ -2,12 +2,12 @@
 import type { CaseResult, Results, TestResult, Verdict } from '../schema.ts';
 import { printable } from '../util/printable.ts';
 import { explain, explainedByCases, type Group, groupResults } from './groups.ts';
-import { slowWords } from './text.ts';
+import { slowText } from './text.ts';
 
 /**
- * JUnit XML, as Jenkins, GitLab and GitHub's reporters read it: a testsuite a suite, a testcase a KTAP case.
- * A test gets a testcase of its own where its cases don't say why it has its verdict. Trouble of Kiln's own is
- * `<error>`, never `<failure>`; so is a job that ended early, for no test of it has failed.
+ * JUnit XML, as Jenkins, GitLab and GitHub's reporters read it. A suite is a testsuite, a KTAP case is a
+ * testcase. A test has its own testcase if its cases do not explain its verdict. An infrastructure error is
+ * `<error>`, never `<failure>`; so is a job that ended early, because none of its tests has failed.
  */
 export function renderJunit(results: Results): string {
   const suites = groupResults(results).map(renderGroup);
@@ -60,7 +60,7 @@ function renderTest(test: TestResult): Rendered[] {
 }
 
 function slowLine(test: TestResult): string[] {
-  const slow = slowWords(test);
+  const slow = slowText(test);
   return slow ? [`${test.test}: ${slow}`] : [];
 }
 
@@ -99,7 +99,7 @@ function outcome(verdict: Verdict, message: string, body: string, type: string):
       return null;
     case 'skip':
       return `<skipped${attributes({ message })}/>`;
-    // JUnit knows no expected failure; as a failure it would break the build it is expected in.
+    // JUnit has no expected failures. A `<failure>` would break the build.
     case 'xfail':
       return `<system-out>${text(`expected failure: ${body}`)}</system-out>`;
     case 'error':
@@ -126,14 +126,14 @@ function attributes(values: Record<string, string>): string {
     .join('');
 }
 
-/** A parser would turn line ends in an attribute into spaces. */
+/** Escapes line ends and tabs, too: a parser would turn them into spaces. */
 function attribute(value: string): string {
   return text(value).replace(/"/g, '&quot;').replace(/\n/g, '&#10;').replace(/\t/g, '&#9;');
 }
 
 /**
- * XML 1.0 has no way to write most control characters, not even escaped: they go. `>` is escaped too, so that
- * `]]>`, which may not occur in text, can't.
+ * Removes control characters, which XML 1.0 can't represent even as escapes. Escapes `>` too, because text
+ * must not contain `]]>`.
  */
 function text(value: string): string {
   return printable(value)

@@ -22,7 +22,7 @@ ok 1 demo
   );
 });
 
-test('what is printed is read again without a problem, with the same verdicts', (t) => {
+test('the parser reads a report without a problem, with the same verdicts', (t) => {
   const cases = (['pass', 'fail', 'skip', 'xfail', 'timeout'] as const).map((verdict) => ({
     name: `c-${verdict}`,
     verdict,
@@ -40,7 +40,7 @@ test('what is printed is read again without a problem, with the same verdicts', 
   t.regex(flattenCases(result)[1]?.detail ?? '', /^: why fail\n/);
 });
 
-test('a crash and an error are told apart, and fail their suite', (t) => {
+test('a crash and an error have different directives, and fail their suite', (t) => {
   const text = renderKtap(
     exampleResults([
       { test: 'a', verdict: 'crash', detail: 'kernel panic: x' },
@@ -58,7 +58,7 @@ test('a suite with nothing but errors is an error, with nothing but skips skippe
   t.regex(renderKtap(exampleResults([{ verdict: 'error', cases: [] }])), /^not ok 1 demo # ERROR$/m);
 });
 
-test('left out suites, broken jobs and trouble around them are results, too', (t) => {
+test('skipped suites, jobs that ended early and other errors are results, too', (t) => {
   const text = renderKtap(
     exampleResults([], {
       jobs: [

@@ -2,19 +2,19 @@
 import type { Results, TestResult, Verdict } from '../schema.ts';
 import { printable } from '../util/printable.ts';
 import { explain, explainedByCases, type Group, groupResults } from './groups.ts';
-import { slowWords } from './text.ts';
+import { slowText } from './text.ts';
 
-/** KTAP version 1 (Documentation/dev-tools/ktap.rst): suites, in them tests, in them cases. */
+/** KTAP version 1 (Documentation/dev-tools/ktap.rst): cases nested in tests, which are nested in suites. */
 export function renderKtap(results: Results): string {
   const groups = groupResults(results).map(renderGroup);
   return `${[...openLevel(null, groups.length), ...close(groups)].join('\n')}\n`;
 }
 
-/** What becomes one result line, with the lines that stand before it. */
+/** A result line, and the lines before it. */
 interface Item {
   name: string;
   verdict: Verdict;
-  /** Instead of the verdict's own. */
+  /** Replaces the verdict's usual directive. */
   directive?: string;
   reason: string;
   before: string[];
@@ -41,7 +41,7 @@ function renderTest(test: TestResult): Item {
   });
   const cases = items.length === 0 ? [] : indent([...openLevel(test.test, items.length), ...close(items)]);
   const why = explainedByCases(test) ? [] : diagnostics(explain(test));
-  const slow = diagnostics(slowWords(test) ?? '');
+  const slow = diagnostics(slowText(test) ?? '');
   return {
     name: test.test,
     verdict: test.verdict,
@@ -65,18 +65,18 @@ function resultLine({ name, verdict, directive, reason }: Item, number: number):
   return `${ok} ${number} ${named}${comment(directive ?? usual, unmarked(reason))}`;
 }
 
-/** Without `#`, which would begin a directive: a guest must not make its failure a skip. */
+/** Replaces `#`, which begins a directive: a guest must not turn its failure into a skip. */
 function unmarked(text: string): string {
   return oneLine(text).replaceAll('#', '_');
 }
 
 function comment(directive: string, reason: string): string {
-  // Without a directive of ours the guest's first word must not become one.
-  const said = directive === '' && reason !== '' ? `: ${reason}` : `${directive} ${reason}`.trim();
-  return said === '' ? '' : ` # ${said}`;
+  // The colon prevents that a parser takes the reason's first word for a directive.
+  const text = directive === '' && reason !== '' ? `: ${reason}` : `${directive} ${reason}`.trim();
+  return text === '' ? '' : ` # ${text}`;
 }
 
-/** As kselftest.h prints them: an expected failure is `ok`, so that who doesn't know the directive isn't alarmed. */
+/** As kselftest.h prints them. An expected failure is `ok` for parsers that do not know its directive. */
 const OUTCOME: Record<Verdict, { ok: 'ok' | 'not ok'; directive: string }> = {
   pass: { ok: 'ok', directive: '' },
   fail: { ok: 'not ok', directive: '' },
@@ -87,7 +87,7 @@ const OUTCOME: Record<Verdict, { ok: 'ok' | 'not ok'; directive: string }> = {
   error: { ok: 'not ok', directive: 'ERROR' },
 };
 
-/** A suite passes if none of its tests is bad, and is skipped if all of them are. */
+/** A suite's verdict: it passes if no test of it is bad; it is skipped if all are skipped. */
 function worst(items: readonly Item[]): Verdict {
   if (items.some(({ verdict }) => OUTCOME[verdict].ok === 'not ok')) {
     return items.every(({ verdict }) => OUTCOME[verdict].ok === 'ok' || verdict === 'error')
@@ -97,7 +97,7 @@ function worst(items: readonly Item[]): Verdict {
   return items.length > 0 && items.every(({ verdict }) => verdict === 'skip') ? 'skip' : 'pass';
 }
 
-/** The bar keeps a line that looks like KTAP from being read as such behind `# `. */
+/** Without the bar, a parser could read a line that looks like KTAP as a result after `# `. */
 function diagnostics(text: string): string[] {
   return text === ''
     ? []

@@ -3,15 +3,18 @@ import type { KilnEvent, Reporter } from '../events.ts';
 import { printable } from '../util/printable.ts';
 import { noteLine, portion, repeatProgress, seconds, summaryLines, testLine } from './text.ts';
 
-/** Milliseconds between two lines of progress of one job. */
+/** Milliseconds between two progress lines of a job. */
 const progressInterval = 15_000;
 
-/** Plain lines, one an event, sparse progress: for pipes, log files and CI. With several jobs each line names its own. */
+/**
+ * Plain lines for pipes, log files and CI: one per event, with few progress lines. With several jobs, each
+ * line begins with its job's id.
+ */
 export function linesReporter(write: (line: string) => void): Reporter {
   const lastProgress = new Map<string, number>();
   let several = false;
   const say = (job: string, line: string) => write(several ? `${job}: ${line}` : line);
-  /** Whether the job's progress is due. */
+  /** Whether it is time for a progress line of the job. */
   const isDue = (job: string) => {
     const last = lastProgress.get(job) ?? 0;
     if (performance.now() - last < progressInterval) return false;

@@ -2,12 +2,12 @@
 import type { SplatResult } from '../schema.ts';
 import { isMessenger } from '../splat/culprit.ts';
 
-/** How many innermost places are shown wherever they are, and how many in all. */
+/** How many innermost places are always shown, and how many in all. */
 const [innermost, most] = [4, 8];
 
 /**
- * Where in the source a splat was, a line each: the innermost places, and those in lines of the series. Functions
- * that only report are left out. Holds text of the guest's.
+ * The source lines of a splat's stacks, one line of text each: the innermost ones, and those that the series
+ * changed. Skips functions that only report. Contains text from the guest.
  */
 export function splatPlaces({ frames = [] }: SplatResult): string[] {
   return frames

@@ -9,9 +9,9 @@ const frameInterval = 100;
 const spinner = [...'⠋⠙⠹⠸⠼⠴⠦⠧⠇⠏'];
 
 /**
- * A live view for a terminal: a line for each stage of each job, with its progress. Results of tests and notes scroll
- * above it, the summary stands below.
- * @param stages those that will come, in order
+ * A live view for a terminal: one line for each stage of each job, with its progress. Test results and notes
+ * scroll above it. The summary follows below it.
+ * @param stages the stages of the run, in order
  */
 export function terminalReporter(stages: StageName[], stream: NodeJS.WriteStream): Reporter {
   const draw = createLogUpdate(stream);
@@ -57,14 +57,14 @@ export function terminalReporter(stages: StageName[], stream: NodeJS.WriteStream
 type StageView = {
   name: StageName;
   state: 'waiting' | 'running' | 'done' | 'failed';
-  /** What came of it; empty until then. */
+  /** Its result; empty until it ends. */
   text: string;
   progress: string;
 };
 
 type JobView = { stages: StageView[]; tests: { planned: number; ended: number; failed: number } };
 
-/** Pure: the events of a run → the lines that show where it is, by job and stage. */
+/** Pure: the events of a run → the lines of the view, by job and stage. */
 export class View {
   readonly #names: StageName[];
   readonly #jobs = new Map<string, JobView>();
@@ -74,7 +74,7 @@ export class View {
     this.#names = names;
   }
 
-  /** A line of a job's: with its id where the run has several. */
+  /** Puts the job's id before the line if the run has several jobs. */
   named(job: string, line: string): string {
     return this.hasSeveral ? `${job}: ${line}` : line;
   }
@@ -125,7 +125,9 @@ export class View {
     }
   }
 
-  /** @param width of the terminal, in characters: no line is longer, since one that wraps can't be redrawn well */
+  /**
+   * @param width of the terminal, in characters. Lines are cut there, because a wrapped line can't be redrawn
+   */
   lines(mark: string, width: number): string[] {
     const lines = [...this.#jobs].flatMap(([job, { stages }]) => [
       ...(this.hasSeveral ? [`${printable(job)}:`] : []),

@@ -38,7 +38,7 @@ function repeat(more: Partial<Repeat> = {}): Repeat {
   };
 }
 
-test('a repeat says how often, how sure, why, where, and how to do it again', (t) => {
+test('a repeat has the rate, its confidence, the reasons, the logs and a command line to repeat it', (t) => {
   const failed = { verdict: 'fail' as const, detail: 'one case' };
   const lines = summaryLines(exampleResults([failed], { repeat: repeat() }), 'runs/x');
   t.deepEqual(lines, [
@@ -63,13 +63,13 @@ test('a repeat that came to no result has no rate', (t) => {
   const told = (more: Partial<Repeat>) =>
     summaryLines(exampleResults([], { repeat: repeat({ ...nothing, ...more }) }), 'runs/x').join('\n');
   const errors = told({ verdicts, stopped: 'errors', other_reasons: 10 });
-  t.regex(errors, /^demo\/first: no run of it says whether it fails$/m);
+  t.regex(errors, /^demo\/first: no run passed or failed$/m);
   t.regex(errors, /^0 passed, 0 failed, 10 infrastructure errors in/m);
-  t.regex(errors, /^stopped: one infrastructure error after the other$/m);
+  t.regex(errors, /^stopped: too many infrastructure errors in a row$/m);
   t.notRegex(told({ verdicts: countVerdicts([]) }), /failed/);
 });
 
-test('progress tells of errors only if there are any', (t) => {
+test('progress has the number of errors only if there are any', (t) => {
   const verdicts = { ...countVerdicts([]), pass: 3, total: 3 };
   t.is(repeatProgress({ total: 9, failed: 0, verdicts }), '3 of 9 run, 0 failed');
   const more = { ...verdicts, error: 2, total: 5 };

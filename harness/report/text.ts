@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// The words and lines that every report of a run for people shares.
+// The lines that all reports for people share.
 import type { StageName } from '../events.ts';
 import { isBad } from '../results/judge.ts';
 import { isFailure } from '../results/tally.ts';
@@ -28,12 +28,12 @@ export function renderText(results: Results, dir: string): string {
 }
 
 /**
- * One line a test: verdict, name, how many cases (on how many kernels), guest time, and why.
- * @param several the run has several jobs: the line names this one's
+ * A test's line: verdict, name, number of cases (and kernels), guest time, and the reason.
+ * @param several the run has several jobs: the line has the job's id
  */
 export function testLine(result: TestResult, several = false): string {
   const { cases, duration_ms, detail, generations } = result;
-  const slow = slowWords(result);
+  const slow = slowText(result);
   const kernels = generations ? ` on ${plural(generations.length, 'kernel')}` : '';
   const count = cases.length > 0 ? `${plural(cases.length, 'case')}${kernels}, ` : '';
   const why = detail === '' ? '' : `: ${printable(detail)}`;
@@ -41,18 +41,18 @@ export function testLine(result: TestResult, several = false): string {
   return `${label(result).padEnd(7)} ${printable(testName(result, several))} (${count}${time})${why}`;
 }
 
-/** `suite/test`, with its job's id before it where a run has several. */
+/** `suite/test`, after the job's id if the run has several jobs. */
 function testName({ job, suite, test }: TestResult, several: boolean): string {
   return several ? `${job}: ${suite}/${test}` : `${suite}/${test}`;
 }
 
-/** The verdict's word; of a guest that stopped answering another one than of a test that took too long. */
+/** The verdict in capitals; HUNG instead of TIMEOUT if the guest stopped answering. */
 export function label({ verdict, tempo }: Pick<TestResult, 'verdict' | 'tempo'>): string {
   return (tempo === 'hung' ? tempo : verdict).toUpperCase();
 }
 
-/** `slow: its limit is 60 s`; null if it was not. */
-export function slowWords({ tempo, time }: Pick<TestResult, 'tempo' | 'time'>): string | null {
+/** `slow: its limit is 60 s`; null if the test was not slow. */
+export function slowText({ tempo, time }: Pick<TestResult, 'tempo' | 'time'>): string | null {
   return tempo === 'slow' && time ? `slow: its limit is ${seconds(time.limit_ms)}` : null;
 }
 
@@ -60,7 +60,9 @@ function plural(count: number, word: string): string {
   return `${count} ${word}${count === 1 ? '' : 's'}`;
 }
 
-/** What a reader of a failed test wants next: its cases, the kernel's words, where the logs are, how to repeat it. */
+/**
+ * The lines of a failed test: its failed cases, its splats, the path of its logs, and how to run it again.
+ */
 export function failureLines(result: TestResult, dir: string, several = false): string[] {
   const bad = result.cases.filter(({ verdict }) => verdict === 'fail' || verdict === 'timeout');
   return [
@@ -88,7 +90,9 @@ function indent(text: string, by: number, most: number): string[] {
   return lines.length > most ? [...shown, `${' '.repeat(by)}… (${lines.length - most} more lines)`] : shown;
 }
 
-/** The closing lines of a run. Every word of it may be a guest's, or of somebody's results.json. */
+/**
+ * The last lines of a run. All text may come from a guest, or from a results.json that another user wrote.
+ */
 export function summaryLines(results: Results, dir: string): string[] {
   const lines = results.repeat ? repeatLines(results, results.repeat, dir) : runLines(results, dir);
   return lines.map(printable);
@@ -110,7 +114,7 @@ function runLines(results: Results, dir: string): string[] {
   ];
 }
 
-/** The closing lines of `kiln repeat`. */
+/** The last lines of `kiln repeat`. */
 function repeatLines({ tests, jobs, duration_ms }: Results, repeat: Repeat, dir: string): string[] {
   const { verdicts, reasons, other_reasons, first_failure, stopped, again } = repeat;
   const first = tests.find(({ verdict }) => isFailure(verdict));
@@ -120,7 +124,7 @@ function repeatLines({ tests, jobs, duration_ms }: Results, repeat: Repeat, dir:
     ...errors.flatMap((text) => ['', text]),
     '',
     ...(verdicts.total > 0 ? [rateLine(repeat), `${counts(verdicts)} in ${seconds(duration_ms)}`] : []),
-    ...(stopped ? [stoppedWords[stopped]] : []),
+    ...(stopped ? [stopReasons[stopped]] : []),
     ...reasons.flatMap(({ verdict, detail, count, logs }) => [
       `${String(count).padStart(6)} × ${verdict.toUpperCase()}${detail ? `: ${printable(detail)}` : ''}`,
       ...(logs && logs !== first_failure?.logs ? [`         logs: ${dir}/${logs}/`] : []),
@@ -131,21 +135,21 @@ function repeatLines({ tests, jobs, duration_ms }: Results, repeat: Repeat, dir:
   ];
 }
 
-const stoppedWords: Record<NonNullable<Repeat['stopped']>, string> = {
+const stopReasons: Record<NonNullable<Repeat['stopped']>, string> = {
   failed: 'stopped at the first failure, which makes the rate look higher than it is',
-  'no-boot': 'stopped: the guest that all others were to be forked from did not boot',
-  errors: 'stopped: one infrastructure error after the other',
+  'no-boot': 'stopped: the guest to fork from did not boot',
+  errors: 'stopped: too many infrastructure errors in a row',
 };
 
 /** `srvfs/races: 3 of 200 failed, 1.5 % (95 % confidence: 0.5 to 4.3 %)` */
 function rateLine({ test, failed, of, rate }: Repeat): string {
-  if (!rate) return `${printable(test)}: no run of it says whether it fails`;
+  if (!rate) return `${printable(test)}: no run passed or failed`;
   const { estimate, low, high } = rate;
   const interval = `95 % confidence: ${percent(low)} to ${percent(high)} %`;
   return `${printable(test)}: ${failed} of ${of} failed, ${percent(estimate)} % (${interval})`;
 }
 
-/** One decimal, or as many as it takes not to look like none or all. @param share from 0 to 1 */
+/** One decimal, or so many that a value near 0 or 100 is not rounded to it. @param share from 0 to 1 */
 export function percent(share: number): string {
   const value = 100 * share;
   const toNoneOrAll = Math.min(value, 100 - value);
@@ -160,7 +164,7 @@ export function repeatProgress(event: { total: number; failed: number; verdicts:
   return `${verdicts.total} of ${total} run, ${failed} failed${errors}`;
 }
 
-/** What ended jobs early; with their ids where there are several. */
+/** The errors that ended jobs early, after the jobs' ids if there are several. */
 function jobErrors(jobs: Results['jobs']): string[] {
   return jobs.flatMap(({ id, error }) => {
     if (!error) return [];
@@ -169,14 +173,15 @@ function jobErrors(jobs: Results['jobs']): string[] {
 }
 
 function errorText(error: Record<string, unknown>): string {
-  if (error.code === 'interrupted') return 'interrupted: the results so far are kept';
+  if (error.code === 'interrupted') return 'interrupted: the results so far are in results.json';
   const hint = error.hint ? `\n  ${String(error.hint)}` : '';
-  // Our own trouble is only understood with what the program said.
-  const said = error.code === 'infrastructure' && error.output ? `\n${printable(String(error.output))}` : '';
-  return `${String(error.code)}: ${printable(String(error.message))}${said.replaceAll('\n', '\n  ')}${hint}`;
+  // The message of an infrastructure error rarely shows the cause; the program's output does.
+  const output =
+    error.code === 'infrastructure' && error.output ? `\n${printable(String(error.output))}` : '';
+  return `${String(error.code)}: ${printable(String(error.message))}${output.replaceAll('\n', '\n  ')}${hint}`;
 }
 
-/** `7 passed, 0 failed, 1 skipped`; what did not occur is left out, but for the first two. */
+/** `7 passed, 0 failed, 1 skipped`. Only the first two are shown if they are 0. */
 export function counts(summary: Counts, tests: readonly Pick<TestResult, 'tempo'>[] = []): string {
   const hung = tests.filter(({ tempo }) => tempo === 'hung').length;
   const slow = tests.filter(({ tempo }) => tempo === 'slow').length;
@@ -193,7 +198,7 @@ export function counts(summary: Counts, tests: readonly Pick<TestResult, 'tempo'
   return `${summary.pass} passed, ${failed} failed${kinds}${more.join('')}`;
 }
 
-/** `, 120 of 1900` as far as it is known. */
+/** `, 120 of 1900 (6 %)`, or less if less is known. */
 export function portion(done?: number, total?: number): string {
   if (done === undefined) return '';
   return total === undefined
