@@ -50,7 +50,7 @@ export function addBuildOptions(command: Command): Command {
     .addOption(
       new Option(
         '--sandbox <when>',
-        'hold what the build runs: no network, no home; auto: where it can be had',
+        'run the build without network and home directory; auto: if bubblewrap works here',
       )
         .choices(['auto', 'on', 'off'])
         .default('auto'),
@@ -60,7 +60,7 @@ export function addBuildOptions(command: Command): Command {
 /** How to run tests. */
 export function addRunOptions(command: Command): Command {
   return command
-    .option('--timeout <seconds>', 'limit of each test, instead of its own', positive)
+    .option('--timeout <seconds>', "limit of each test; overrides the suites' settings", positive)
     .addOption(
       new Option('--deadline <seconds>', 'limit of the whole run, which then ends as if interrupted')
         .argParser(positive)
@@ -73,7 +73,7 @@ export function addRunOptions(command: Command): Command {
     )
     .option(
       '--generations <n>',
-      "kernels that tests with kexec go through, instead of each one's own",
+      "how many kernels a test with kexec goes through; overrides the tests' settings",
       positive,
     )
     .option(

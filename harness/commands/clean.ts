@@ -13,7 +13,7 @@ export function registerClean({ program, run, signal }: Cli): void {
     .command('clean')
     .description('empty the cache')
     .option('--builds', 'kernels and images only: the sources and ccache stay')
-    .option('--dry-run', 'only say what would go')
+    .option('--dry-run', 'only print what would be removed')
     .action(run((options: CleanOptions) => cleanCommand(options, signal)));
 }
 

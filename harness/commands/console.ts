@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// A guest's console and whoever uses it: a person at a terminal, or commands in a pipe.
+// Connects a guest's console to its user: a person at a terminal, or commands in a pipe.
 import type { Readable, Writable } from 'node:stream';
 import type { ReadStream } from 'node:tty';
 

@@ -20,7 +20,7 @@ type Check = { name: string; ok: boolean; found: string; why: string };
 export function registerDoctor({ program, run, signal }: Cli): void {
   program
     .command('doctor')
-    .description('say what this machine has and lacks; exits 0 if a run can work')
+    .description('show what this machine has and lacks; exits 0 if a run can work')
     .option('--json', 'for programs')
     .action(run((options: DoctorOptions) => doctorCommand(options, signal)));
 }
@@ -92,7 +92,7 @@ async function space(name: string, path: string, needed: number): Promise<Check>
   }
 }
 
-/** A run works without one, and says so; nobody should overlook it here. */
+/** Never fails: a run works without a sandbox, with a warning. */
 async function sandboxCheck(signal: AbortSignal): Promise<Check> {
   const { flags, reason } = await chooseSandbox('auto', false, signal);
   const found = flags === null ? `NONE, builds can do what you can: ${reason}` : reason;

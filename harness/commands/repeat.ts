@@ -29,11 +29,11 @@ type RepeatOptions = JobOptions & {
 
 export function registerRepeat({ program, run, signal, stopAfter }: Cli): void {
   addRunOptions(addBuildOptions(program.command('repeat')))
-    .description('run one test many times, each in a fresh guest, and say how often it fails')
+    .description('run one test many times, each in a fresh guest, and report how often it fails')
     .argument('<test>', 'a test program, as suite/test')
     .option('--times <n>', 'how often', positive, 100)
     .option('--until-fail', 'start no more after the first failure')
-    .option('--json', 'what was found as one JSON object on stdout, all else on stderr')
+    .option('--json', 'print the result as one JSON object on stdout, all else on stderr')
     .addOption(outOption())
     .addHelpText('after', examples)
     .action(
@@ -45,7 +45,7 @@ export function registerRepeat({ program, run, signal, stopAfter }: Cli): void {
 }
 
 const examples = `
-The logs of the first failure are kept, and of the first guest with each other reason; "kiln report" shows them again.
+The run directory has the logs of the first failure and of the first guest with each other reason.
 
 Examples:
   kiln repeat srvfs/races                             100 times: how often does it fail?

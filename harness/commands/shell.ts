@@ -16,7 +16,7 @@ const busybox = '/bin/busybox';
 export function registerShell({ program, run, signal }: Cli): void {
   addBuildOptions(program.command('shell'))
     .description('an interactive guest with the kernel and the tests')
-    .option('--fork', 'fork it from a frozen guest, which the first time makes; else it is booted')
+    .option('--fork', 'fork the guest from a frozen one instead of booting it')
     .action(run((options: ShellOptions) => shellCommand(options, signal)));
 }
 

@@ -37,7 +37,7 @@ Examples:
   kiln test                                     all series of patches/, all suites
   kiln test srvfs --config kasan,lockdep        one suite on a debug kernel
   kiln test srvfs/races --timeout 300           one test program
-  kiln test --deadline 3600                     stop after an hour, in a CI job; the results so far are kept
+  kiln test --deadline 3600                     stop after an hour, in a CI job, and report the results so far
   kiln test --series incoming.mbox              a series from the list
   kiln test --series ./fix --base git:$HOME/linux#v6.12
   kiln test --no-series --tests ~/linux/tools/testing/selftests/timers`;

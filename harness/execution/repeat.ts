@@ -13,7 +13,7 @@ import type { TestRequest, Unit } from './request.ts';
 import { runUnit } from './unit.ts';
 import { unitsOf } from './units.ts';
 
-/** Infrastructure errors in a row after which nobody need wait for the rest. */
+/** After so many infrastructure errors in a row, no more runs are started. */
 const maxErrors = 10;
 
 /** What `kiln repeat` is asked for. */
@@ -85,7 +85,7 @@ async function runOnce(
   }
 }
 
-/** Counts what comes, tells it, and says when it is enough. */
+/** Counts results, emits their events, and decides when to stop. */
 class Counter {
   stopped: Repeat['stopped'] = null;
   readonly again: string;

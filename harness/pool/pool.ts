@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// Where tests get their guests from: forked or booted, so many at once, the next ones started ahead.
+// Provides the guests of a run, forked or booted. Limits how many run at once and starts the next ones ahead.
 import { dirname } from 'node:path';
 import { HeldBack, type Listener, type Loss, Session } from '../channel/session.ts';
 import { explain } from '../channel/silence.ts';
@@ -95,7 +95,7 @@ export class Pool implements AsyncDisposable {
     const found = await this.#find({ machine, origin, context }, collector);
     void this.#startAhead();
     const { guest } = found;
-    // Nobody need wait for a guest's last gasp.
+    // Disposing does not wait for QEMU's exit; disposing the pool does.
     return { ...found, [Symbol.dispose]: () => guest && this.#end(guest) };
   }
 
@@ -229,7 +229,7 @@ export class Pool implements AsyncDisposable {
   }
 }
 
-/** Tell what was said at a boot as if it were said now. */
+/** Pass the logs of a boot to a listener. */
 export function replay({ console, kmsg, records }: BootLogs, to: Listener): void {
   to.console(console);
   to.kernelLog(kmsg, records);

@@ -47,7 +47,7 @@ export class Templates implements AsyncDisposable {
   async failed(template: Template, machine: Machine, cause: unknown, context: Context): Promise<void> {
     const key = await this.#key(machine, context.signal);
     const known = this.#known.get(key);
-    // Several forks fail at once; the first has seen to it.
+    // Several forks may fail at once: only the first makes the template again.
     if ((await known) !== template || this.#known.get(key) !== known) return;
     const again = this.#remade.has(key)
       ? Promise.resolve(giveUp(cause, context))
@@ -114,7 +114,7 @@ export class Templates implements AsyncDisposable {
       context.note('warn', `a guest to fork from was booted once more: ${why}`);
     }
     const template = again ? await this.#bootInto(dir, machine, context.signal) : first;
-    // Whoever still forks from one that goes holds its files open.
+    // Safe while other runs fork from an evicted template: they have its files open.
     await evict(join(dir, '..'), budgets.templates, dir);
     return template;
   }
@@ -143,7 +143,7 @@ export class Templates implements AsyncDisposable {
   }
 }
 
-/** What is no trouble with freezing. */
+/** Whether an error has a cause other than freezing: an abort, or a kernel that does not boot. */
 function isFinal(error: unknown, { signal }: Context): boolean {
   return signal.aborted || (error instanceof BootLost && isKernels(error));
 }
