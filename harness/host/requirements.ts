@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
 // The programs and files that a run needs, each with its probe and its Debian package.
+import * as arch from '../guest/arch/x86_64.ts';
 import { exec } from '../util/exec.ts';
 import { exists } from '../util/files.ts';
 

@@ -4,7 +4,9 @@ import type { CaseVerdict } from '../schema.ts';
 /** One line of KTAP, parsed without its context. */
 export type KtapLine = Nesting & Saying;
 
-/** Where it stands. Kselftest's runner nests by prefixing `# `, everything else by indentation. */
+/**
+ * How deep a line is nested. kselftest's runner nests with the prefix `# `, everything else with indentation.
+ */
 export interface Nesting {
   /** Columns before the keyword. A tab reaches to the next multiple of 8; `# ` has two columns. */
   width: number;
