@@ -4,6 +4,7 @@ import { availableParallelism } from 'node:os';
 import { join, resolve } from 'node:path';
 import { type Command, InvalidArgumentError, Option } from 'commander';
 import { KilnError } from '../errors.ts';
+import * as arch from '../guest/arch/x86_64.ts';
 import { type Ask, defaultBase, type Plan, plan } from '../job/plan.ts';
 import { paths } from '../paths.ts';
 import { listSeries } from '../series/series.ts';
@@ -117,8 +118,8 @@ export async function readPlan(select: string[], options: JobOptions): Promise<P
 /** Absolute; each must hold a kernel that kexec can load. */
 async function findKernels(dirs: string[]): Promise<string[]> {
   for (const dir of dirs)
-    if (dir !== 'same' && !(await exists(join(dir, 'bzImage'))))
-      throw new KilnError('bad-input', `--next ${dir}: there is no bzImage in it`, {
+    if (dir !== 'same' && !(await exists(join(dir, arch.image))))
+      throw new KilnError('bad-input', `--next ${dir}: there is no ${arch.image} in it`, {
         hint: '`kiln build` prints the directory of a kernel; "same" is the one that is tested',
       });
   return dirs.map((dir) => (dir === 'same' ? dir : resolve(dir)));

@@ -81,13 +81,13 @@ async function runGeneration(
   const problems = [...seen.problems, ...(lost ? collector.agentFailure() : [])];
   const ktap = collector.ktap();
   const judgement = judge({ ...seen, problems, ktap, splats, limit, generation, generations });
-  const pace = tempo(judgement.verdict, seen.run, lossOf(seen), allowed.limitMs, load);
+  const timing = tempo(judgement.verdict, seen.run, lossOf(seen), allowed.limitMs, load);
   const result = {
     suite: request.suite,
     test: request.test,
     job: request.job,
     ...judgement,
-    tempo: pace,
+    tempo: timing,
     time: {
       limit_ms: allowed.limitMs,
       scale: allowed.scale,

@@ -3,6 +3,7 @@
 import { join } from 'node:path';
 import type { Context, Sandbox } from '../context.ts';
 import { type Accelerator, chooseAccelerator } from '../guest/accelerator.ts';
+import * as arch from '../guest/arch/x86_64.ts';
 import { type Image, type ImageRequest, prepareImage } from '../image/image.ts';
 import {
   type Fragment,
@@ -108,7 +109,7 @@ async function stageConfig(
   const accelerator = await chooseAccelerator(plan.ask.accel, paths.images, context);
   job.accelerator = accelerator;
   const sandbox = await findSandbox(plan, job, context);
-  const names = ['base', 'x86_64', ...plan.ask.config].join(' + ');
+  const names = ['base', arch.name, ...plan.ask.config].join(' + ');
   const bootWords = await readBootWords(paths.kernelConfig, plan.ask.config);
   const value = { fragments, bootWords, run, accelerator, toolchain, sandbox };
   return { value, cached: true, text: `${names}; ${accelerator.name} (${accelerator.reason})` };
@@ -164,7 +165,7 @@ async function stageImage(
   const count = suites.reduce((sum, { programs }) => sum + programs.length, 0);
   const images = await prepareNextImages(plan, run, request, context);
   const next = {
-    kernels: plan.ask.next.map((dir) => join(dir === 'same' ? kernel.dir : dir, 'bzImage')),
+    kernels: plan.ask.next.map((dir) => join(dir === 'same' ? kernel.dir : dir, arch.image)),
     images,
   };
   return { value: { image, next }, cached, text: `agent and ${count} test programs` };

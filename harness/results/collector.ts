@@ -86,12 +86,12 @@ export class Collector {
     const over = run?.end?.kmsg ?? Number.POSITIVE_INFINITY;
     const phase = ({ seq }: Splat): SplatResult['phase'] =>
       (seq ?? 0) < begin ? 'boot' : (seq ?? 0) < over ? 'test' : 'shutdown';
-    const fromLog = findSplats(this.#records).map((splat) => describe(splat, phase(splat)));
+    const fromLog = findSplats(this.#records).map((splat) => splatResult(splat, phase(splat)));
     // Of a guest that was not asked to power off, a farewell would be the test's own.
     const rest = lost ? this.#consoleText() : end === 'dropped' ? Buffer.alloc(0) : this.#sinceFarewell();
     const late = lost ? (run?.begin ? 'test' : 'boot') : 'shutdown';
-    const fromConsole = findSplats(parseConsole(rest)).map((splat) => describe(splat, late));
-    const before = findSplats(parseConsole(this.#beforeKernel())).map((splat) => describe(splat, 'boot'));
+    const fromConsole = findSplats(parseConsole(rest)).map((splat) => splatResult(splat, late));
+    const before = findSplats(parseConsole(this.#beforeKernel())).map((splat) => splatResult(splat, 'boot'));
     const said = merge(merge(before, fromLog), fromConsole).slice(0, maxSplats);
     const all = [...said, ...unsaid(run, said)];
     // A panic that led to the test's next kernel was the way there; what caused it still counts.
@@ -137,7 +137,7 @@ function unsaid(run: TestRun | null, said: SplatResult[]): SplatResult[] {
   return unexplainedTaint(run.begin.taint, run.end.taint, own);
 }
 
-function describe(splat: Splat, phase: SplatResult['phase']): SplatResult {
+function splatResult(splat: Splat, phase: SplatResult['phase']): SplatResult {
   const { title, kind, task, torn, lines, panic } = splat;
   return { title, kind, phase, task, torn, lines: lines.slice(0, 500), panic };
 }

@@ -31,11 +31,14 @@ export function mergeGenerations(generations: Generation[]): TestResult {
     guest: isGood ? results[0]!.guest : decisive.guest,
     artifacts: results.flatMap(({ artifacts }) => artifacts),
     reproduce: decisive.reproduce,
-    generations: generations.map(describe),
+    generations: generations.map(generationResult),
   };
 }
 
-function describe({ release, by, blackout_ms, result }: Generation, generation: number): GenerationResult {
+function generationResult(
+  { release, by, blackout_ms, result }: Generation,
+  generation: number,
+): GenerationResult {
   const { verdict, detail, boot_ms, duration_ms, guest } = result;
   const { console = '', kmsg = '', output = '' } = guest ?? {};
   return {
