@@ -5,9 +5,9 @@ import { type Generation, mergeGenerations } from './generations.ts';
 
 test('of several generations the worst decides, and the result has everything of all', (t) => {
   const merged = mergeGenerations([
-    passage('boot', null, { boot_ms: 1000, duration_ms: 10, problems: ['a'] }),
-    passage('kexec', 900, { verdict: 'fail', detail: 'it broke', reproduce: 'again', guest: guest('1/') }),
-    passage('kexec', 800, { verdict: 'crash', detail: 'it died', boot_ms: null, guest: guest('2/') }),
+    generation('boot', null, { boot_ms: 1000, duration_ms: 10, problems: ['a'] }),
+    generation('kexec', 900, { verdict: 'fail', detail: 'it broke', reproduce: 'again', guest: guest('1/') }),
+    generation('kexec', 800, { verdict: 'crash', detail: 'it died', boot_ms: null, guest: guest('2/') }),
   ]);
   t.is(merged.verdict, 'crash');
   t.is(merged.detail, 'generation 2: it died');
@@ -36,11 +36,11 @@ test('of several generations the worst decides, and the result has everything of
 });
 
 test('a test that passes has no detail, and the logs of its first kernel', (t) => {
-  const merged = mergeGenerations([passage('boot', null), passage('panic', null, { guest: guest('1/') })]);
+  const merged = mergeGenerations([generation('boot', null), passage('panic', null, { guest: guest('1/') })]);
   t.deepEqual([merged.verdict, merged.detail, merged.guest?.console], ['pass', '', '0/console']);
 });
 
-function passage(
+function generation(
   by: Generation['by'],
   blackout: number | null,
   result: Partial<TestResult> = {},
