@@ -13,6 +13,7 @@ import { buildLimits, confined, type Reach } from '../sandbox/sandbox.ts';
 import type { Suite } from '../suite/suite.ts';
 import { allEnded } from '../util/ended.ts';
 import { regularFiles } from '../util/files.ts';
+import { sharedHeaders } from './headers.ts';
 
 /** C files below `dir` that become one output file. */
 type Program = {
@@ -41,7 +42,8 @@ export async function compileAgent(
 
 /**
  * Compile every program of a suite to `<outputDir>/<program>`. The sources are first copied next to the kselftest
- * headers of the tested tree, so that "../kselftest_harness.h" and "kselftest_harness.h" are those of the tree.
+ * headers of the tested tree, so that "../kselftest_harness.h" and "kselftest_harness.h" are those of the tree, and
+ * next to the headers that suites share ("../include/x.h").
  */
 export async function compileSuite(
   suite: Suite,
@@ -55,6 +57,9 @@ export async function compileSuite(
   await mkdir(area, { recursive: true });
   for (const name of await readdir(join(kernel.dir, 'selftests')))
     await symlink(join(kernel.dir, 'selftests', name), join(area, name));
+  await mkdir(join(area, 'include'), { recursive: true });
+  for (const header of await sharedHeaders(suite))
+    await copyFile(header, join(area, 'include', basename(header)));
   const flags = [
     '-O2',
     '-D_GNU_SOURCE',

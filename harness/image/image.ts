@@ -12,6 +12,7 @@ import { contentKey, sha256File, treeKey } from '../util/hash.ts';
 import { lock } from '../util/lock.ts';
 import { scratchDirectory } from '../util/scratch.ts';
 import { compileAgent, compileSuite } from './compile.ts';
+import { sharedHeadersKey } from './headers.ts';
 
 /** The initramfs that guests boot. Tests are at /tests/<suite>/<test>. */
 export type Image = { key: string; path: string };
@@ -46,12 +47,14 @@ export async function imageKey(request: ImageRequest): Promise<string> {
 }
 
 /** A suite's programs are cached apart from images: they take longest, and images combine them in many ways. */
-async function programsKey({ name, dir }: Suite, request: ImageRequest): Promise<string> {
+async function programsKey(suite: Suite, request: ImageRequest): Promise<string> {
   const { kernel, toolchain, imagesDir } = request;
   const runtime = await treeKey(join(imagesDir, 'runtime'));
   // The sources behind <kiln.h> share a header with the agent.
   const agent = await treeKey(join(imagesDir, 'agent'));
-  return contentKey('programs 1', kernel.headersKey, toolchain.id, runtime, agent, name, await treeKey(dir));
+  const shared = await sharedHeadersKey(suite);
+  const own = await treeKey(suite.dir);
+  return contentKey('programs 2', kernel.headersKey, toolchain.id, runtime, agent, shared, suite.name, own);
 }
 
 /** Get the image from the cache, or compile and pack it. */
