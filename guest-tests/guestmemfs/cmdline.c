@@ -157,7 +157,7 @@ FIXTURE(cmdline) { };
 
 FIXTURE_SETUP(cmdline)
 {
-	private_mounts(_metadata);
+	private_tmp(_metadata, GM);
 }
 
 FIXTURE_TEARDOWN(cmdline)

@@ -32,16 +32,9 @@ FIXTURE(faults) {
 static int set(const char *what, const char *knob, const char *value)
 {
 	char path[128];
-	int fd, err = 0;
 
 	snprintf(path, sizeof(path), DEBUGFS "/%s/%s", what, knob);
-	fd = try_open(path, O_WRONLY);
-	if (fd < 0)
-		return fd;
-	if (write(fd, value, strlen(value)) < 0)
-		err = -errno;
-	close(fd);
-	return err;
+	return write_to(path, value);
 }
 
 static int remount(void)
@@ -574,7 +567,7 @@ TEST_F_TIMEOUT(faults, forking_with_a_mapping, SLOW)
 			ASSERT_TRUE(failed);
 			failures++;
 		} else {
-			ASSERT_EQ(0, exit_code_of(child));
+			ASSERT_EQ(0, reap(child));
 		}
 	}
 	TH_LOG("%d of %d allocations made it fail", failures, nth - 2);
@@ -583,14 +576,6 @@ TEST_F_TIMEOUT(faults, forking_with_a_mapping, SLOW)
 	EXPECT_TRUE(is_filled(self->at, SIZE, 7));
 	EXPECT_EQ(DATA_BLOCKS - 5, free_blocks());
 	munmap(self->at, SIZE);
-}
-
-static long faults_so_far(void)
-{
-	struct rusage usage;
-
-	getrusage(RUSAGE_SELF, &usage);
-	return usage.ru_minflt;
 }
 
 /*

@@ -139,15 +139,10 @@ static long set_msr(int vcpu, unsigned int index, unsigned long value)
 
 static long statistic(const char *name)
 {
-	char path[128], text[32] = "";
-	int fd;
+	char path[128];
 
 	snprintf(path, sizeof(path), "/sys/kernel/debug/kvm/%s", name);
-	fd = try_open(path, O_RDONLY);
-	if (fd < 0 || read(fd, text, sizeof(text) - 1) <= 0)
-		return -1;
-	close(fd);
-	return atol(text);
+	return first_number_in(path);
 }
 
 TEST_F(kvm, a_guest_runs_in_a_file)

@@ -92,7 +92,7 @@ TEST_F(mapping, is_shared_between_mappings_and_processes)
 
 	self->at[BLOCK + 123] = 'x';
 	EXPECT_EQ('x', other[123]);
-	EXPECT_EQ(0, IN_CHILD((other[5] = 'y', 0)));
+	EXPECT_EQ(0, CHILD((other[5] = 'y', 0)));
 	EXPECT_EQ('y', self->at[BLOCK + 5]);
 }
 
@@ -346,7 +346,7 @@ TEST_F(mapping, held_by_a_process_that_is_killed_is_freed)
 TEST_F(mapping, is_inherited_by_fork)
 {
 	fill(self->at, 2 * BLOCK, 5);
-	EXPECT_EQ(0, IN_CHILD((is_filled(self->at, 2 * BLOCK, 5) &&
+	EXPECT_EQ(0, CHILD((is_filled(self->at, 2 * BLOCK, 5) &&
 			       (fill(self->at, BLOCK, 6), true) &&
 			       (fill(self->at + 3 * BLOCK, BLOCK, 7), true)) ?
 			      0 : 1));

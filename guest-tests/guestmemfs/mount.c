@@ -142,7 +142,7 @@ TEST_F(mount, a_mapping_outlives_a_lazy_umount)
 TEST_F(mount, is_not_for_user_namespaces)
 {
 	ASSERT_EQ(0, umount_gm());
-	EXPECT_EQ(EPERM, IN_CHILD(unshare(CLONE_NEWUSER | CLONE_NEWNS) ? 99 :
+	EXPECT_EQ(EPERM, CHILD(unshare(CLONE_NEWUSER | CLONE_NEWNS) ? 99 :
 				  -mount_gm(NULL)));
 }
 
@@ -159,7 +159,7 @@ TEST_F(mount, files_cannot_be_executed)
 	ASSERT_EQ(0, fchmod(fd, 0755));
 	EXPECT_EQ(-EPERM, map_errno(PROT_READ | PROT_EXEC, MAP_SHARED, fd, 0));
 	close(fd);
-	EXPECT_EQ(EACCES, IN_CHILD((execl(FILE_A, "a", NULL), errno)));
+	EXPECT_EQ(EACCES, CHILD((execl(FILE_A, "a", NULL), errno)));
 }
 
 TEST_F(mount, format_forgets_the_files)

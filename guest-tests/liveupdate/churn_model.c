@@ -262,7 +262,8 @@ void churn_kill(void)
 	}
 }
 
-uint64_t churn_operations(void)
+/* Of the worker that has finished fewest. */
+static uint64_t finished(void)
 {
 	volatile struct churn_notes *note;
 	uint64_t fewest = ~0ull;
@@ -273,6 +274,11 @@ uint64_t churn_operations(void)
 			fewest = note->operations;
 	}
 	return fewest;
+}
+
+bool churn_has_done(uint64_t operations)
+{
+	return EVENTUALLY_BY(finished(), finished() >= operations);
 }
 
 /* ----- Looking at it in the next kernel ----- */

@@ -59,8 +59,8 @@ int churn_attach(void);
 int churn_start(void);
 void churn_kill(void);
 
-/* The operations that were finished by the worker that has finished fewest. */
-uint64_t churn_operations(void);
+/* Wait until each of them has finished so many operations. */
+bool churn_has_done(uint64_t operations);
 
 /*
  * How many files are not as they must be, each with a line of its own; nobody

@@ -3,25 +3,16 @@
  * The first touch of memory: with entries of 2 MiB there are fewer faults than
  * with pages, since one fault maps a whole block.
  */
-#include <sys/resource.h>
-
 #include "../kselftest.h"
 #include "liveupdate.h"
+#include "../include/process.h"
 
 #define SIZE (64 * BLOCK)
-
-static long faults(void)
-{
-	struct rusage usage;
-
-	getrusage(RUSAGE_SELF, &usage);
-	return usage.ru_minflt;
-}
 
 /* Map a file at an address and write to each page; how many faults is that? */
 static long touch_all(int fd, char *at, uint64_t *cycles)
 {
-	long before = faults();
+	long before = faults_so_far();
 	uint64_t start = rdtsc();
 	char *memory = mmap(at, SIZE, PROT_READ | PROT_WRITE,
 			    MAP_SHARED | MAP_FIXED, fd, 0);
@@ -33,7 +24,7 @@ static long touch_all(int fd, char *at, uint64_t *cycles)
 		*(volatile char *)(memory + i) = 1;
 	*cycles = rdtsc() - start;
 	munmap(memory, SIZE);
-	return faults() - before;
+	return faults_so_far() - before;
 }
 
 int main(void)

@@ -19,41 +19,22 @@ int mount_gm(void)
 
 unsigned long knob(const char *name, unsigned long otherwise)
 {
-	char line[4096] = "", word[64], *at;
-	int fd = open("/proc/cmdline", O_RDONLY | O_CLOEXEC);
+	char word[64];
 
-	if (fd < 0 || read(fd, line, sizeof(line) - 1) < 0)
-		return otherwise;
-	close(fd);
-	snprintf(word, sizeof(word), "liveupdate.%s=", name);
-	at = strstr(line, word);
-	return at ? strtoul(at + strlen(word), NULL, 0) : otherwise;
-}
-
-int make_sized(const char *path, size_t size)
-{
-	int fd = or_errno(open(path, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC,
-			       0644));
-	int err;
-
-	if (fd < 0)
-		return fd;
-	err = or_errno(ftruncate(fd, size));
-	if (err)
-		close(fd);
-	return err ? err : fd;
+	snprintf(word, sizeof(word), "liveupdate.%s", name);
+	return number_of_boot(word, otherwise);
 }
 
 void *map_file(const char *path, size_t size)
 {
 	int fd = open(path, O_RDWR | O_CLOEXEC);
-	void *at = MAP_FAILED;
+	void *at = NULL;
 
 	if (fd >= 0 && size_of(path) == (long)size)
-		at = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+		at = map_fd(fd, size, 0);
 	if (fd >= 0)
 		close(fd);
-	return at == MAP_FAILED ? NULL : at;
+	return at;
 }
 
 /* Into guestmemfs, whose files are whole blocks: the size stands before it. */
@@ -134,18 +115,6 @@ int bring_processors_online(void)
 		brought++;
 	}
 	return brought;
-}
-
-bool exists(const char *path)
-{
-	return access(path, F_OK) == 0;
-}
-
-long size_of(const char *path)
-{
-	struct stat st;
-
-	return stat(path, &st) ? -errno : st.st_size;
 }
 
 uint64_t rdtsc(void)

@@ -29,31 +29,16 @@
 
 #include <kiln.h>
 
+/* Work on a kernel that checks much, under emulation, with a guest in it. */
+#define PATIENCE_MS	60000
+
+#include "../include/eventually.h"
+#include "../include/file.h"
+#include "../include/size.h"
+
 #define GM	"/tmp/gm"
 
-#define KiB	1024UL
-#define MiB	(1024 * KiB)
-#define PAGE	(4 * KiB)
 #define BLOCK	(2 * MiB)
-
-/*
- * What happens after the call that caused it returned, happens within this
- * time, even under emulation.
- */
-#define PATIENCE_MS	30000
-
-#define EVENTUALLY(condition) ({					\
-	int _left = PATIENCE_MS;					\
-	bool _ok;							\
-	while (!(_ok = (condition)) && _left-- > 0)			\
-		usleep(1000);						\
-	_ok;								\
-})
-
-static inline long or_errno(long result)
-{
-	return result < 0 ? -errno : result;
-}
 
 /*
  * Mount guestmemfs at GM: formatted in generation 0, and as it was found in
@@ -64,16 +49,8 @@ int mount_gm(void);
 /* The number after "liveupdate.<name>=" on the kernel's command line. */
 unsigned long knob(const char *name, unsigned long otherwise);
 
-/* Create a file of a size and return a descriptor of it. */
-int make_sized(const char *path, size_t size);
-
 /* Map all of a file, shared; NULL if that fails or it has another size. */
 void *map_file(const char *path, size_t size);
-
-bool exists(const char *path);
-
-/* The size of a file. */
-long size_of(const char *path);
 
 uint64_t rdtsc(void);
 

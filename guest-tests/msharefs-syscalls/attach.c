@@ -63,7 +63,7 @@ TEST_F(attach, o_creat_does_not_matter)
 TEST_F(attach, an_unknown_name_is_not_made)
 {
 	EXPECT_EQ(-ENOENT, mshare("other", AT, UNIT, O_RDWR, 0444));
-	EXPECT_FALSE(is_there(DIR "/other"));
+	EXPECT_FALSE(exists(DIR "/other"));
 }
 
 TEST_F(attach, the_range_is_the_same_for_all)
@@ -145,21 +145,21 @@ TEST_F(attach, access_is_not_more_than_the_creators)
 TEST_F(attach, what_can_not_be_read_can_not_be_attached)
 {
 	ASSERT_EQ(0, mshare("private", AT + UNIT, UNIT, CREATE, 0400));
-	EXPECT_EQ(EACCES, AS_USER(munmap(AT + UNIT, UNIT) ?:
+	EXPECT_EQ(EACCES, CHILD_AS_USER(munmap(AT + UNIT, UNIT) ?:
 				  -mshare("private", AT + UNIT, UNIT, O_RDWR,
 					  0)));
-	EXPECT_EQ(EACCES, AS_USER(munmap(AT + UNIT, UNIT) ?:
+	EXPECT_EQ(EACCES, CHILD_AS_USER(munmap(AT + UNIT, UNIT) ?:
 				  -mshare("private", AT + UNIT, UNIT, O_RDONLY,
 					  0)));
 	/* This one is for all. */
-	EXPECT_EQ(5, AS_USER(attach() ?: peek(AT)));
+	EXPECT_EQ(5, CHILD_AS_USER(attach() ?: peek(AT)));
 }
 
 TEST_F(attach, a_users_region_is_his)
 {
-	EXPECT_EQ(0, AS_USER(mshare("his", AT + UNIT, UNIT, CREATE, 0) ?:
+	EXPECT_EQ(0, CHILD_AS_USER(mshare("his", AT + UNIT, UNIT, CREATE, 0) ?:
 			     poke(AT + UNIT, 4)));
-	EXPECT_EQ(4, AS_USER(mshare("his", AT + UNIT, UNIT, O_RDWR, 0) ?:
+	EXPECT_EQ(4, CHILD_AS_USER(mshare("his", AT + UNIT, UNIT, O_RDWR, 0) ?:
 			     peek(AT + UNIT)));
 	EXPECT_EQ(EACCES, CHILD(setresuid(USER + 1, USER + 1, USER + 1) ?:
 				-mshare("his", AT + UNIT, UNIT, O_RDWR, 0)));
@@ -170,7 +170,7 @@ TEST_F(attach, a_limit_of_the_address_space_is_kept_to)
 	struct rlimit limit = { 64 * MiB, 64 * MiB };
 
 	EXPECT_EQ(ENOMEM, CHILD(setrlimit(RLIMIT_AS, &limit) ?: -attach()));
-	EXPECT_TRUE(is_there(FILE_));
+	EXPECT_TRUE(exists(FILE_));
 }
 
 TEST_F(attach, many_processes_share)

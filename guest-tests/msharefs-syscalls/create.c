@@ -76,7 +76,7 @@ TEST_F(range, is_refused)
 {
 	EXPECT_EQ(-EINVAL, mshare(NAME, (void *)variant->addr,
 				  variant->length, CREATE, 0444));
-	EXPECT_FALSE(is_there(FILE_));
+	EXPECT_FALSE(exists(FILE_));
 }
 
 /* ----- What is mapped there already ----- */
@@ -92,7 +92,7 @@ TEST_F(create, mappings_that_exist_are_not_taken_over)
 	ASSERT_EQ(AT + MiB, map_private(AT + MiB, PAGE));
 	EXPECT_EQ(0, poke(AT + MiB, 7));
 	EXPECT_EQ(-EINVAL, create());
-	EXPECT_FALSE(is_there(FILE_));
+	EXPECT_FALSE(exists(FILE_));
 	/* Nothing has happened to them. */
 	EXPECT_EQ(7, peek(AT + MiB));
 	EXPECT_EQ(-SIGSEGV, peek(AT));
@@ -153,7 +153,7 @@ TEST_F(create, impossible_flags_are_refused)
 		EXPECT_EQ(-EINVAL, mshare(NAME, AT, UNIT, bad_flags[i], 0)) {
 			TH_LOG("flags %#x", bad_flags[i]);
 		}
-	EXPECT_FALSE(is_there(FILE_));
+	EXPECT_FALSE(exists(FILE_));
 }
 
 TEST_F(create, o_excl_refuses_a_name_that_is_there)
@@ -200,7 +200,7 @@ TEST_F(create, names_are_single)
 	}
 	EXPECT_EQ(-ENOENT, mshare("", AT, UNIT, CREATE, 0));
 	EXPECT_EQ(-ENOENT, mshare_unlink(""));
-	EXPECT_FALSE(is_there(DIR "/dir/pool"));
+	EXPECT_FALSE(exists(DIR "/dir/pool"));
 }
 
 TEST_F(create, names_may_have_255_bytes)
@@ -210,9 +210,9 @@ TEST_F(create, names_may_have_255_bytes)
 	memset(name, 'x', 255);
 	snprintf(path, sizeof(path), DIR "/%s", name);
 	EXPECT_EQ(0, mshare(name, AT, UNIT, CREATE, 0));
-	EXPECT_TRUE(is_there(path));
+	EXPECT_TRUE(exists(path));
 	EXPECT_EQ(0, mshare_unlink(name));
-	EXPECT_FALSE(is_there(path));
+	EXPECT_FALSE(exists(path));
 	name[255] = 'x';
 	EXPECT_EQ(-ENAMETOOLONG, mshare(name, AT, UNIT, CREATE, 0));
 	EXPECT_EQ(-ENAMETOOLONG, mshare_unlink(name));
@@ -250,8 +250,8 @@ TEST_F(create, names_of_other_files_are_refused)
 	EXPECT_EQ(-EINVAL, mshare_unlink("region"));
 	EXPECT_EQ(-EINVAL, mshare_unlink("directory"));
 	EXPECT_EQ(-EINVAL, mshare_unlink("mshare_info"));
-	EXPECT_TRUE(is_there(DIR "/region"));
-	EXPECT_TRUE(is_there(DIR "/mshare_info"));
+	EXPECT_TRUE(exists(DIR "/region"));
+	EXPECT_TRUE(exists(DIR "/mshare_info"));
 }
 
 /* ----- Where names are ----- */
@@ -265,7 +265,7 @@ TEST_F(create, without_a_file_system_there_are_no_names)
 	ASSERT_EQ(0, mount("none", DIR, "tmpfs", 0, NULL));
 	EXPECT_EQ(-ENOENT, create());
 	EXPECT_EQ(-ENOENT, mshare_unlink(NAME));
-	EXPECT_FALSE(is_there(FILE_));
+	EXPECT_FALSE(exists(FILE_));
 	ASSERT_EQ(0, umount(DIR));
 }
 
@@ -275,7 +275,7 @@ TEST_F(create, a_part_of_the_file_system_will_not_do)
 	ASSERT_EQ(0, mount(DIR "/dir", DIR, NULL, MS_BIND, NULL));
 	EXPECT_EQ(-ENOENT, create());
 	ASSERT_EQ(0, umount(DIR));
-	EXPECT_FALSE(is_there(DIR "/dir/" NAME));
+	EXPECT_FALSE(exists(DIR "/dir/" NAME));
 }
 
 TEST_F(create, each_mount_namespace_has_names_of_its_own)
@@ -312,10 +312,10 @@ TEST_F(create, a_directory_that_is_not_writable_takes_no_names)
 {
 	ASSERT_EQ(0, create());
 	ASSERT_EQ(0, chmod(DIR, 0755));
-	EXPECT_EQ(EACCES, AS_USER(-mshare("other", AT + UNIT, UNIT, CREATE, 0)));
-	EXPECT_EQ(0, AS_USER(munmap(AT, UNIT) ?: attach()));
+	EXPECT_EQ(EACCES, CHILD_AS_USER(-mshare("other", AT + UNIT, UNIT, CREATE, 0)));
+	EXPECT_EQ(0, CHILD_AS_USER(munmap(AT, UNIT) ?: attach()));
 	ASSERT_EQ(0, chmod(DIR, 0700));
-	EXPECT_EQ(EACCES, AS_USER(munmap(AT, UNIT) ?: -attach()));
+	EXPECT_EQ(EACCES, CHILD_AS_USER(munmap(AT, UNIT) ?: -attach()));
 }
 
 /* ----- Limits ----- */
@@ -326,7 +326,7 @@ TEST_F(create, a_limit_of_the_address_space_is_kept_to)
 
 	EXPECT_EQ(ENOMEM, CHILD(setrlimit(RLIMIT_AS, &limit) ?: -create()));
 	/* It did not come half way. */
-	EXPECT_FALSE(is_there(FILE_));
+	EXPECT_FALSE(exists(FILE_));
 	EXPECT_EQ(0, create());
 }
 
@@ -340,7 +340,7 @@ TEST_F(create, memory_that_must_not_be_overcommitted_is_refused)
 	result = create();
 	EXPECT_EQ(1, pwrite(fd, "0", 1, 0));
 	EXPECT_EQ(-ENOMEM, result);
-	EXPECT_FALSE(is_there(FILE_));
+	EXPECT_FALSE(exists(FILE_));
 	close(fd);
 }
 
@@ -354,7 +354,7 @@ TEST_F(create, a_process_with_a_virtual_machine_is_refused)
 	if (machine < 0)
 		SKIP(return, "no virtual machine: %s", strerror(-machine));
 	EXPECT_EQ(-EBUSY, create());
-	EXPECT_FALSE(is_there(FILE_));
+	EXPECT_FALSE(exists(FILE_));
 	close(machine);
 	close(kvm);
 }

@@ -77,7 +77,7 @@ TEST_F(file, belongs_to_its_creator)
 {
 	struct stat st;
 
-	EXPECT_EQ(0, AS_USER(mshare("his", AT + UNIT, UNIT, CREATE, 0)));
+	EXPECT_EQ(0, CHILD_AS_USER(mshare("his", AT + UNIT, UNIT, CREATE, 0)));
 	ASSERT_EQ(0, stat(DIR "/his", &st));
 	EXPECT_EQ(USER, st.st_uid);
 	EXPECT_EQ(USER, st.st_gid);
@@ -113,7 +113,7 @@ TEST_F(file, can_not_be_removed_or_renamed)
 	EXPECT_EQ(-EPERM, or_errno(link(FILE_, DIR "/other")));
 	close(try_open(DIR "/region", O_RDWR | O_CREAT));
 	EXPECT_EQ(-EPERM, or_errno(rename(DIR "/region", FILE_)));
-	EXPECT_TRUE(is_there(FILE_));
+	EXPECT_TRUE(exists(FILE_));
 	EXPECT_EQ(0, poke(AT, 1));
 }
 

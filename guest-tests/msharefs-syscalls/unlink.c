@@ -12,7 +12,7 @@ TEST_F(unlink, detaches_and_takes_the_name_away)
 	ASSERT_EQ(0, poke(AT, 1));
 	EXPECT_EQ(0, mshare_unlink(NAME));
 	EXPECT_EQ(-SIGSEGV, peek(AT));
-	EXPECT_FALSE(is_there(FILE_));
+	EXPECT_FALSE(exists(FILE_));
 	EXPECT_EQ(-ENOENT, attach());
 	/* A new one of this name is new. */
 	ASSERT_EQ(0, create());
@@ -32,7 +32,7 @@ TEST_F(unlink, who_has_not_attached_is_refused)
 {
 	ASSERT_EQ(0, create());
 	EXPECT_EQ(EINVAL, CHILD(munmap(AT, UNIT) ?: -mshare_unlink(NAME)));
-	EXPECT_TRUE(is_there(FILE_));
+	EXPECT_TRUE(exists(FILE_));
 	EXPECT_EQ(0, poke(AT, 1));
 	/* Nor is something else at that address good enough. */
 	EXPECT_EQ(EINVAL, CHILD(munmap(AT, UNIT) ?:
@@ -58,20 +58,20 @@ TEST_F(unlink, the_name_stays_while_another_has_it)
 	if (!pid) {
 		close(ends[1]);
 		read(ends[0], &byte, 1);
-		_exit(peek(AT) != 5 ? 1 : mshare_unlink(NAME) ?: is_there(FILE_));
+		_exit(peek(AT) != 5 ? 1 : mshare_unlink(NAME) ?: exists(FILE_));
 	}
 	EXPECT_EQ(0, mshare_unlink(NAME));
 	EXPECT_EQ(-SIGSEGV, peek(AT));
-	EXPECT_TRUE(is_there(FILE_));
+	EXPECT_TRUE(exists(FILE_));
 	/* It can be attached again. */
 	EXPECT_EQ(0, attach());
 	EXPECT_EQ(5, peek(AT));
 	EXPECT_EQ(0, mshare_unlink(NAME));
-	EXPECT_TRUE(is_there(FILE_));
+	EXPECT_TRUE(exists(FILE_));
 	/* The child is the last. */
 	close(ends[1]);
 	EXPECT_EQ(0, reap(pid));
-	EXPECT_FALSE(is_there(FILE_));
+	EXPECT_FALSE(exists(FILE_));
 	close(ends[0]);
 }
 
@@ -89,7 +89,7 @@ TEST_F(unlink, the_dead_do_not_count)
 	ASSERT_EQ(256 + SIGKILL, reap(pid));
 	EXPECT_EQ(0, CHILD(0));
 	EXPECT_EQ(0, mshare_unlink(NAME));
-	EXPECT_FALSE(is_there(FILE_));
+	EXPECT_FALSE(exists(FILE_));
 }
 
 TEST_F(unlink, a_region_outlives_its_creator)
@@ -97,13 +97,13 @@ TEST_F(unlink, a_region_outlives_its_creator)
 	EXPECT_EQ(0, CHILD(create() ?: poke(AT, 5)));
 	EXPECT_EQ(256 + SIGKILL, CHILD(attach() ?: poke(AT + PAGE, 6) ?:
 				       kill(getpid(), SIGKILL)));
-	EXPECT_TRUE(is_there(FILE_));
+	EXPECT_TRUE(exists(FILE_));
 	ASSERT_EQ(0, attach());
 	EXPECT_EQ(5, peek(AT));
 	EXPECT_EQ(6, peek(AT + PAGE));
 	EXPECT_EQ(0, poke(AT + MiB, 7));
 	EXPECT_EQ(0, mshare_unlink(NAME));
-	EXPECT_FALSE(is_there(FILE_));
+	EXPECT_FALSE(exists(FILE_));
 }
 
 TEST_F(unlink, munmap_and_exec_keep_the_name)
@@ -111,7 +111,7 @@ TEST_F(unlink, munmap_and_exec_keep_the_name)
 	ASSERT_EQ(0, create());
 	ASSERT_EQ(0, poke(AT, 5));
 	ASSERT_EQ(0, munmap(AT, UNIT));
-	EXPECT_TRUE(is_there(FILE_));
+	EXPECT_TRUE(exists(FILE_));
 	EXPECT_EQ(-EINVAL, mshare_unlink(NAME));
 	ASSERT_EQ(0, attach());
 	EXPECT_EQ(5, peek(AT));
@@ -129,24 +129,24 @@ TEST_F(unlink, who_may_not_remove_the_file_only_detaches)
 {
 	ASSERT_EQ(0, create());
 	ASSERT_EQ(0, munmap(AT, UNIT));
-	EXPECT_EQ(0, AS_USER(attach() ?: mshare_unlink(NAME) ?:
+	EXPECT_EQ(0, CHILD_AS_USER(attach() ?: mshare_unlink(NAME) ?:
 			     peek(AT) != -SIGSEGV));
-	EXPECT_TRUE(is_there(FILE_));
+	EXPECT_TRUE(exists(FILE_));
 	ASSERT_EQ(0, attach());
 	EXPECT_EQ(0, mshare_unlink(NAME));
-	EXPECT_FALSE(is_there(FILE_));
+	EXPECT_FALSE(exists(FILE_));
 	/* The owner himself can. */
-	EXPECT_EQ(0, AS_USER(create() ?: mshare_unlink(NAME)));
-	EXPECT_FALSE(is_there(FILE_));
+	EXPECT_EQ(0, CHILD_AS_USER(create() ?: mshare_unlink(NAME)));
+	EXPECT_FALSE(exists(FILE_));
 	/* Not from a directory that he may not write to. */
-	EXPECT_EQ(0, AS_USER(create()));
+	EXPECT_EQ(0, CHILD_AS_USER(create()));
 	ASSERT_EQ(0, chmod(DIR, 0755));
-	EXPECT_EQ(0, AS_USER(attach() ?: mshare_unlink(NAME)));
-	EXPECT_TRUE(is_there(FILE_));
+	EXPECT_EQ(0, CHILD_AS_USER(attach() ?: mshare_unlink(NAME)));
+	EXPECT_TRUE(exists(FILE_));
 	/* Root can, of whomever it is. */
 	ASSERT_EQ(0, attach());
 	EXPECT_EQ(0, mshare_unlink(NAME));
-	EXPECT_FALSE(is_there(FILE_));
+	EXPECT_FALSE(exists(FILE_));
 }
 
 TEST_F(unlink, what_is_mounted_on_the_file_goes)
@@ -155,29 +155,8 @@ TEST_F(unlink, what_is_mounted_on_the_file_goes)
 	ASSERT_EQ(0, mount("/dev/null", FILE_, NULL, MS_BIND, NULL));
 	/* The name is not followed to what is mounted there. */
 	EXPECT_EQ(0, mshare_unlink(NAME));
-	EXPECT_FALSE(is_there(FILE_));
+	EXPECT_FALSE(exists(FILE_));
 	ASSERT_EQ(0, create());
-}
-
-static long meminfo(const char *key)
-{
-	char line[256];
-	long value = -1;
-	int fd = try_open("/proc/sys/vm/stat_refresh", O_WRONLY);
-	FILE *file;
-
-	/* CPUs keep small numbers to themselves until they are asked. */
-	if (fd >= 0 && write(fd, "1", 1) != 1)
-		value = -errno;
-	close(fd);
-	file = fopen("/proc/meminfo", "re");
-	while (file && fgets(line, sizeof(line), file)) {
-		if (!strncmp(line, key, strlen(key)))
-			sscanf(line + strlen(key), ": %ld", &value);
-	}
-	if (file)
-		fclose(file);
-	return value;
 }
 
 TEST_F(unlink, memory_is_given_back)
@@ -253,8 +232,7 @@ TEST_F(unlink, races_with_attaching)
 		pids[i] = fork();
 		if (pids[i])
 			continue;
-		prctl(PR_SET_PDEATHSIG, SIGKILL);
-		signal(SIGALRM, SIG_DFL);
+		be_a_child();
 		while (!*stop) {
 			int ret = mshare(NAME, AT, UNIT, O_RDWR | O_CREAT, 0);
 
@@ -285,7 +263,7 @@ TEST_F(unlink, races_with_attaching)
 	ASSERT_EQ(0, mshare(NAME, AT, UNIT, O_RDWR | O_CREAT, 0));
 	EXPECT_EQ(1, attached());
 	EXPECT_EQ(0, mshare_unlink(NAME));
-	EXPECT_FALSE(is_there(FILE_));
+	EXPECT_FALSE(exists(FILE_));
 }
 
 TEST_HARNESS_MAIN

@@ -8,13 +8,6 @@
 
 MSHARE_FIXTURE(filesystem)
 
-/* Run something as a user without privileges, in a child. */
-#define AS_USER(expression) CHILD(({					\
-	if (setgid(USER) || setuid(USER))				\
-		_exit(99);						\
-	(expression);							\
-}))
-
 static long read_info(const char *path)
 {
 	char text[64] = "";
@@ -124,7 +117,7 @@ TEST_F(filesystem, the_unit_can_be_read_by_everybody_and_in_pieces)
 	char text[8] = "";
 	int fd;
 
-	EXPECT_EQ(0, AS_USER(read_info(INFO) != (long)UNIT));
+	EXPECT_EQ(0, CHILD_AS_USER(read_info(INFO) != (long)UNIT));
 	fd = try_open(INFO, O_RDONLY);
 	ASSERT_LE(0, fd);
 	EXPECT_EQ(3, pread(fd, text, 3, 0));
@@ -223,7 +216,7 @@ TEST_F(filesystem, the_root_is_sticky)
 
 TEST_F(filesystem, a_user_makes_regions_of_his_own)
 {
-	EXPECT_EQ(0, AS_USER(({
+	EXPECT_EQ(0, CHILD_AS_USER(({
 		int fd = make_region(MNT "/mine", 1);
 
 		fd < 0 || map_anon(fd, 0, PAGE) || unlink(MNT "/mine");
@@ -233,20 +226,20 @@ TEST_F(filesystem, a_user_makes_regions_of_his_own)
 TEST_F(filesystem, a_user_cannot_take_the_names_of_others)
 {
 	ASSERT_LE(0, make_region(REGION, 1));
-	EXPECT_EQ(EPERM, AS_USER(unlink(REGION) ? errno : 0));
-	EXPECT_EQ(EPERM, AS_USER(rename(REGION, MNT "/x") ? errno : 0));
+	EXPECT_EQ(EPERM, CHILD_AS_USER(unlink(REGION) ? errno : 0));
+	EXPECT_EQ(EPERM, CHILD_AS_USER(rename(REGION, MNT "/x") ? errno : 0));
 }
 
 TEST_F(filesystem, modes_of_files_are_kept_to)
 {
 	ASSERT_LE(0, make_region(REGION, 1));
 	ASSERT_EQ(0, chmod(REGION, 0600));
-	EXPECT_EQ(EACCES, AS_USER(-try_open(REGION, O_RDONLY)));
+	EXPECT_EQ(EACCES, CHILD_AS_USER(-try_open(REGION, O_RDONLY)));
 	ASSERT_EQ(0, chmod(REGION, 0644));
-	EXPECT_EQ(0, AS_USER(try_open(REGION, O_RDONLY) < 0));
-	EXPECT_EQ(EACCES, AS_USER(-try_open(REGION, O_RDWR)));
+	EXPECT_EQ(0, CHILD_AS_USER(try_open(REGION, O_RDONLY) < 0));
+	EXPECT_EQ(EACCES, CHILD_AS_USER(-try_open(REGION, O_RDWR)));
 	ASSERT_EQ(0, chown(REGION, USER, USER));
-	EXPECT_EQ(0, AS_USER(try_open(REGION, O_RDWR) < 0));
+	EXPECT_EQ(0, CHILD_AS_USER(try_open(REGION, O_RDWR) < 0));
 }
 
 TEST_F(filesystem, modes_of_directories_are_kept_to)
@@ -254,9 +247,9 @@ TEST_F(filesystem, modes_of_directories_are_kept_to)
 	ASSERT_EQ(0, mkdir(MNT "/dir", 0700));
 	ASSERT_LE(0, make_region(MNT "/dir/region", 1));
 	ASSERT_EQ(0, chmod(MNT "/dir/region", 0666));
-	EXPECT_EQ(EACCES, AS_USER(-try_open(MNT "/dir/region", O_RDWR)));
+	EXPECT_EQ(EACCES, CHILD_AS_USER(-try_open(MNT "/dir/region", O_RDWR)));
 	ASSERT_EQ(0, chmod(MNT "/dir", 0711));
-	EXPECT_EQ(0, AS_USER(try_open(MNT "/dir/region", O_RDWR) < 0));
+	EXPECT_EQ(0, CHILD_AS_USER(try_open(MNT "/dir/region", O_RDWR) < 0));
 }
 
 TEST_F(filesystem, an_open_region_keeps_the_mount_busy)

@@ -107,11 +107,11 @@ TEST_F(lifetime, a_region_outlives_a_process_that_is_killed_in_it)
 		*(volatile int *)addr = 0;
 		pid = fork();
 		if (!pid) {
+			be_a_child();
 			for (;;)
 				fill_pages(addr, SIZE, 1);
 		}
-		while (!*(volatile int *)addr)
-			usleep(100);
+		ASSERT_TRUE(EVENTUALLY(*(volatile int *)addr));
 		kill(pid, SIGKILL);
 		ASSERT_EQ(256 + SIGKILL, reap(pid));
 		ASSERT_EQ(0, unmap_object(fd, 0, SIZE));
@@ -175,23 +175,6 @@ TEST_F(lifetime, exec_detaches)
 	EXPECT_EQ(1, peek(addr));
 }
 
-static int send_fd(int channel, int fd)
-{
-	char control[CMSG_SPACE(sizeof(int))] = "", byte = 0;
-	struct iovec data = { &byte, 1 };
-	struct msghdr message = {
-		.msg_iov = &data, .msg_iovlen = 1,
-		.msg_control = control, .msg_controllen = sizeof(control),
-	};
-	struct cmsghdr *header = CMSG_FIRSTHDR(&message);
-
-	header->cmsg_level = SOL_SOCKET;
-	header->cmsg_type = SCM_RIGHTS;
-	header->cmsg_len = CMSG_LEN(sizeof(int));
-	memcpy(CMSG_DATA(header), &fd, sizeof(int));
-	return sendmsg(channel, &message, 0) == 1 ? 0 : -errno;
-}
-
 static int receive_fd(int channel)
 {
 	char control[CMSG_SPACE(sizeof(int))] = "", byte = 0;
@@ -240,7 +223,7 @@ TEST_F(lifetime, a_region_without_a_name_is_passed_on)
 	ASSERT_EQ(0, unlink(REGION));
 	EXPECT_EQ(0, CHILD(fill_pages(attach(fd), SIZE, 4)));
 	EXPECT_LE(before + (long)SIZE / 2048, meminfo("Shmem"));
-	ASSERT_EQ(0, send_fd(ends[0], fd));
+	ASSERT_EQ(0, send_descriptors(ends[0], &fd, 1));
 	close(fd);
 	EXPECT_EQ(0, reap(pid));
 	/* Its last user has gone. */

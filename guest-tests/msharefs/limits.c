@@ -94,6 +94,7 @@ TEST_F(limits, an_object_is_not_split_beyond_the_limit)
 
 #define FILE_SIZE	(16 * MiB)
 #define COPIES		64
+#define LUCK_MS		100000
 
 struct waiting {
 	volatile int stop;
@@ -138,23 +139,24 @@ static bool killed_while_waiting(FIXTURE_DATA(limits) *self,
 				 struct waiting *waiting, ask_t *ask)
 {
 	unsigned int changes;
+	bool asks, ended;
 	char state;
 	pid_t pid;
 
 	waiting->asks = 0;
 	pid = fork();
 	if (!pid) {
-		prctl(PR_SET_PDEATHSIG, SIGKILL);
+		be_a_child();
 		waiting->asks = 1;
 		ask(self);
 		_exit(0);
 	}
-	while (!waiting->asks)
-		sched_yield();
 	do {
+		asks = waiting->asks;
 		changes = waiting->changes;
 		state = state_of(pid);
-	} while (state != 'D' && state != 'Z' && state != 'X' && state);
+		ended = state == 'Z' || state == 'X' || !state;
+	} while (!ended && !(asks && state == 'D'));
 	kill(pid, SIGKILL);
 	return reap(pid) == 256 + SIGKILL && changes == waiting->changes;
 }
@@ -191,8 +193,7 @@ static int renew(FIXTURE_DATA(limits) *self)
 static bool can_be_killed(FIXTURE_DATA(limits) *self, ask_t *ask)
 {
 	struct waiting *waiting;
-	bool killed = false;
-	int round;
+	bool killed;
 	pid_t pid;
 
 	waiting = mmap(NULL, PAGE, RW, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
@@ -200,12 +201,12 @@ static bool can_be_killed(FIXTURE_DATA(limits) *self, ask_t *ask)
 		return false;
 	pid = fork();
 	if (!pid) {
-		prctl(PR_SET_PDEATHSIG, SIGKILL);
-		signal(SIGALRM, SIG_DFL);
+		be_a_child();
 		change_always(self, waiting);
 	}
-	for (round = 0; round < 500 && !killed && !renew(self); round++)
-		killed = killed_while_waiting(self, waiting, ask);
+	/* It takes luck to meet it in the midst of a change, and to be done then. */
+	killed = EVENTUALLY_WITHIN(LUCK_MS, !renew(self) &&
+				   killed_while_waiting(self, waiting, ask));
 	waiting->stop = 1;
 	if (reap(pid))
 		killed = false;

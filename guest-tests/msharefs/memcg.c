@@ -4,8 +4,8 @@
  * it was created.
  */
 #include "msharefs.h"
+#include "../include/cgroup.h"
 
-#define CGROUP	"/sys/fs/cgroup"
 #define OWNER	CGROUP "/mshare_owner"
 #define OTHER	CGROUP "/mshare_other"
 
@@ -15,62 +15,15 @@ FIXTURE(memcg) {
 	int fd;
 };
 
-static int enter(const char *group)
-{
-	char path[128];
-
-	snprintf(path, sizeof(path), "%s/cgroup.procs", group);
-	return write_to(path, "0");
-}
-
-static long usage(const char *group)
-{
-	char path[128], text[32] = "";
-	int fd;
-
-	snprintf(path, sizeof(path), "%s/memory.current", group);
-	fd = try_open(path, O_RDONLY);
-	if (fd < 0 || read(fd, text, sizeof(text) - 1) < 1)
-		return -1;
-	close(fd);
-	return atol(text);
-}
-
-/*
- * The kernel brings its per-CPU numbers together every two seconds, and when
- * memory.stat is read only if there are many of them; for cpu.stat it always
- * does, for those of memory too.
- */
-static long stat_of(const char *group, const char *key)
-{
-	char path[128];
-
-	snprintf(path, sizeof(path), "%s/cpu.stat", group);
-	if (number_in(path, "usage_usec") < 0)
-		return -1;
-	snprintf(path, sizeof(path), "%s/memory.stat", group);
-	return number_in(path, key);
-}
-
-static long event(const char *group, const char *key)
-{
-	char path[128];
-
-	snprintf(path, sizeof(path), "%s/memory.events", group);
-	return number_in(path, key);
-}
-
 /* Create the region in the group, by a process that then exits. */
 FIXTURE_SETUP(memcg)
 {
 	mshare_enter(_metadata);
-	if (write_to(CGROUP "/cgroup.subtree_control", "+memory"))
+	if (enable_memory_cgroups())
 		SKIP(return, "no memory cgroups");
-	rmdir(OWNER);
-	rmdir(OTHER);
-	ASSERT_EQ(0, mkdir(OWNER, 0755));
-	ASSERT_EQ(0, mkdir(OTHER, 0755));
-	ASSERT_EQ(0, CHILD(enter(OWNER) || make_region(REGION, 1) < 0));
+	ASSERT_EQ(0, new_cgroup(OWNER));
+	ASSERT_EQ(0, new_cgroup(OTHER));
+	ASSERT_EQ(0, CHILD(enter_cgroup(OWNER) || make_region(REGION, 1) < 0));
 	self->fd = try_open(REGION, O_RDWR);
 	ASSERT_LE(0, self->fd);
 	ASSERT_EQ(0, map_anon(self->fd, 0, SIZE));
@@ -80,8 +33,8 @@ FIXTURE_TEARDOWN(memcg)
 {
 	close(self->fd);
 	unlink(REGION);
-	EVENTUALLY(!rmdir(OWNER) || errno == ENOENT);
-	EVENTUALLY(!rmdir(OTHER) || errno == ENOENT);
+	remove_cgroup(OWNER);
+	remove_cgroup(OTHER);
 	mshare_leave();
 }
 
@@ -89,18 +42,18 @@ TEST_F(memcg, the_creators_group_pays_for_pages)
 {
 	long other;
 
-	EXPECT_EQ(0, CHILD(enter(OTHER) ||
+	EXPECT_EQ(0, CHILD(enter_cgroup(OTHER) ||
 			   fill_pages(attach(self->fd), SIZE, 1)));
-	EXPECT_LE((long)SIZE, usage(OWNER));
-	EXPECT_LE((long)SIZE, stat_of(OWNER, "shmem"));
-	other = usage(OTHER);
+	EXPECT_LE((long)SIZE, cgroup_usage(OWNER));
+	EXPECT_LE((long)SIZE, cgroup_stat(OWNER, "shmem"));
+	other = cgroup_usage(OTHER);
 	EXPECT_GT((long)SIZE / 4, other) {
 		TH_LOG("%ld bytes are charged to the other group", other);
 	}
-	EXPECT_EQ(0, stat_of(OTHER, "shmem"));
+	EXPECT_EQ(0, cgroup_stat(OTHER, "shmem"));
 	/* It gets them back. */
 	ASSERT_EQ(0, unmap_object(self->fd, 0, UNIT));
-	EXPECT_TRUE(EVENTUALLY(stat_of(OWNER, "shmem") == 0));
+	EXPECT_TRUE(EVENTUALLY(cgroup_stat(OWNER, "shmem") == 0));
 }
 
 TEST_F(memcg, the_creators_group_pays_for_page_tables)
@@ -112,27 +65,27 @@ TEST_F(memcg, the_creators_group_pays_for_page_tables)
 	EXPECT_EQ(0, CHILD(({
 		long i;
 
-		enter(OTHER);
+		enter_cgroup(OTHER);
 		addr = attach(self->fd) + (1UL << 30);
 		for (i = 0; i < 128; i++)
 			addr[i * HUGE] = 1;
 		0;
 	})));
-	EXPECT_LE(128 * (long)PAGE, stat_of(OWNER, "pagetables"));
-	EXPECT_GT(64 * (long)PAGE, stat_of(OTHER, "pagetables"));
+	EXPECT_LE(128 * (long)PAGE, cgroup_stat(OWNER, "pagetables"));
+	EXPECT_GT(64 * (long)PAGE, cgroup_stat(OTHER, "pagetables"));
 }
 
 TEST_F(memcg, the_limit_of_the_creators_group_is_kept_to)
 {
 	ASSERT_EQ(0, write_to(OWNER "/memory.max", "8388608"));
 	/* A process of another group is not killed and does not hang. */
-	EXPECT_EQ(SIGBUS, CHILD(enter(OTHER) ? 98 :
+	EXPECT_EQ(SIGBUS, CHILD(enter_cgroup(OTHER) ? 98 :
 				-fill_pages(attach(self->fd), SIZE, 1)));
-	EXPECT_GE(8388608, usage(OWNER));
-	EXPECT_EQ(0, event(OTHER, "oom_kill"));
+	EXPECT_GE(8388608, cgroup_usage(OWNER));
+	EXPECT_EQ(0, cgroup_event(OTHER, "oom_kill"));
 	/* With the limit gone it goes on. */
 	ASSERT_EQ(0, write_to(OWNER "/memory.max", "max"));
-	EXPECT_EQ(0, CHILD(enter(OTHER) ||
+	EXPECT_EQ(0, CHILD(enter_cgroup(OTHER) ||
 			   fill_pages(attach(self->fd), SIZE, 1)));
 }
 
@@ -145,7 +98,7 @@ TEST_F(memcg, a_system_call_at_the_limit_gets_an_error)
 	EXPECT_EQ(0, CHILD(({
 		ssize_t size;
 
-		enter(OTHER);
+		enter_cgroup(OTHER);
 		size = read(zero, attach(self->fd), SIZE);
 		!(size > 0 && size < (ssize_t)SIZE);
 	})));
@@ -155,17 +108,17 @@ TEST_F(memcg, a_process_of_the_creators_group_is_killed_at_the_limit)
 {
 	ASSERT_EQ(0, write_to(OWNER "/memory.max", "8388608"));
 	EXPECT_EQ(256 + SIGKILL,
-		  CHILD(enter(OWNER) ? 98 :
+		  CHILD(enter_cgroup(OWNER) ? 98 :
 			-fill_pages(attach(self->fd), SIZE, 1)));
-	EXPECT_LE(1, event(OWNER, "oom_kill"));
+	EXPECT_LE(1, cgroup_event(OWNER, "oom_kill"));
 }
 
 TEST_F(memcg, the_limit_of_another_group_is_not_touched)
 {
 	ASSERT_EQ(0, write_to(OTHER "/memory.max", "8388608"));
-	EXPECT_EQ(0, CHILD(enter(OTHER) ||
+	EXPECT_EQ(0, CHILD(enter_cgroup(OTHER) ||
 			   fill_pages(attach(self->fd), SIZE, 1)));
-	EXPECT_EQ(0, event(OTHER, "oom_kill"));
+	EXPECT_EQ(0, cgroup_event(OTHER, "oom_kill"));
 }
 
 static long cgroups(void)
@@ -184,11 +137,11 @@ TEST_F(memcg, the_creators_group_may_be_removed)
 	addr = attach(self->fd);
 	ASSERT_NE(NULL, addr);
 	ASSERT_EQ(0, fill_pages(addr, SIZE / 2, 1));
-	ASSERT_TRUE(EVENTUALLY(!rmdir(OWNER)));
+	ASSERT_TRUE(remove_cgroup(OWNER));
 	/* Its parent pays from now on. */
 	EXPECT_EQ(0, check_pages(addr, SIZE / 2, 1));
 	EXPECT_EQ(0, fill_pages(addr + SIZE / 2, SIZE / 2, 1));
-	EXPECT_EQ(0, CHILD(enter(OTHER) ||
+	EXPECT_EQ(0, CHILD(enter_cgroup(OTHER) ||
 			   fill_pages(addr, SIZE, 2)));
 	EXPECT_EQ(0, map_anon(self->fd, SIZE, SIZE));
 	EXPECT_EQ(0, fill_pages(addr + SIZE, SIZE, 1));
@@ -228,16 +181,16 @@ TEST_F(memcg, the_creators_group_pays_for_huge_pages)
 		SKIP(return, "huge pages are not counted");
 	ASSERT_EQ(0, map_object(self->fd, 1UL << 30, 4 * HUGE, RW,
 				ANON | MAP_HUGETLB, -1, 0));
-	EXPECT_EQ(0, CHILD(enter(OTHER) ||
+	EXPECT_EQ(0, CHILD(enter_cgroup(OTHER) ||
 			   fill_pages(attach(self->fd) + (1UL << 30),
 				      4 * HUGE, 1)));
-	EXPECT_LE(4 * (long)HUGE, usage(OWNER));
-	other = usage(OTHER);
+	EXPECT_LE(4 * (long)HUGE, cgroup_usage(OWNER));
+	other = cgroup_usage(OTHER);
 	EXPECT_GT((long)HUGE, other) {
 		TH_LOG("%ld bytes are charged to the other group", other);
 	}
 	EXPECT_EQ(0, unmap_object(self->fd, 1UL << 30, 4 * HUGE));
-	EXPECT_TRUE(EVENTUALLY(usage(OWNER) < (long)HUGE));
+	EXPECT_TRUE(EVENTUALLY(cgroup_usage(OWNER) < (long)HUGE));
 	EXPECT_EQ(0, count_huge_pages(false));
 	EXPECT_EQ(0, write_to("/proc/sys/vm/nr_hugepages", "0"));
 }
@@ -250,12 +203,12 @@ TEST_F(memcg, the_limit_of_the_creators_group_holds_for_huge_pages)
 	ASSERT_EQ(0, map_object(self->fd, 1UL << 30, 4 * HUGE, RW,
 				ANON | MAP_HUGETLB, -1, 0));
 	ASSERT_EQ(0, write_to(OWNER "/memory.max", "5242880"));
-	EXPECT_EQ(SIGBUS, CHILD(enter(OTHER) ? 98 :
+	EXPECT_EQ(SIGBUS, CHILD(enter_cgroup(OTHER) ? 98 :
 				-fill_pages(attach(self->fd) + (1UL << 30),
 					    4 * HUGE, 1)));
-	EXPECT_EQ(0, event(OTHER, "oom_kill"));
+	EXPECT_EQ(0, cgroup_event(OTHER, "oom_kill"));
 	ASSERT_EQ(0, write_to(OWNER "/memory.max", "max"));
-	EXPECT_EQ(0, CHILD(enter(OTHER) ||
+	EXPECT_EQ(0, CHILD(enter_cgroup(OTHER) ||
 			   fill_pages(attach(self->fd) + (1UL << 30),
 				      4 * HUGE, 1)));
 	EXPECT_EQ(0, unmap_object(self->fd, 1UL << 30, 4 * HUGE));

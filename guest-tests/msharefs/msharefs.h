@@ -35,17 +35,16 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "../kselftest_harness.h"
+#include "../include/access.h"
+#include "../include/eventually.h"
+#include "../include/file.h"
+#include "../include/harness.h"
+#include "../include/process.h"
+#include "../include/size.h"
 
 /* Seconds a case may take: a debugging kernel under emulation takes its time. */
 #undef TEST_TIMEOUT_DEFAULT
 #define TEST_TIMEOUT_DEFAULT 240
-
-/*
- * The harness jumps over its own variable when an ASSERT fails.  At worst a
- * teardown is left out, and then the namespace takes care of the rest.
- */
-#pragma GCC diagnostic ignored "-Wclobbered"
 
 #ifndef MSHARE_MAGIC
 #define MSHARE_MAGIC 0x4d534852
@@ -56,50 +55,20 @@
 
 #define MNT	"/tmp/mshare"
 #define REGION	MNT "/region"
-#define USER	1000
 
 /* The size of regions is a multiple of this. */
 #define UNIT	(1UL << 39)
-#define PAGE	4096UL
-#define MiB	(1UL << 20)
 #define HUGE	(2 * MiB)
 
 #define RW	(PROT_READ | PROT_WRITE)
 #define FIXED	(MAP_SHARED | MAP_FIXED)
 #define ANON	(FIXED | MAP_ANONYMOUS)
 
-/*
- * The kernel may drop a reference after the call that caused it returned.
- * Twenty seconds is far more than that takes under emulation.
- */
-#define PATIENCE_MS	20000
-
-static inline long now_ms(void)
-{
-	struct timespec now;
-
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	return now.tv_sec * 1000 + now.tv_nsec / 1000000;
-}
-
-#define EVENTUALLY(condition) ({					\
-	long _end = now_ms() + PATIENCE_MS;				\
-	bool _ok;							\
-	while (!(_ok = (condition)) && now_ms() < _end)			\
-		usleep(5000);						\
-	_ok;								\
-})
-
 /* A fixture that offers nothing but an empty instance at MNT. */
 #define MSHARE_FIXTURE(name)						\
 	FIXTURE(name) { };						\
 	FIXTURE_SETUP(name) { mshare_enter(_metadata); }		\
 	FIXTURE_TEARDOWN(name) { mshare_leave(); }
-
-static inline long or_errno(long result)
-{
-	return result < 0 ? -errno : result;
-}
 
 static inline int mount_mshare(const char *dir, const char *options)
 {
@@ -110,15 +79,7 @@ static inline void mshare_enter(struct __test_metadata *_metadata)
 {
 	int err;
 
-	umask(022);
-	ASSERT_EQ(0, unshare(CLONE_NEWNS)) {
-		TH_LOG("these tests need root: %s", strerror(errno));
-	}
-	ASSERT_EQ(0, mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL));
-	ASSERT_EQ(0, mount("none", "/tmp", "tmpfs", 0, NULL));
-	ASSERT_EQ(0, chdir("/tmp"));
-	ASSERT_EQ(0, mkdir(MNT, 0755));
-
+	private_tmp(_metadata, MNT);
 	err = mount_mshare(MNT, NULL);
 	if (err == -ENODEV)
 		SKIP(return, "this kernel has no msharefs (CONFIG_MSHARE)");
@@ -221,69 +182,7 @@ static inline int detach(void *addr)
 	return or_errno(munmap(addr, UNIT));
 }
 
-/* ----- Single accesses, with what came of them ----- */
-
-static sigjmp_buf access_failed;
-
-static void access_signal(int signal)
-{
-	siglongjmp(access_failed, signal);
-}
-
-/* Read or write a byte: the byte that was read, 0, or the negative signal. */
-static inline int access_byte(volatile char *addr, int value)
-{
-	struct sigaction action = { .sa_handler = access_signal };
-	struct sigaction segv, bus;
-	int result;
-
-	sigaction(SIGSEGV, &action, &segv);
-	sigaction(SIGBUS, &action, &bus);
-	result = -sigsetjmp(access_failed, 1);
-	if (!result) {
-		if (value < 0)
-			result = (unsigned char)*addr;
-		else
-			*addr = value;
-	}
-	sigaction(SIGSEGV, &segv, NULL);
-	sigaction(SIGBUS, &bus, NULL);
-	return result;
-}
-
-static inline int peek(const char *addr)
-{
-	return access_byte((char *)addr, -1);
-}
-
-static inline int poke(char *addr, int value)
-{
-	return access_byte(addr, value);
-}
-
 /* ----- Other processes ----- */
-
-/* Wait for a child: its exit code, or 256 and the signal. */
-static inline int reap(pid_t pid)
-{
-	int status;
-
-	if (waitpid(pid, &status, 0) != pid)
-		return -errno;
-	return WIFSIGNALED(status) ? 256 + WTERMSIG(status) :
-				     WEXITSTATUS(status);
-}
-
-/* Evaluate something in a child: its value from 0 to 255, or 256 + signal. */
-#define CHILD(expression) ({						\
-	pid_t _pid = fork();						\
-	if (!_pid) {							\
-		prctl(PR_SET_PDEATHSIG, SIGKILL);			\
-		signal(SIGALRM, SIG_DFL);				\
-		_exit(expression);					\
-	}								\
-	reap(_pid);							\
-})
 
 /* A process that does what it is told, with page tables of its own. */
 struct peer {
@@ -392,8 +291,7 @@ static inline struct peer peer_start(void)
 		return peer;
 	peer.pid = fork();
 	if (!peer.pid) {
-		prctl(PR_SET_PDEATHSIG, SIGKILL);
-		signal(SIGALRM, SIG_DFL);
+		be_a_child();
 		close(ends[0]);
 		peer_serve(ends[1]);
 	}
@@ -459,60 +357,6 @@ static inline int peer_stop(struct peer *peer)
 	shutdown(peer->channel, SHUT_RDWR);
 	close(peer->channel);
 	return reap(peer->pid);
-}
-
-/* ----- Numbers of the kernel ----- */
-
-/* Write to a file in /proc, /sys or a cgroup. */
-static inline int write_to(const char *path, const char *text)
-{
-	int fd = try_open(path, O_WRONLY);
-	int err;
-
-	if (fd < 0)
-		return fd;
-	err = write(fd, text, strlen(text)) < 0 ? -errno : 0;
-	close(fd);
-	return err;
-}
-
-/* The number that follows key at the start of a line of a file. */
-static inline long number_in(const char *path, const char *key)
-{
-	char line[512];
-	long value = -ENOENT;
-	FILE *file = fopen(path, "re");
-
-	if (!file)
-		return -errno;
-	while (fgets(line, sizeof(line), file)) {
-		if (!strncmp(line, key, strlen(key)) &&
-		    sscanf(line + strlen(key), "%*[: \t]%ld", &value) == 1)
-			break;
-	}
-	fclose(file);
-	return value;
-}
-
-static inline long fdinfo(int fd, const char *key)
-{
-	char path[64];
-
-	snprintf(path, sizeof(path), "/proc/self/fdinfo/%d", fd);
-	return number_in(path, key);
-}
-
-/* In kB. */
-static inline long meminfo(const char *key)
-{
-	/* CPUs keep small numbers to themselves until they are asked. */
-	write_to("/proc/sys/vm/stat_refresh", "1");
-	return number_in("/proc/meminfo", key);
-}
-
-static inline long vmstat(const char *key)
-{
-	return number_in("/proc/vmstat", key);
 }
 
 /* ----- Nothing is left ----- */

@@ -492,28 +492,20 @@ static void tune(const char *knob, const char *value)
 	write_to(path, value);
 }
 
-static double now(void)
-{
-	struct timespec time;
-
-	clock_gettime(CLOCK_MONOTONIC, &time);
-	return time.tv_sec + time.tv_nsec / 1e9;
-}
-
 /*
- * Use memory for some seconds, or until most of it was marked for hinting
- * faults: how many pages were marked in the guest.
+ * Use memory for some time, or until most of it was marked for hinting faults:
+ * how many pages were marked in the guest.
  */
-static long marked_pages(char *addr, double seconds)
+static long marked_pages(char *addr, long milliseconds)
 {
 	long before = vmstat("numa_pte_updates"), marked;
-	double end = now() + seconds;
+	struct patience patience = patience_of(milliseconds);
 
 	do {
 		if (check_pages(addr, NUMA_SIZE, 7))
 			return -1;
 		marked = vmstat("numa_pte_updates") - before;
-	} while (marked <= NUMA_PAGES / 2 && now() < end);
+	} while (marked <= NUMA_PAGES / 2 && has_patience(&patience));
 	return marked;
 }
 
@@ -523,8 +515,7 @@ TEST_F(operations, numa_balancing_leaves_it_alone)
 	char *ordinary = mmap(NULL, NUMA_SIZE, RW, MAP_SHARED | MAP_ANONYMOUS,
 			      -1, 0);
 	char *region = self->addr + (1UL << 30);
-	double took;
-	long marked;
+	long marked, took;
 
 	ASSERT_NE(MAP_FAILED, ordinary);
 	ASSERT_EQ(0, map_anon(self->fd, 1UL << 30, NUMA_SIZE));
@@ -537,13 +528,13 @@ TEST_F(operations, numa_balancing_leaves_it_alone)
 	tune("scan_period_max_ms", "100");
 
 	/* It is at work: what is the process' own is marked. */
-	took = -now();
-	marked = marked_pages(ordinary, 60);
-	took += now();
+	took = -now_ms();
+	marked = marked_pages(ordinary, 60000);
+	took += now_ms();
 	EXPECT_LT(NUMA_PAGES / 2, marked);
 	ASSERT_EQ(0, munmap(ordinary, NUMA_SIZE));
 	/* In as much time again and more, nothing of the region is. */
-	marked = marked_pages(region, took + 0.5);
+	marked = marked_pages(region, took + 500);
 	EXPECT_GT(NUMA_PAGES / 2, marked) {
 		TH_LOG("%ld of %ld pages", marked, NUMA_PAGES);
 	}

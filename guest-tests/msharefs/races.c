@@ -57,27 +57,15 @@ static void start(FIXTURE_DATA(races) *self, racer_t *racer)
 		self->pids[self->count++] = pid;
 		return;
 	}
-	prctl(PR_SET_PDEATHSIG, SIGKILL);
-	signal(SIGALRM, SIG_DFL);
+	be_a_child();
 	while (!*self->stop)
 		racer(self, round++);
 	_exit(0);
 }
 
-static int seconds(void)
+static unsigned int seconds(void)
 {
-	const char *value = getenv("MSHARE_RACE_SECONDS");
-	char cmdline[4096] = "", *word;
-	int fd;
-
-	if (value)
-		return atoi(value);
-	fd = try_open("/proc/cmdline", O_RDONLY);
-	if (fd < 0 || read(fd, cmdline, sizeof(cmdline) - 1) < 0)
-		return 3;
-	close(fd);
-	word = strstr(cmdline, "MSHARE_RACE_SECONDS=");
-	return word ? atoi(strchr(word, '=') + 1) : 3;
+	return chosen("MSHARE_RACE_SECONDS", 3);
 }
 
 /* End them all: how many did not end well. */

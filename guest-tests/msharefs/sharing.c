@@ -130,10 +130,10 @@ TEST_F(sharing, a_page_is_faulted_in_once_for_all)
 	addr = attach(fd);
 	ASSERT_NE(NULL, addr);
 
-	before = vmstat("pgfault");
+	before = faults_so_far();
 	EXPECT_EQ(0, check_pages(addr, 8 * MiB, 1));
-	/* One links the table, some belong to reading the numbers. */
-	EXPECT_LT(vmstat("pgfault") - before, 300);
+	/* One links the table, some may be of the stack and the like. */
+	EXPECT_GT(20, faults_so_far() - before);
 	EXPECT_EQ(0, detach(addr));
 	EXPECT_EQ(0, peer_stop(&peer));
 }

@@ -47,7 +47,7 @@ static int set_size(int fd, enum how how, off_t size)
 	return -ENOSYS;
 }
 
-static long size_of(int fd)
+static long region_size(int fd)
 {
 	struct stat st;
 
@@ -56,13 +56,13 @@ static long size_of(int fd)
 
 TEST_F(size, is_zero_at_first)
 {
-	EXPECT_EQ(0, size_of(self->fd));
+	EXPECT_EQ(0, region_size(self->fd));
 }
 
 TEST_F(size, is_seen_by_stat)
 {
 	EXPECT_EQ(0, set_size(self->fd, variant->how, 2 * UNIT));
-	EXPECT_EQ(2 * (long)UNIT, size_of(self->fd));
+	EXPECT_EQ(2 * (long)UNIT, region_size(self->fd));
 }
 
 TEST_F(size, cannot_be_set_again)
@@ -70,7 +70,7 @@ TEST_F(size, cannot_be_set_again)
 	EXPECT_EQ(0, set_size(self->fd, variant->how, UNIT));
 	EXPECT_EQ(-EINVAL, set_size(self->fd, variant->how, UNIT));
 	EXPECT_EQ(-EINVAL, set_size(self->fd, variant->how, 2 * UNIT));
-	EXPECT_EQ((long)UNIT, size_of(self->fd));
+	EXPECT_EQ((long)UNIT, region_size(self->fd));
 }
 
 TEST_F(size, is_a_multiple_of_the_unit)
@@ -78,7 +78,7 @@ TEST_F(size, is_a_multiple_of_the_unit)
 	EXPECT_EQ(-EINVAL, set_size(self->fd, variant->how, PAGE));
 	EXPECT_EQ(-EINVAL, set_size(self->fd, variant->how, UNIT - PAGE));
 	EXPECT_EQ(-EINVAL, set_size(self->fd, variant->how, UNIT + 1));
-	EXPECT_EQ(0, size_of(self->fd));
+	EXPECT_EQ(0, region_size(self->fd));
 	EXPECT_EQ(0, set_size(self->fd, variant->how, UNIT));
 }
 
@@ -171,7 +171,7 @@ TEST_F(size, of_two_who_set_it_one_wins)
 		won = racers[1].result == 0;
 		ASSERT_EQ(0, racers[won].result);
 		ASSERT_EQ(-EINVAL, racers[!won].result);
-		ASSERT_EQ((1 + won) * (long)UNIT, size_of(self->fd));
+		ASSERT_EQ((1 + won) * (long)UNIT, region_size(self->fd));
 	}
 }
 
@@ -180,7 +180,7 @@ TEST_F(size, survives_o_trunc)
 	EXPECT_LE(0, try_open(REGION, O_RDWR | O_TRUNC));
 	EXPECT_EQ(0, set_size(self->fd, variant->how, UNIT));
 	EXPECT_EQ(-EINVAL, try_open(REGION, O_RDWR | O_TRUNC));
-	EXPECT_EQ((long)UNIT, size_of(self->fd));
+	EXPECT_EQ((long)UNIT, region_size(self->fd));
 }
 
 /* What only one of the calls can be asked for. */

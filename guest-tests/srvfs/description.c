@@ -220,7 +220,7 @@ TEST_F(description, survives_the_exit_of_its_publisher)
 
 	if (child == 0)
 		_exit(-publish(ENTRY, regular_file("/tmp/file", "content")));
-	ASSERT_EQ(0, exit_code_of(child));
+	ASSERT_EQ(0, reap(child));
 
 	opened = try_open(ENTRY, O_RDONLY);
 	ASSERT_LE(0, opened);
@@ -240,7 +240,7 @@ TEST_F(description, is_the_same_in_another_process)
 		fd = try_open(ENTRY, O_RDONLY);
 		_exit(lseek(fd, 4, SEEK_SET) == 4 ? 0 : 1);
 	}
-	ASSERT_EQ(0, exit_code_of(child));
+	ASSERT_EQ(0, reap(child));
 	EXPECT_EQ(4, lseek(fd, 0, SEEK_CUR));
 }
 

@@ -19,15 +19,9 @@ SRV_FIXTURE(lifetime)
 static long count_of(const char *name)
 {
 	char path[64];
-	long count = -1;
-	FILE *file;
 
 	snprintf(path, sizeof(path), "/proc/sys/fs/%s", name);
-	file = fopen(path, "re");
-	if (!file || fscanf(file, "%ld", &count) != 1)
-		return -1;
-	fclose(file);
-	return count;
+	return first_number_in(path);
 }
 
 /*

@@ -356,27 +356,8 @@ TEST_F(mounts, the_end_of_a_mount_namespace_drops_references)
 		_exit(-publish(ENTRY, ends[1]));
 	}
 	ASSERT_EQ(0, close(ends[1]));
-	ASSERT_EQ(0, exit_code_of(child));
+	ASSERT_EQ(0, reap(child));
 	EXPECT_TRUE(was_dropped(ends[0]));
-}
-
-static int send_descriptors(int socket, const int *fds, int count)
-{
-	char control[CMSG_SPACE(2 * sizeof(int))] __attribute__((aligned(8))) = "";
-	char byte = 0;
-	struct iovec data = { &byte, 1 };
-	struct msghdr message = {
-		.msg_iov = &data, .msg_iovlen = 1,
-		.msg_control = control,
-		.msg_controllen = CMSG_SPACE(count * sizeof(int)),
-	};
-	struct cmsghdr *rights = CMSG_FIRSTHDR(&message);
-
-	rights->cmsg_level = SOL_SOCKET;
-	rights->cmsg_type = SCM_RIGHTS;
-	rights->cmsg_len = CMSG_LEN(count * sizeof(int));
-	memcpy(CMSG_DATA(rights), fds, count * sizeof(int));
-	return sendmsg(socket, &message, 0) == 1 ? 0 : -errno;
 }
 
 /*

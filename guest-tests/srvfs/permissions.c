@@ -179,7 +179,7 @@ TEST_F(permissions, writer_fdtable)
 			_exit(1);
 		_exit(-write_number(self->control, self->fd));
 	}
-	ASSERT_EQ(0, exit_code_of(child));
+	ASSERT_EQ(0, reap(child));
 	EXPECT_EQ(1, holds(ENTRY, other));
 	EXPECT_EQ(0, holds(ENTRY, self->fd));
 }
@@ -318,7 +318,7 @@ TEST_F(permissions, confused_deputy_is_a_set_uid_program)
 			_exit(1);
 		_exit(-print_to(try_open(ENTRY, O_WRONLY), program, "0"));
 	}
-	EXPECT_EQ(EPERM, exit_code_of(child));
+	EXPECT_EQ(EPERM, reap(child));
 	EXPECT_EQ(1, is_empty(ENTRY));
 }
 
@@ -337,7 +337,7 @@ TEST_F(permissions, a_plain_program_may_print_a_number)
 			_exit(1);
 		_exit(-print_to(try_open(ENTRY, O_WRONLY), program, "0"));
 	}
-	EXPECT_EQ(0, exit_code_of(child));
+	EXPECT_EQ(0, reap(child));
 	EXPECT_EQ(1, holds(ENTRY, self->fd));
 }
 

@@ -9,11 +9,11 @@
 #include <dirent.h>
 #include <pthread.h>
 #include <stdatomic.h>
-#include <time.h>
 
 #include "srvfs.h"
 
 #define SECONDS	2
+/* One of the threads may be starved by the others on a busy machine. */
 #define PATIENCE	40
 #define LIMIT	60
 #define NUMBER	77
@@ -143,34 +143,24 @@ static void *clear_again_and_again(void *unused)
 	return NULL;
 }
 
-static double seconds(void)
-{
-	struct timespec now;
+static pthread_t threads[8];
 
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	return now.tv_sec + now.tv_nsec / 1e9;
-}
-
-/*
- * Run the threads, each with ENTRY for an argument, for a few seconds. Who opens
- * may be starved by the others on a busy machine: it is waited for, in bounds.
- */
-static void run_threads(void *(* const *bodies)(void *), int count)
+/* Start the threads, each with ENTRY for an argument. */
+static int start_threads(void *(* const *bodies)(void *), int count)
 {
-	const double start = seconds();
-	pthread_t threads[8];
-	bool opens = false;
 	int i;
 
 	for (i = 0; i < count; i++) {
-		opens |= bodies[i] == open_again_and_again;
 		if (pthread_create(&threads[i], NULL, bodies[i], ENTRY))
 			abort();
 	}
-	do {
-		usleep(10000);
-	} while (seconds() < start + SECONDS ||
-		 (opens && !race.boxed && seconds() < start + PATIENCE));
+	return count;
+}
+
+static void stop_threads(int count)
+{
+	int i;
+
 	race.stop = true;
 	for (i = 0; i < count; i++)
 		pthread_join(threads[i], NULL);
@@ -178,9 +168,14 @@ static void run_threads(void *(* const *bodies)(void *), int count)
 	       race.rounds);
 }
 
-#define RUN(...) do {							\
+/* Run threads for some seconds, and on until what is to be seen was seen. */
+#define RUN(seen, ...) do {						\
 	void *(* const _bodies[])(void *) = { __VA_ARGS__ };		\
-	run_threads(_bodies, ARRAY_SIZE(_bodies));			\
+	int _count = start_threads(_bodies, ARRAY_SIZE(_bodies));	\
+									\
+	sleep(SECONDS);							\
+	EVENTUALLY_WITHIN(PATIENCE * 1000, seen);			\
+	stop_threads(_count);						\
 } while (0)
 
 /* Once the entry is gone and our own write ends closed, both pipes hang up. */
@@ -194,8 +189,8 @@ static bool nobody_holds(int one, int two)
 
 TEST_F_TIMEOUT(races, concurrent_set_open_unlink, LIMIT)
 {
-	RUN(open_again_and_again, open_again_and_again, create_and_publish,
-	    unlink_again_and_again);
+	RUN(race.boxed && race.rounds, open_again_and_again,
+	    open_again_and_again, create_and_publish, unlink_again_and_again);
 	EXPECT_EQ(0, race.wrong);
 	EXPECT_LT(0, race.boxed);
 	EXPECT_LT(0, race.rounds);
@@ -205,7 +200,8 @@ TEST_F_TIMEOUT(races, concurrent_set_open_unlink, LIMIT)
 
 TEST_F_TIMEOUT(races, concurrent_set_open_unlink_of_several_publishers, LIMIT)
 {
-	RUN(open_again_and_again, create_and_publish, create_and_publish,
+	RUN(race.rounds, open_again_and_again, create_and_publish,
+	    create_and_publish,
 	    unlink_again_and_again, unlink_again_and_again);
 	EXPECT_EQ(0, race.wrong);
 	EXPECT_LT(0, race.rounds);
@@ -217,8 +213,8 @@ TEST_F_TIMEOUT(races, opening_while_one_descriptor_replaces_and_clears, LIMIT)
 {
 	race.shared = new_entry(ENTRY);
 	ASSERT_LE(0, race.shared);
-	RUN(open_again_and_again, write_the_first, write_the_second,
-	    clear_again_and_again);
+	RUN(race.boxed && race.control, open_again_and_again, write_the_first,
+	    write_the_second, clear_again_and_again);
 	EXPECT_EQ(0, race.wrong);
 	EXPECT_LT(0, race.boxed);
 	EXPECT_LT(0, race.control);
@@ -266,7 +262,7 @@ static void *force_umount(void *path)
 TEST_F_TIMEOUT(races, opening_while_instances_come_and_are_forced_to_go, LIMIT)
 {
 	ASSERT_EQ(0, umount(SRV));
-	RUN(open_again_and_again, open_again_and_again,
+	RUN(race.boxed, open_again_and_again, open_again_and_again,
 	    mount_publish_and_detach, force_umount);
 	EXPECT_EQ(0, race.wrong);
 	EXPECT_LT(0, race.boxed);
@@ -279,8 +275,8 @@ TEST_F_TIMEOUT(races, publishing_while_a_forced_umount_empties_entries, LIMIT)
 {
 	race.shared = new_entry(ENTRY);
 	ASSERT_LE(0, race.shared);
-	RUN(open_again_and_again, write_the_first, write_the_second,
-	    force_umount);
+	RUN(race.boxed, open_again_and_again, write_the_first,
+	    write_the_second, force_umount);
 	EXPECT_EQ(0, race.wrong);
 	EXPECT_LT(0, race.boxed);
 	close(race.shared);
@@ -316,7 +312,8 @@ TEST_F_TIMEOUT(races, publishing_a_number_that_is_being_closed, LIMIT)
 {
 	race.shared = new_entry(ENTRY);
 	ASSERT_LE(0, race.shared);
-	RUN(publish_a_number, open_and_close_the_number, clear_again_and_again);
+	RUN(race.rounds, publish_a_number, open_and_close_the_number,
+	    clear_again_and_again);
 	EXPECT_EQ(0, race.wrong);
 	EXPECT_LT(0, race.rounds);
 	EXPECT_TRUE(nobody_holds(self->one, self->two));
@@ -349,7 +346,6 @@ static void *create_exclusively(void *unused)
 
 TEST_F_TIMEOUT(races, one_of_several_creators_wins, LIMIT)
 {
-	pthread_t threads[CREATORS];
 	int i;
 
 	pthread_barrier_init(&gate, NULL, CREATORS);
@@ -386,7 +382,8 @@ static void *list_again_and_again(void *unused)
 
 TEST_F_TIMEOUT(races, listing_while_entries_come_and_go, LIMIT)
 {
-	RUN(list_again_and_again, create_and_publish, unlink_again_and_again);
+	RUN(race.rounds, list_again_and_again, create_and_publish,
+	    unlink_again_and_again);
 	EXPECT_EQ(0, race.wrong);
 	EXPECT_LT(0, race.rounds);
 	EXPECT_TRUE(nobody_holds(self->one, self->two));

@@ -30,13 +30,10 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include "../kselftest_harness.h"
-
-/*
- * The harness jumps over its own variable when an ASSERT fails.  At worst a
- * teardown is left out, and then the namespace takes care of the rest.
- */
-#pragma GCC diagnostic ignored "-Wclobbered"
+#include "../include/eventually.h"
+#include "../include/file.h"
+#include "../include/harness.h"
+#include "../include/process.h"
 
 #ifndef SRVFS_MAGIC
 #define SRVFS_MAGIC 0x29980123
@@ -44,32 +41,12 @@
 
 #define SRV	"/tmp/srv"
 #define ENTRY	SRV "/entry"
-#define USER	1000
-
-/*
- * The kernel may drop a reference after the call that caused it returned.
- * Ten seconds is far more than that takes under emulation.
- */
-#define PATIENCE_MS	10000
-
-#define EVENTUALLY(condition) ({					\
-	int _left = PATIENCE_MS / 5;					\
-	bool _ok;							\
-	while (!(_ok = (condition)) && _left-- > 0)			\
-		usleep(5000);						\
-	_ok;								\
-})
 
 /* A fixture that offers nothing but an empty instance at SRV. */
 #define SRV_FIXTURE(name)						\
 	FIXTURE(name) { };						\
 	FIXTURE_SETUP(name) { srv_enter(_metadata); }			\
 	FIXTURE_TEARDOWN(name) { srv_leave(); }
-
-static inline long or_errno(long result)
-{
-	return result < 0 ? -errno : result;
-}
 
 static inline int mount_srv(const char *dir, const char *options)
 {
@@ -80,15 +57,7 @@ static inline void srv_enter(struct __test_metadata *_metadata)
 {
 	int err;
 
-	umask(022);
-	ASSERT_EQ(0, unshare(CLONE_NEWNS)) {
-		TH_LOG("these tests need root: %s", strerror(errno));
-	}
-	ASSERT_EQ(0, mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL));
-	ASSERT_EQ(0, mount("none", "/tmp", "tmpfs", 0, NULL));
-	ASSERT_EQ(0, chdir("/tmp"));
-	ASSERT_EQ(0, mkdir(SRV, 0755));
-
+	private_tmp(_metadata, SRV);
 	err = mount_srv(SRV, NULL);
 	if (err == -ENODEV)
 		SKIP(return, "this kernel has no srvfs (CONFIG_SRV_FS)");
@@ -244,44 +213,18 @@ static inline bool hangs_up_within(int read_end, int milliseconds)
 	       (poll_one.revents & POLLHUP);
 }
 
-static inline bool was_dropped(int read_end)
-{
-	return hangs_up_within(read_end, PATIENCE_MS);
-}
-
 static inline bool is_held(int read_end)
 {
 	return !hangs_up_within(read_end, 0);
 }
 
-/* Become USER for one expression; root again afterwards. */
-#define AS_USER(expression) ({						\
-	long _result;							\
-	if (setegid(USER) || seteuid(USER))				\
-		abort();						\
-	_result = (expression);						\
-	if (seteuid(0) || setegid(0))					\
-		abort();						\
-	_result;							\
-})
-
-/* Wait for a child and return its exit code, or -1 if it died otherwise. */
-static inline int exit_code_of(pid_t child)
+static inline bool was_dropped(int read_end)
 {
-	int status;
-
-	if (waitpid(child, &status, 0) != child || !WIFEXITED(status))
-		return -1;
-	return WEXITSTATUS(status);
+	return EVENTUALLY(!is_held(read_end));
 }
 
-/* Run a statement in a forked child that exits with the errno it stands for. */
-#define IN_CHILD(expression) ({						\
-	pid_t _child = fork();						\
-	if (_child == 0)						\
-		_exit(-(expression));					\
-	-exit_code_of(_child);						\
-})
+/* Evaluate something in a child that gives 0 or -errno. */
+#define IN_CHILD(expression)	({ -CHILD(-(expression)); })
 
 static inline int listen_unix(const char *path)
 {
@@ -295,16 +238,7 @@ static inline int listen_unix(const char *path)
 	return fd;
 }
 
-/* The kernel log from now on: no record of it may speak of trouble. */
-static inline int watch_kernel_log(void)
-{
-	int log = try_open("/dev/kmsg", O_RDONLY | O_NONBLOCK | O_CLOEXEC);
-
-	if (log >= 0)
-		lseek(log, 0, SEEK_END);
-	return log;
-}
-
+/* No record since the log was read last may speak of trouble. */
 static inline bool kernel_log_is_quiet(int log)
 {
 	static const char * const trouble[] = {
