@@ -56,7 +56,8 @@ export function besideDefaults(...suites: string[]): string[] {
 
 /** Their directories. */
 export function defaultSuites(): string[] {
-  return readdirSync(paths.guestTests).map((name) => join(paths.guestTests, name));
+  const names = readdirSync(paths.guestTests).filter((name) => name !== 'include');
+  return names.map((name) => join(paths.guestTests, name));
 }
 
 /** Options for all series of patches/, and so the kernel that is there already, for what comes on top of them. */
