@@ -213,14 +213,19 @@ INNER void inner_main(struct inner_cpu *own)
 	}
 }
 
-/* One at a time: the next only when the other has counted the last one. */
+/*
+ * One at a time: the next only when the other has counted the last one.  And none
+ * before the other has its timer: to a local APIC that is not enabled yet, it
+ * would be lost.
+ */
 INLINE void interrupt_neighbour(volatile struct inner_cpu *cpu)
 {
 	uint64_t other = cpu->number ^ 1;
 	volatile struct inner_cpu *neighbour =
 		(void *)(INNER_CPU + other * INNER_PAGE);
 
-	if (cpu->cpus < 2 || neighbour->ipis_received != cpu->ipis_sent)
+	if (cpu->cpus < 2 || !neighbour->first ||
+	    neighbour->ipis_received != cpu->ipis_sent)
 		return;
 	cpu->ipis_sent++;
 	wrmsr(MSR_X2APIC_ICR, other << 32 | VECTOR_IPI);
@@ -242,6 +247,7 @@ INNER void inner_tick(void *frame)
 		report(cpu, TICK_EARLY, 0, now, cpu->deadline);
 	cpu->ticks++;
 	cpu->deadline += cpu->period;
+	cpu->ticks_done = cpu->ticks;
 	wrmsr(MSR_TSC_DEADLINE, cpu->deadline);
 	interrupt_neighbour(cpu);
 	wrmsr(MSR_X2APIC_EOI, 0);

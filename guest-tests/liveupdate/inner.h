@@ -67,6 +67,7 @@ struct inner_cpu {
 	uint64_t gap, gap_end;		/* longest time without anything */
 	uint64_t first, deadline;	/* of the first tick, of the next one */
 	uint64_t ticks;
+	uint64_t ticks_done;		/* those whose deadline is over, too */
 	uint64_t ipis_sent, ipis_received;
 	uint64_t serial;
 	uint64_t troubles;		/* how many, and of the first one: */

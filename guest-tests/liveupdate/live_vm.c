@@ -60,6 +60,15 @@ static uint64_t host_to_guest(uint64_t tsc, unsigned int cpu)
 	return tsc + saved->state.vcpus[cpu].tsc_offset;
 }
 
+static uint64_t progress(void)
+{
+	uint64_t sum = 0;
+
+	for (unsigned int i = 0; i < processors; i++)
+		sum += inner_cpu(&vm, i)->progress;
+	return sum;
+}
+
 /* One pass more than now, so that each word was looked at. */
 static bool guest_does_a_pass(void)
 {
@@ -67,8 +76,22 @@ static bool guest_does_a_pass(void)
 
 	for (unsigned int i = 0; i < processors; i++)
 		until[i] = PASS(inner_cpu(&vm, i)->progress) + 2;
-	return EVENTUALLY(ALL_CPUS(cpu, cpu->troubles ||
-				   PASS(cpu->progress) >= until[cpu->number]));
+	return EVENTUALLY_BY(progress(), ALL_CPUS(cpu, cpu->troubles ||
+			     PASS(cpu->progress) >= until[cpu->number]));
+}
+
+/*
+ * Each tick has moved the deadline by a period.  What is read belongs together
+ * if no tick came in between: the guest writes these in the other order.
+ */
+static bool deadline_is_right(volatile struct inner_cpu *cpu)
+{
+	uint64_t ticks, deadline;
+
+	if (!EVENTUALLY((ticks = cpu->ticks_done, deadline = cpu->deadline,
+			 cpu->ticks == ticks)))
+		return false;
+	return deadline == cpu->first + ticks * cpu->period;
 }
 
 /* All ticks that were due by now have been there. */
@@ -80,8 +103,7 @@ static bool ticks_are_made_up_for(void)
 		due[i] = inner_cpu(&vm, i)->tsc;
 	return EVENTUALLY(ALL_CPUS(cpu, cpu->troubles ||
 				   cpu->deadline > due[cpu->number])) &&
-	       ALL_CPUS(cpu, cpu->deadline == cpu->first +
-					      cpu->ticks * cpu->period);
+	       ALL_CPUS(cpu, deadline_is_right(cpu));
 }
 
 /* The two processors have interrupted each other, and still do. */
@@ -295,22 +317,59 @@ static int go_on(struct times *at)
 	return err;
 }
 
+/* Less than nothing if it has noted another time since we looked at the clock. */
+static int64_t behind(volatile struct inner_cpu *cpu)
+{
+	return host_to_guest(rdtsc(), cpu->number) - cpu->tsc;
+}
+
 static bool guest_goes_on(void)
 {
 	return EVENTUALLY(ALL_CPUS(cpu, cpu->troubles || (cpu->gap &&
-			  host_to_guest(rdtsc(), cpu->number) - cpu->tsc <
-			  vm_tsc_rate(&vm) * 1000)));
+			  behind(cpu) < (int64_t)vm_tsc_rate(&vm) * 1000)));
+}
+
+/* A kernel on a busy host may take the TSC for unstable, see vm_tsc_offset(). */
+static bool tsc_is_stable(void)
+{
+	char clock[16] = "";
+	int fd = open("/sys/devices/system/clocksource/clocksource0/current_clocksource",
+		      O_RDONLY | O_CLOEXEC);
+
+	if (fd < 0 || read(fd, clock, sizeof(clock) - 1) < 0)
+		return false;
+	close(fd);
+	return !strncmp(clock, "tsc", 3);
+}
+
+/*
+ * It has the time that KVM gives it, which is ours with the offset it had.  What
+ * it noted is read first: it notes another time at any moment, and this thread
+ * can be kept from its processor at any point.
+ */
+static bool cpu_has_our_time(volatile struct inner_cpu *cpu)
+{
+	uint64_t restored = saved->state.vcpus[cpu->number].tsc_offset;
+	uint64_t noted = cpu->tsc;
+	uint64_t offset = vm_tsc_offset(&vm, cpu->number);
+
+	if (offset != restored)
+		ksft_print_msg("KVM has moved the time of cpu %lu by %ld cycles\n",
+			       cpu->number, (long)(offset - restored));
+
+	/* The kernel chooses another clock some time after it has given up the TSC. */
+	return noted <= rdtsc() + offset &&
+	       (offset == restored || EVENTUALLY(!tsc_is_stable()));
 }
 
 static bool guest_has_our_time(void)
 {
-	uint64_t offsets[INNER_CPUS], before = rdtsc();
+	uint64_t before = rdtsc();
 
-	for (unsigned int i = 0; i < processors; i++)
-		offsets[i] = saved->state.vcpus[i].tsc_offset;
 	return EVENTUALLY(ALL_CPUS(cpu, cpu->troubles ||
-				   cpu->tsc > before + offsets[cpu->number])) &&
-	       ALL_CPUS(cpu, cpu->tsc <= rdtsc() + offsets[cpu->number]);
+				   cpu->tsc > host_to_guest(before,
+							    cpu->number))) &&
+	       ALL_CPUS(cpu, cpu_has_our_time(cpu));
 }
 
 static void look_at_the_running_guest(void)

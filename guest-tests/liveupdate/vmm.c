@@ -396,6 +396,14 @@ static int transfer_tsc_offset(int vcpu, unsigned long request,
 	return or_errno(ioctl(vcpu, request, &attr));
 }
 
+uint64_t vm_tsc_offset(struct vm *vm, unsigned int cpu)
+{
+	uint64_t offset = 0;
+
+	transfer_tsc_offset(vm->vcpus[cpu].fd, KVM_GET_DEVICE_ATTR, &offset);
+	return offset;
+}
+
 static int save_vcpu(struct vcpu *vcpu, struct vcpu_state *state)
 {
 	unsigned int i, used = 0;

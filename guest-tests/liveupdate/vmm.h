@@ -106,6 +106,13 @@ int vm_restore(struct vm *vm, const struct vm_state *state, char *memory,
 /* In kHz. */
 unsigned long vm_tsc_rate(struct vm *vm);
 
+/*
+ * What the guest's TSC is ahead of ours.  It stays what it was restored to, unless
+ * the kernel takes our TSC for unstable: then KVM has the guest's follow the
+ * kernel's clock, and moves it now and then.
+ */
+uint64_t vm_tsc_offset(struct vm *vm, unsigned int cpu);
+
 void vm_destroy(struct vm *vm);
 
 #endif
