@@ -58,9 +58,12 @@ export function hasSteadyCounter(cpuinfo: string): boolean {
   return /^flags\b.*\bconstant_tsc\b/m.test(cpuinfo);
 }
 
-/** Tells the kernel the counter's rate. */
+/**
+ * Tells the kernel the counter's rate, and not to compare it with emulated timers later: on a busy host the kernel would
+ * take it for unstable.
+ */
 export function counterArgument(khz: number): string {
-  return `tsc_early_khz=${khz}`;
+  return `tsc_early_khz=${khz} tsc=nowatchdog`;
 }
 
 /** images/probe/probe.S, a guest of a few instructions that reports through a device of QEMU's. */
