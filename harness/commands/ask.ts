@@ -15,6 +15,7 @@ import { exists } from '../util/files.ts';
 /** Options as commander gives them. */
 export type JobOptions = {
   series?: string[] | false;
+  with?: string[];
   base: string;
   config?: string[];
   tests?: string[];
@@ -36,6 +37,11 @@ export function addBuildOptions(command: Command): Command {
       collect,
     )
     .option('--no-series', 'the base as it is')
+    .option(
+      '--with <src>',
+      'a series to apply before these, such as a fix that the base lacks; takes what --series takes; repeat for several',
+      collect,
+    )
     .option(
       '--base <src>',
       'debian:PACKAGE[=VERSION], tar:FILE-or-URL[#sha256=HEX] or git:DIR#REF',
@@ -101,6 +107,7 @@ export async function readPlan(select: string[], options: JobOptions): Promise<P
   const ask: Ask = {
     select,
     series: options.series === false ? [] : (options.series ?? null),
+    with: options.with ?? [],
     base: options.base,
     config: [...new Set(options.config ?? [])],
     tests: options.tests ?? [],

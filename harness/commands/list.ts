@@ -52,7 +52,9 @@ function asText(suites: Suite[], series: SeriesList, configs: string[]): string 
     'Suites',
     ...suites.map(({ name, tests }) => `  ${name}: ${tests.map((test) => test.name).join(' ')}`),
     'Series',
-    ...series.map(({ name, patches }) => `  ${name}: ${patches.length} patches`),
+    ...series.map(
+      ({ name, patches }) => `  ${name}: ${patches.length} ${patches.length === 1 ? 'patch' : 'patches'}`,
+    ),
     'Config fragments',
     `  ${configs.join(' ')}`,
   ];

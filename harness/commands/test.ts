@@ -40,6 +40,7 @@ Examples:
   kiln test --deadline 3600                     stop after an hour, in a CI job, and report the results so far
   kiln test --series incoming.mbox              a series from the list
   kiln test --series ./fix --base git:$HOME/linux#v6.12
+  kiln test --series ./fix --with ioapic-race   the same, with a series of patches/ applied first
   kiln test --no-series --tests ~/linux/tools/testing/selftests/timers`;
 
 /** `kiln test`: from patches to verdicts. Returns the exit code. */

@@ -112,6 +112,10 @@ held('what one series leaves in a build directory or in ccache does not reach an
   const poisoned = await at.build(await at.series({ Makefile: poison }));
   t.is(poisoned.exitCode, 0, poisoned.stderr);
   t.deepEqual(await snapshot(at), before);
+  const [, source] = await at.series({ Makefile: (old) => `${poison(old)}\n# by --with` });
+  const added = await at.build(['--with', source!]);
+  t.is(added.exitCode, 0, added.stderr);
+  t.deepEqual(await snapshot(at), before);
   const next = await at.build(await at.series({ 'init/one.c': 'int one(void) { return 1; }' }));
   t.is(next.exitCode, 0, next.stderr);
   t.deepEqual(await readdir(join(at.cache, 'kiln', 'scratch')), []);

@@ -2,6 +2,7 @@
 // One job through the stages up to its image: series → tree → config → kernel → image.
 import { join } from 'node:path';
 import type { Context, Sandbox } from '../context.ts';
+import { KilnError } from '../errors.ts';
 import { type Accelerator, chooseAccelerator } from '../guest/accelerator.ts';
 import * as arch from '../guest/arch/x86_64.ts';
 import { type Image, type ImageRequest, prepareImage } from '../image/image.ts';
@@ -19,7 +20,7 @@ import { findToolchain, type Toolchain } from '../kernel/toolchain.ts';
 import { paths } from '../paths.ts';
 import { chooseSandbox } from '../sandbox/sandbox.ts';
 import type { JobResult } from '../schema.ts';
-import { listSeries, readSeries } from '../series/series.ts';
+import { listSeries, readSeries, type Series } from '../series/series.ts';
 import { type Base, prepareBase } from '../tree/base.ts';
 import { applySeries, type Tree } from '../tree/tree.ts';
 import type { Built, Next } from './built.ts';
@@ -64,19 +65,38 @@ async function stageSeries(
     source,
     patches: patches.map(({ file }) => ({ file, subject: '', commit: null })),
   }));
-  const { tree, cached } = await applySeries(base, series, context);
+  const asked = series.slice(plan.with.length);
+  const added = series.slice(0, plan.with.length);
+  const { tree, cached } = await applySeries(base, series, context).catch((error: unknown) => {
+    throw mentionAdded(error, added);
+  });
   job.keys.tree = tree.key;
   for (const one of job.series)
     one.patches = tree.patches
       .filter((patch) => patch.series === one.name)
       .map(({ file, subject, commit }) => ({ file, subject, commit }));
-  const count = tree.patches.length;
-  const names = series.map(({ name }) => name).join(', ');
-  return {
-    value: tree,
-    cached,
-    text: count === 0 ? 'none: the base as it is' : `${count} patches of ${names}`,
-  };
+  return { value: tree, cached, text: describeSeries(asked, added) };
+}
+
+/** The series line of the output. */
+function describeSeries(asked: Series[], added: Series[]): string {
+  if (asked.length + added.length === 0) return 'none: the base as it is';
+  const names = (series: Series[]) => series.map(({ name }) => name).join(', ');
+  const count = asked.reduce((sum, { patches }) => sum + patches.length, 0);
+  const first = count === 0 ? 'none' : `${count} ${count === 1 ? 'patch' : 'patches'} of ${names(asked)}`;
+  return added.length === 0 ? first : `${first}, with ${names(added)}`;
+}
+
+/** A patch that does not apply on top of what --with added may well apply without it. */
+function mentionAdded(error: unknown, added: Series[]): unknown {
+  if (!(error instanceof KilnError) || error.code !== 'does-not-apply') return error;
+  if (added.length === 0 || added.some(({ name }) => name === error.details.series)) return error;
+  const names = added.map(({ name }) => name).join(', ');
+  return new KilnError(error.code, error.message, {
+    hint: `${error.hint}; --with applied ${names} before it`,
+    details: error.details,
+    cause: error,
+  });
 }
 
 type Configured = {

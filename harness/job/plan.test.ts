@@ -89,6 +89,22 @@ test('the job is named by its series and config, in letters that a directory may
   t.is(id(['x'.repeat(300)]).length, 100);
 });
 
+test('what --with adds comes before the series, once, and the job is named by it too', (t) => {
+  const planned = (series: string[] | null, ...added: string[]) => {
+    const { id, ...rest } = plan(ask({ series, with: added, config: ['kasan'] }), ['fix', 'srvfs'], suites);
+    return { id, series: rest.series, with: rest.with };
+  };
+  const some = ['/new.mbox', 'srvfs'];
+  t.deepEqual(planned(some, 'fix', '/b/', 'fix'), {
+    id: 'new+srvfs-with-fix+b-kasan',
+    series: ['fix', '/b/', '/new.mbox', 'srvfs'],
+    with: ['fix', '/b/'],
+  });
+  t.deepEqual(planned([], 'fix'), { id: 'base-with-fix-kasan', series: ['fix'], with: ['fix'] });
+  // All of patches/ has it already, and a patch does not apply twice.
+  t.deepEqual(planned(null, 'fix'), { id: 'fix+srvfs-kasan', series: ['fix', 'srvfs'], with: [] });
+});
+
 test('a directory named with a slash at its end gives its name to the job', (t) => {
   t.is(plan(ask({ series: ['patches/srvfs/'] }), [], suites).id, 'srvfs');
 });
@@ -130,10 +146,12 @@ test('a test that goes through several kernels shares its guest with no other', 
 test('the options that make a job again are those that differ from the default, quoted', (t) => {
   t.is(jobOptions(ask()), '');
   t.is(jobOptions(ask({ series: [] })), ' --no-series');
+  t.is(jobOptions(ask({ with: ['ioapic-race'] })), ' --with ioapic-race');
   t.is(
     jobOptions(
       ask({
         series: ['srvfs', "Ann's.mbox"],
+        with: ['ioapic-race', '/my fix'],
         base: 'git:/my src/linux#v6.12',
         config: ['kasan', 'lockdep'],
         tests: ['/a', '/b c'],
@@ -146,7 +164,7 @@ test('the options that make a job again are those that differ from the default, 
         generations: 20,
       }),
     ),
-    " --series srvfs --series 'Ann'\\''s.mbox' --base 'git:/my src/linux#v6.12' --config kasan,lockdep" +
+    " --series srvfs --series 'Ann'\\''s.mbox' --with ioapic-race --with '/my fix' --base 'git:/my src/linux#v6.12' --config kasan,lockdep" +
       " --tests /a --tests '/b c' --accel tcg --sandbox on --next same --next '/k 1' --generations 20 --isolate boot --timeout 5",
   );
 });
@@ -155,6 +173,7 @@ function ask(given: Partial<Ask> = {}): Ask {
   return {
     select: [],
     series: null,
+    with: [],
     base: defaultBase,
     config: [],
     tests: [],

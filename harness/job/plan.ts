@@ -14,6 +14,8 @@ export type Ask = {
   select: string[];
   /** Sources of series; null means all of patches/. */
   series: string[] | null;
+  /** Sources of series to apply before those. */
+  with: string[];
   base: string;
   /** Names of config fragments. */
   config: string[];
@@ -45,7 +47,15 @@ export type PlannedSuite = {
   required: boolean;
 };
 
-export type Plan = { id: string; series: string[]; suites: PlannedSuite[]; ask: Ask };
+export type Plan = {
+  id: string;
+  /** All series, in the order of application. */
+  series: string[];
+  /** The first of them: those that only --with asked for. */
+  with: string[];
+  suites: PlannedSuite[];
+  ask: Ask;
+};
 
 /**
  * @param seriesKept the names in patches/
@@ -54,16 +64,19 @@ export type Plan = { id: string; series: string[]; suites: PlannedSuite[]; ask: 
 export function plan(ask: Ask, seriesKept: string[], suites: Suite[]): Plan {
   refuseNamesakes(suites);
   const series = ask.series ?? seriesKept;
-  const seriesNames = series.map(
-    (source) => basename(resolve(source)).replace(/\.(mbox|mbx|patch|eml)$/, '') || 'root',
-  );
-  const parts = [seriesNames.join('+') || 'base', ...ask.config];
+  const added = [...new Set(ask.with)].filter((source) => !series.includes(source));
+  const parts = [
+    series.map(nameOf).join('+') || 'base',
+    ...(added.length === 0 ? [] : [`with-${added.map(nameOf).join('+')}`]),
+    ...ask.config,
+  ];
   return {
     id: parts
       .join('-')
       .replace(/[^A-Za-z0-9._+-]+/g, '_')
       .slice(0, 100),
-    series,
+    series: [...added, ...series],
+    with: added,
     suites: chooseTests(ask, suites),
     ask,
   };
@@ -78,6 +91,11 @@ export function withUniqueIds(plans: readonly Plan[]): Plan[] {
     taken.add(id);
     return { ...one, id };
   });
+}
+
+/** The name of a series by its source alone, before it is read. */
+function nameOf(source: string): string {
+  return basename(resolve(source)).replace(/\.(mbox|mbx|patch|eml)$/, '') || 'root';
 }
 
 function refuseNamesakes(suites: Suite[]): void {
@@ -171,6 +189,7 @@ export function jobOptions(ask: Ask): string {
       : ask.series.length === 0
         ? ['--no-series']
         : ask.series.flatMap((source) => ['--series', source])),
+    ...ask.with.flatMap((source) => ['--with', source]),
     ...(ask.base === defaultBase ? [] : ['--base', ask.base]),
     ...(ask.config.length === 0 ? [] : ['--config', ask.config.join(',')]),
     ...ask.tests.flatMap((dir) => ['--tests', dir]),
