@@ -91,7 +91,7 @@ if (isLong) {
 
   test.serial('files outlast a kernel that knows nothing of them', async (t) => {
     t.timeout(day);
-    const { stdout } = await kiln(['build', '--no-series']);
+    const { stdout } = await kiln(['build', '--no-series', '--with', 'ioapic-race']);
     const args = ['liveupdate/data', '--generations', '5', '--next', stdout.trim(), '--next', 'same'];
     await kilnTest(args, (ran) => {
       t.is(ran.exitCode, 0, ran.stdout);
