@@ -26,7 +26,7 @@ test.serial(`${forks} forks of one guest all come to life`, async (t) => {
 
 test.serial(`canaries beside good tests, ${rounds} times: no wrong verdict`, async (t) => {
   t.timeout(day);
-  const good = ['identity', 'trivial'].map((name) => join(paths.root, 'harness', 'fixtures', name));
+  const good = [join(paths.fixtures, 'identity'), join(paths.images, 'bench', 'trivial')];
   const tests = besideDefaults(...canaryDirs, ...good);
   const expected = {
     ...canaryVerdicts,

@@ -35,7 +35,7 @@ export async function toy(t: ExecutionContext): Promise<Toy> {
   t.teardown(() => rm(dir, { recursive: true, force: true }));
   const [source, cache, suite] = [join(dir, 'source'), join(dir, 'cache'), join(dir, 'trivial')];
   await cp(join(paths.root, 'harness', 'fixtures', 'toy'), source, { recursive: true });
-  await cp(join(paths.root, 'harness', 'fixtures', 'trivial'), suite, { recursive: true });
+  await cp(join(paths.images, 'bench', 'trivial'), suite, { recursive: true });
   await Promise.all([mkdir(join(dir, 'tmp')), mkdir(cache)]);
   await git(source, ['init', '--quiet', '--initial-branch=main']);
   await commit(source);
