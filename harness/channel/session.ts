@@ -193,6 +193,7 @@ export class Session {
       (message.type === 'hello' && message.generation === program.generation + 1);
     const limit = new Limit(patience, clock.own(), () => this.#send({ type: 'kill', id: ++this.#id }));
     const time = {
+      clock,
       left: () => limit.left(clock.own(), this.#begun.get(id)?.at ?? null, this.#lastHeard),
       most: (beginMs + limitMs + graceMs) * maxStretch,
     };

@@ -30,11 +30,19 @@ export type Watched = {
   isStopped: () => boolean;
 };
 
-/** `own`: milliseconds since an arbitrary start. */
-export type Clock = { own: () => number };
+export type Clock = {
+  /** Milliseconds since an arbitrary start. */
+  own: () => number;
+  /** Returns after that many milliseconds of host time, or when `over` is aborted. */
+  sleep: (ms: number, over: AbortSignal) => Promise<void>;
+};
+
+async function sleep(ms: number, over: AbortSignal): Promise<void> {
+  await setTimeout(ms, undefined, { signal: over }).catch(() => {});
+}
 
 /** Host time, for callers that know no process to watch. */
-export const wallClock: Clock = { own: () => performance.now() };
+export const wallClock: Clock = { own: () => performance.now(), sleep };
 
 /** Counts the time in which the host lets a process run. Samples it until disposed. */
 export class StealClock implements Clock, Disposable {
@@ -90,6 +98,10 @@ export class StealClock implements Clock, Disposable {
     return elapsed - steal;
   }
 
+  async sleep(ms: number, over: AbortSignal): Promise<void> {
+    await sleep(ms, over);
+  }
+
   [Symbol.dispose](): void {
     clearInterval(this.#timer);
   }
@@ -101,24 +113,24 @@ export class StealClock implements Clock, Disposable {
 }
 
 /** A deadline in milliseconds: `left` on its own clock, and `most` of host time, however slow that clock runs. */
-export type Countdown = { left: () => number; most: number };
+export type Countdown = { clock: Clock; left: () => number; most: number };
 
 /** On a busy host a wait takes at most this many times as long as on an idle one. */
 export const maxStretch = 10;
 
 export function countdown(timeout: number, clock: Clock): Countdown {
   const end = clock.own() + timeout;
-  return { left: () => end - clock.own(), most: timeout * maxStretch };
+  return { clock, left: () => end - clock.own(), most: timeout * maxStretch };
 }
 
 /** Milliseconds between two checks of a countdown. */
 const maxNap = 1000;
 
 /** Returns when the time has run out, or `over` is aborted. */
-export async function runOut({ left, most }: Countdown, over: AbortSignal): Promise<void> {
+export async function runOut({ clock, left, most }: Countdown, over: AbortSignal): Promise<void> {
   const began = performance.now();
   for (let rest = left(); rest > 0 && performance.now() - began < most; rest = left()) {
-    await setTimeout(Math.min(rest + 1, maxNap), undefined, { signal: over }).catch(() => {});
+    await clock.sleep(Math.min(rest + 1, maxNap), over);
     if (over.aborted) return;
   }
 }
