@@ -23,11 +23,11 @@ export async function extractFromGuest(
   into: string,
   limits: { limit: number; timeout: number },
 ): Promise<Extracted> {
-  await mkdir(into, { recursive: true });
   const unpacking = new Unpacking(into, limits.limit);
   let received = 0;
   let total = Number.POSITIVE_INFINITY;
-  await new Promise<void>((resolve) => {
+  // Before anything is waited for: after an earlier stream the port flows on, and what nobody takes is gone.
+  const arrived = new Promise<void>((resolve) => {
     const take = (chunk: Buffer) => {
       unpacking.write(chunk.subarray(0, Math.max(0, total - received)));
       received += chunk.length;
@@ -48,6 +48,7 @@ export async function extractFromGuest(
       if (received >= total) finish();
     });
   });
+  await Promise.all([mkdir(into, { recursive: true }), arrived]);
   return unpacking.end();
 }
 

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 // The agent's part is spoken by testing/fakeGuest.ts; the clock is the test's.
-import { mkdtemp, rm } from 'node:fs/promises';
+import { mkdtemp, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setImmediate } from 'node:timers/promises';
@@ -343,6 +343,20 @@ test('a kernel that does not leave says why, one that does not come is silent', 
   await dies.agent.next('leave');
   dies.clock.advance(1000);
   t.is((await left).loss?.why, 'silent');
+});
+
+test('files are fetched into a directory, time after time', async (t) => {
+  const dir = await scratch(t);
+  let count = 0;
+  const { agent, session } = talk({
+    script: { get: ({ id }, one) => one.files(id, { 'a.txt': `${++count}`, 'sub/b.txt': 'b' }) },
+  });
+  for (const into of ['1', '2', '3']) {
+    const fetched = await session.fetch('/run/artifacts', join(dir, into), 4096, 1000);
+    t.deepEqual(fetched, { files: ['a.txt', 'sub/b.txt'], problem: null });
+    t.is(await readFile(join(dir, into, 'a.txt'), 'utf8'), into);
+  }
+  t.like(agent.heard[0], { type: 'get', dir: '/run/artifacts', limit: 4096 });
 });
 
 test('files that the guest left behind are a problem', async (t) => {
