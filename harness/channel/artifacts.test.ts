@@ -208,7 +208,7 @@ async function receive(t: ExecutionContext, parts: Buffer[], options: Options = 
   const announced = new Promise<number>((resolve) => {
     announce = resolve;
   });
-  const limits = { limit: options.limit ?? limit, timeout: options.timeout ?? 10_000 };
+  const limits = { limit: options.limit ?? limit, timeout: options.timeout ?? 50_000 };
   const extracting = extractFromGuest(port, announced, into, limits);
   const send = async () => {
     const chunk = options.chunk ?? 65_536;

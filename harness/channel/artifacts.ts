@@ -5,6 +5,7 @@ import { mkdir, realpath, writeFile } from 'node:fs/promises';
 import type { Socket } from 'node:net';
 import { dirname, join, relative } from 'node:path';
 import { Parser, type ReadEntry } from 'tar';
+import { type Clock, countdown, runOut, wallClock } from '../guest/steal.ts';
 
 /** Files accepted from one guest. */
 const maxFiles = 1000;
@@ -16,16 +17,19 @@ export type Extracted = { files: string[]; problem: string | null };
  * Unpack one tar stream from the files port below `into`.
  * @param announced resolves to the stream's length in bytes once the guest has said it
  * @param limits `limit`: bytes of all files together; `timeout`: milliseconds
+ * @param clock for the timeout
  */
 export async function extractFromGuest(
   port: Socket,
   announced: Promise<number>,
   into: string,
   limits: { limit: number; timeout: number },
+  clock: Clock = wallClock,
 ): Promise<Extracted> {
   const unpacking = new Unpacking(into, limits.limit);
   let received = 0;
   let total = Number.POSITIVE_INFINITY;
+  const over = new AbortController();
   // Before anything is waited for: after an earlier stream the port flows on, and what nobody takes is gone.
   const arrived = new Promise<void>((resolve) => {
     const take = (chunk: Buffer) => {
@@ -34,14 +38,15 @@ export async function extractFromGuest(
       if (received >= total) finish();
     };
     const finish = () => {
-      clearTimeout(timer);
+      over.abort();
       port.off('data', take);
       resolve();
     };
-    const timer = setTimeout(() => {
+    runOut(countdown(limits.timeout, clock), over.signal).then(() => {
+      if (over.signal.aborted) return;
       unpacking.complain('the files did not come in time');
       finish();
-    }, limits.timeout);
+    });
     port.on('data', take);
     announced.then((bytes) => {
       total = bytes;

@@ -185,6 +185,28 @@ for (const port of ['ktap', 'kmsg'] as const)
     t.false((await run).incomplete);
   });
 
+test('what was announced and does not come within 15 s that QEMU had is missing', async (t) => {
+  const { agent, clock, session } = talk({
+    script: { run: ({ id }, one) => one.end(id, { ktap: 5 }) },
+  });
+  let isOver = false;
+  const run = session.run(program, patience).finally(() => {
+    isOver = true;
+  });
+  await agent.next('run');
+  await settled();
+  clock.withhold(100_000);
+  clock.advance(14_000);
+  await settled();
+  t.false(isOver);
+  clock.advance(1000);
+  await settled();
+  t.true(isOver);
+  const { incomplete, end } = await run;
+  t.true(incomplete);
+  t.is(end?.how, 'exit');
+});
+
 test('a test that is not done at its limit is killed, and its end is a timeout', async (t) => {
   const { agent, clock, session } = talk({ script: begins });
   const run = session.run(program, patience);
@@ -370,6 +392,25 @@ test('a guest that is lost while its files are fetched is a problem', async (t) 
   const { session, fake } = talk({ script: { get: () => fake.exit({ code: 0 }) } });
   const { files, problem } = await session.fetch('/x', await scratch(t), 4096, 1000);
   t.deepEqual([files, problem], [[], 'the guest was lost while its files were fetched']);
+});
+
+test('files are waited for by the clock of the guest', async (t) => {
+  t.timeout(20_000);
+  const { agent, clock, session } = talk({
+    script: { get: ({ id }, one) => one.say({ type: 'got', id, bytes: 1024, truncated: false }) },
+  });
+  let isOver = false;
+  const fetched = session.fetch('/x', await scratch(t), 4096, 30_000).finally(() => {
+    isOver = true;
+  });
+  await agent.next('get');
+  await settled();
+  clock.withhold(60_000);
+  clock.advance(29_000);
+  await settled();
+  t.false(isOver);
+  clock.advance(1000);
+  t.is((await fetched).problem, 'the files did not come in time');
 });
 
 test('an archive is announced with its length and sent on the files port', async (t) => {

@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: MIT
 import { randomBytes } from 'node:crypto';
-import { setImmediate, setTimeout } from 'node:timers/promises';
+import { setImmediate } from 'node:timers/promises';
 import { KilnError } from '../errors.ts';
 import type { Guest, GuestExit } from '../guest/guest.ts';
 import { type Countdown, countdown, maxStretch, runOut } from '../guest/steal.ts';
+import { limits } from '../limits.ts';
 import { extractFromGuest } from './artifacts.ts';
 import { KmsgParser, type KmsgRecord } from './kmsg.ts';
 import { Limit, type Patience } from './limit.ts';
@@ -91,9 +92,6 @@ export type Marks = {
 
 type Waiting = { matches: (message: GuestMessage) => boolean; resolve: (heard: Heard<GuestMessage>) => void };
 
-/** Milliseconds until the bytes that `end` announces must have arrived. */
-const deliveryDeadline = 15_000;
-
 /**
  * A conversation with the agent of one guest. Every wait has a deadline, which runs on QEMU's own time. A lost guest is
  * a result, not an exception.
@@ -112,6 +110,8 @@ export class Session {
   #id = 0;
   #outputBytes = 0;
   #nextRecord = 0;
+  /** Called when bytes of the test's output or records of the kernel log have come. */
+  #onDelivery = () => {};
 
   #listener: Listener;
 
@@ -130,11 +130,13 @@ export class Session {
     guest.ports.ktap.on('data', (chunk: Buffer) => {
       this.#outputBytes += chunk.length;
       this.#listener.output(chunk);
+      this.#onDelivery();
     });
     guest.ports.kmsg.on('data', (chunk: Buffer) => {
       const records = this.#kmsg.write(chunk);
       this.#nextRecord = (records.at(-1)?.seq ?? this.#nextRecord - 1) + 1;
       this.#listener.kernelLog(chunk, records);
+      this.#onDelivery();
     });
     guest.console.on('data', (chunk: Buffer) => this.#listener.console(chunk));
     guest.exited.then((exit) => this.#lose({ why: 'exited', exit }));
@@ -248,7 +250,13 @@ export class Session {
     const announced = this.#wait<'got'>((message) => message.type === 'got' && message.id === id, timeout);
     this.#send({ type: 'get', id, dir, limit });
     const bytes = announced.then(({ message }) => message?.bytes ?? 0);
-    const result = await extractFromGuest(this.#guest.ports.files, bytes, into, { limit, timeout });
+    const result = await extractFromGuest(
+      this.#guest.ports.files,
+      bytes,
+      into,
+      { limit, timeout },
+      this.#guest.clock,
+    );
     const { message, loss } = await announced;
     if (loss) return { ...result, problem: 'the guest was lost while its files were fetched' };
     return {
@@ -368,12 +376,13 @@ export class Session {
     };
   }
 
+  /** Whether the bytes and records come that `end` announced. */
   async #delivered(end: GuestMessageOf<'end'>): Promise<boolean> {
-    const until = performance.now() + deliveryDeadline;
-    while (this.#outputBytes < end.ktap || this.#nextRecord < end.kmsg) {
-      if (performance.now() > until) return false;
-      await setTimeout(2);
-    }
-    return true;
+    const isWhole = () => this.#outputBytes >= end.ktap && this.#nextRecord >= end.kmsg;
+    const over = new AbortController();
+    this.#onDelivery = () => isWhole() && over.abort();
+    this.#onDelivery();
+    await runOut(countdown(limits.delivery, this.#guest.clock), over.signal);
+    return isWhole();
   }
 }
