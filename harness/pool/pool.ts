@@ -11,7 +11,7 @@ import { thaw } from '../guest/snapshot.ts';
 import type { Load } from '../guest/steal.ts';
 import { limits } from '../limits.ts';
 import { Turns } from '../util/turns.ts';
-import { type BootLogs, BootLost, startFork, type Template } from './template.ts';
+import { type BootLogs, BootLost, makeTemplate, startFork, type Template } from './template.ts';
 import { Templates } from './templates.ts';
 
 export type GuestOrigin = 'boot' | 'fork';
@@ -60,10 +60,16 @@ export function memoryBudget(): number {
 /** A guest that somebody waits for. */
 type Wanted = { machine: Machine; origin: GuestOrigin; context: Context };
 
+/** What starts QEMU. */
+export type Starters = { boot: typeof startGuest; fork: typeof startFork; template: typeof makeTemplate };
+
+const qemu: Starters = { boot: startGuest, fork: startFork, template: makeTemplate };
+
 /** The guests of one run, whatever number of jobs it has. */
 export class Pool implements AsyncDisposable {
   /** Guests at once. */
   readonly slots: number;
+  readonly #starters: Starters;
   readonly #templates: Templates;
   readonly #turns: Turns<Wanted>;
   readonly #ahead = new Map<Template, Promise<Guest | null>[]>();
@@ -71,9 +77,10 @@ export class Pool implements AsyncDisposable {
   #disposed = false;
 
   /** @param slots guests at once; fewer run if they would not fit into `memory` (MiB) */
-  constructor(slots: number, memory: number) {
+  constructor(slots: number, memory: number, starters = qemu) {
     this.slots = slots;
-    this.#templates = new Templates(limits.boot);
+    this.#starters = starters;
+    this.#templates = new Templates(limits.boot, starters.template);
     this.#turns = new Turns(slots, memory);
   }
 
@@ -132,7 +139,7 @@ export class Pool implements AsyncDisposable {
 
   async #boot({ machine, context }: Wanted, collector: Listener): Promise<Found> {
     const started = performance.now();
-    const guest = await startGuest(machine, context.signal);
+    const guest = await this.#starters.boot(machine, context.signal);
     const session = new Session(guest, collector);
     const hello = await session.hello(limits.boot);
     const load = guest.clock.load();
@@ -203,7 +210,7 @@ export class Pool implements AsyncDisposable {
 
   async #start(template: Template, { machine, context }: Wanted): Promise<Started> {
     const since = performance.now();
-    return { guest: await startFork(template, machine, context.signal), since };
+    return { guest: await this.#starters.fork(template, machine, context.signal), since };
   }
 
   async #takeAhead(template: Template): Promise<Started | null> {
@@ -224,7 +231,8 @@ export class Pool implements AsyncDisposable {
       const ahead = this.#ahead.get(template) ?? [];
       this.#ahead.set(template, ahead);
       for (const { machine, context } of all.slice(ahead.length))
-        if (!this.#disposed) ahead.push(startFork(template, machine, context.signal).catch(() => null));
+        if (!this.#disposed)
+          ahead.push(this.#starters.fork(template, machine, context.signal).catch(() => null));
     }
   }
 }

@@ -24,6 +24,7 @@ const layout = 'template 3';
  */
 export class Templates implements AsyncDisposable {
   readonly #bootTimeout: number;
+  readonly #makeTemplate: typeof makeTemplate;
   readonly #known = new Map<string, Promise<Template | null>>();
   readonly #remade = new Set<string>();
   readonly #bootedFromNowOn = new Set<string>();
@@ -31,8 +32,9 @@ export class Templates implements AsyncDisposable {
   #version: Promise<string> | undefined;
 
   /** @param bootTimeout milliseconds */
-  constructor(bootTimeout: number) {
+  constructor(bootTimeout: number, make = makeTemplate) {
     this.#bootTimeout = bootTimeout;
+    this.#makeTemplate = make;
   }
 
   /** The machine's template, from the cache or made now; null if there is none to be had. */
@@ -120,7 +122,7 @@ export class Templates implements AsyncDisposable {
   }
 
   async #bootInto(dir: string, machine: Machine, signal: AbortSignal): Promise<Template | null> {
-    await makeDirectory(dir, (made) => makeTemplate(machine, made, this.#bootTimeout, signal));
+    await makeDirectory(dir, (made) => this.#makeTemplate(machine, made, this.#bootTimeout, signal));
     const template = (await this.#open(dir)) ?? null;
     // Good for this run, in which it fails the tests. The next one is to see whether it was chance.
     if (template && findSplats(template.logs.records).length > 0)

@@ -30,8 +30,12 @@ export const fakeMachine: Machine = {
 export class Memory implements Listener {
   readonly said = { output: '', console: '' };
   readonly records: KmsgRecord[] = [];
-  output = (chunk: Buffer) => void (this.said.output += chunk);
-  console = (chunk: Buffer) => void (this.said.console += chunk);
+  output = (chunk: Buffer): void => {
+    this.said.output += chunk;
+  };
+  console = (chunk: Buffer): void => {
+    this.said.console += chunk;
+  };
   kernelLog = (_: Buffer, records: KmsgRecord[]) => void this.records.push(...records);
 }
 
@@ -245,6 +249,7 @@ export class FakeGuest {
   /** QEMU is gone. */
   isGone = false;
   readonly #ends: Duplex[] = [];
+  readonly #sockets: Duplex[] = [];
   readonly #exited = Promise.withResolvers<GuestExit>();
 
   constructor({ script = {}, monitor = {}, marks }: FakeGuestOptions = {}) {
@@ -258,6 +263,7 @@ export class FakeGuest {
     }
     const console = new PassThrough();
     this.#ends.push(...Object.values(far), console);
+    this.#sockets.push(...Object.values(near));
     serveQmp(far.qmp!, monitor);
     const qmp = new Qmp(near.qmp!, this.clock);
     this.guest = {
@@ -291,6 +297,7 @@ export class FakeGuest {
   /** What was written before is read first. */
   async #announce(exit: GuestExit): Promise<void> {
     for (let turns = 0; turns < 4; turns++) await setImmediate();
+    for (const socket of this.#sockets) socket.destroy();
     this.#exited.resolve(exit);
   }
 }
