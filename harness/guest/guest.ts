@@ -6,6 +6,7 @@ import { join } from 'node:path';
 import type { Readable, Writable } from 'node:stream';
 import { setTimeout } from 'node:timers/promises';
 import { KilnError } from '../errors.ts';
+import { limits } from '../limits.ts';
 import { type Child, type ChildResult, spawn } from '../util/exec.ts';
 import { socketDirectory } from '../util/scratch.ts';
 import { guestArgv, type Machine, type Origin, type PortName, portNames } from './machine.ts';
@@ -30,9 +31,6 @@ export type Guest = AsyncDisposable & {
   exited: Promise<GuestExit>;
   kill: () => void;
 };
-
-/** Milliseconds of QEMU's own time until it has connected to its sockets, which it does before it starts the guest. */
-const connectDeadline = 20_000;
 
 /**
  * Start QEMU and wait until it is connected. Throws an infrastructure error if it does not start.
@@ -116,8 +114,9 @@ async function connected(child: Child, listening: Listening[], clock: StealClock
   });
   ended.catch(() => {});
   const over = new AbortController();
-  const late = runOut(countdown(connectDeadline, clock), over.signal).then(() => {
-    throw new KilnError('infrastructure', `QEMU did not start within ${connectDeadline / 1000} s`);
+  // QEMU connects before it starts the guest.
+  const late = runOut(countdown(limits.qemu, clock), over.signal).then(() => {
+    throw new KilnError('infrastructure', `QEMU did not start within ${limits.qemu / 1000} s`);
   });
   late.catch(() => {});
   try {

@@ -2,6 +2,7 @@
 // Before a hung guest is killed, its state is recorded: QEMU reports the processors, then the kernel reports its tasks
 // by SysRq. QEMU comes first, because SysRq changes what the processors do.
 import { setTimeout } from 'node:timers/promises';
+import { limits } from '../limits.ts';
 import * as arch from './arch/x86_64.ts';
 import type { Guest } from './guest.ts';
 import { type KernelText, openKernelText } from './kernelText.ts';
@@ -28,9 +29,9 @@ export type Hang = {
 
 /** Milliseconds of host time, where not noted otherwise. */
 const deadlines = {
-  all: 150_000,
+  all: limits.hang,
   /** Until QEMU's monitor answers, in QEMU's own time. */
-  monitor: 20_000,
+  monitor: limits.qemu,
   /** Until the kernel begins to answer a key, in QEMU's own time. */
   first: 5000,
   /** Silence that ends an answer, in QEMU's own time. */

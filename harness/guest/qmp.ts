@@ -2,15 +2,13 @@
 import type { Socket } from 'node:net';
 import { createInterface } from 'node:readline';
 import { KilnError } from '../errors.ts';
+import { limits } from '../limits.ts';
 import { type Clock, countdown, runOut, wallClock } from './steal.ts';
 
 /** An event as QEMU sends it: https://www.qemu.org/docs/master/interop/qemu-qmp-ref.html */
 export type QmpEvent = { event: string; data?: Record<string, unknown> };
 
 type Waiting = { resolve: (value: unknown) => void; reject: (error: Error) => void };
-
-/** Milliseconds of QEMU's own time. */
-const answerDeadline = 20_000;
 
 /** QEMU's monitor. Each command has a deadline; `events` holds every event since the start. */
 export class Qmp {
@@ -34,7 +32,7 @@ export class Qmp {
     lines.on('error', () => {}); // the socket's; 'close' follows
     socket.on('error', () => {});
     socket.on('close', () => this.#giveUp());
-    this.#ready = greeting.promise.then(() => this.#send('qmp_capabilities', {}, answerDeadline));
+    this.#ready = greeting.promise.then(() => this.#send('qmp_capabilities', {}, limits.qemu));
     this.#ready.catch(() => {});
   }
 
@@ -42,7 +40,7 @@ export class Qmp {
   async execute(
     command: string,
     args: Record<string, unknown> = {},
-    timeout = answerDeadline,
+    timeout = limits.qemu,
   ): Promise<unknown> {
     const late = this.#deadline(timeout, `QEMU's monitor did not come up within ${timeout} ms`);
     await Promise.race([this.#ready, late.promise]).finally(late.cancel);

@@ -26,6 +26,8 @@ test('a guest that is booted is handed out when its agent has answered, with all
   started[0]!.fake.agent.console('hello, world');
   t.like((await lease.session!.ping(1000)).message, { type: 'pong' });
   t.is(memory.said.console, 'hello, world');
+  lease[Symbol.dispose]();
+  t.true(started[0]!.fake.isGone);
 });
 
 test('the time that the host kept from a guest until its first word is told', async (t) => {
@@ -347,19 +349,21 @@ test('a lease that is over ends its guest; the end of the pool waits for it, and
   const waiting = pool.turn(machine, 'fork', context);
   const lease = await pool.acquire(machine, 'fork', new Memory(), context);
   await have(2);
-  t.false(started[0]!.fake.isGone);
+  const end = Promise.withResolvers<void>();
+  started[0]!.fake.guest[Symbol.asyncDispose] = () => end.promise;
   lease[Symbol.dispose]();
-  t.true(started[0]!.fake.isGone);
   let isOver = false;
-  const ended = started[0]!.fake.guest.exited.then(() => {
+  const ended = pool[Symbol.asyncDispose]().finally(() => {
     isOver = true;
   });
-  await pool[Symbol.asyncDispose]();
-  t.true(isOver);
+  await started[1]!.fake.guest.exited;
+  await settled();
+  t.false(isOver);
+  end.resolve();
+  await ended;
   t.true(started[1]!.fake.isGone);
   turn[Symbol.dispose]();
   (await waiting)[Symbol.dispose]();
-  await ended;
 });
 
 test('an interruption while a fork is started is no fault of its template', async (t) => {
