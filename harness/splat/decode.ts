@@ -19,13 +19,15 @@ export class Decoder {
   readonly #kernel: Pick<Kernel, 'dir'>;
   readonly #tree: Tree;
   readonly #context: Context;
+  readonly #findSourceLines: typeof findSourceLines;
   readonly #decoded = new Map<string, Decoded>();
   #wanted = new Map<string, RawFrame>();
   #lookup: Promise<void> | null = null;
   /** After a failed lookup no other is tried: it would fail, too. */
   #hasFailed = false;
 
-  constructor(kernel: Pick<Kernel, 'dir'>, tree: Tree, context: Context) {
+  constructor(kernel: Pick<Kernel, 'dir'>, tree: Tree, context: Context, find = findSourceLines) {
+    this.#findSourceLines = find;
     this.#kernel = kernel;
     this.#tree = tree;
     this.#context = context;
@@ -58,7 +60,7 @@ export class Decoder {
     this.#wanted = new Map();
     try {
       const points = [...wanted.values()].map(({ point }) => point);
-      const found = await findSourceLines(this.#kernel, points, this.#context);
+      const found = await this.#findSourceLines(this.#kernel, points, this.#context);
       const blame = await blameLines(this.#tree, found.flat(), this.#context);
       for (const [index, key] of [...wanted.keys()].entries())
         this.#decoded.set(key, withPatches(found[index]!, blame));
