@@ -1,0 +1,217 @@
+// SPDX-License-Identifier: MIT
+import { readFile, stat } from 'node:fs/promises';
+import { totalmem } from 'node:os';
+import { join } from 'node:path';
+import test, { type ExecutionContext } from 'ava';
+import { interrupted, KilnError } from '../errors.ts';
+import type { TestResult } from '../schema.ts';
+import { fakeExecution } from '../testing/fakeExecution.ts';
+import { fakeMachine, passing, type Script } from '../testing/fakeGuest.ts';
+import type { FakePoolOptions } from '../testing/fakePool.ts';
+import { notRun, runAlone, runInOneGuest } from './attempt.ts';
+import type { Execution } from './execution.ts';
+
+/** Run tests of these names in one guest; what was announced, in order. */
+async function runAll(
+  t: ExecutionContext,
+  names: string[],
+  options: FakePoolOptions,
+  more: Partial<Execution> = {},
+) {
+  const all = await fakeExecution(t, options);
+  const told: string[] = [];
+  const results: TestResult[] = [];
+  await runInOneGuest(
+    names.map((name) => all.request({ test: name, origin: 'boot' })),
+    { ...all.execution, ...more },
+    {
+      begins: (request) => void told.push(`${request.test} begins`),
+      ended: (request, result) => {
+        told.push(`${request.test}: ${result.verdict}`);
+        results.push(result);
+      },
+    },
+  );
+  return { ...all, told, results };
+}
+
+test('tests that share a guest run in it one after another, and only the last one has it powered off', async (t) => {
+  const { told, results, started } = await runAll(t, ['a', 'b', 'c'], {});
+  t.deepEqual(told, ['a begins', 'a: pass', 'b begins', 'b: pass', 'c begins', 'c: pass']);
+  t.is(started.length, 1);
+  t.deepEqual(
+    started[0]!.fake.agent.heard.map(({ type }) => type),
+    ['setup', 'run', 'run', 'run', 'poweroff'],
+  );
+  t.true(results[0]!.guest!.start_ms! > 0);
+  t.is(results[1]!.guest!.start_ms, 0);
+});
+
+test('what a guest says between two tests is in the log of the second', async (t) => {
+  const all = await fakeExecution(t);
+  const requests = ['a', 'b'].map((name) => all.request({ test: name, origin: 'boot' }));
+  await runInOneGuest(requests, all.execution, {
+    begins: () => {},
+    ended: ({ test: name }) => name === 'a' && all.started[0]!.fake.agent.console('between\n'),
+  });
+  const consoles = requests.map(({ guestDir }) => readFile(join(guestDir, 'console.log'), 'utf8'));
+  t.deepEqual(await Promise.all(consoles), ['', 'between\n']);
+});
+
+test('the log of every test in a fork begins with the boot of the template', async (t) => {
+  const all = await fakeExecution(t);
+  const requests = ['a', 'b'].map((name) => all.request({ test: name }));
+  await runInOneGuest(requests, all.execution, { begins: () => {}, ended: () => {} });
+  for (const { guestDir } of requests)
+    t.regex(await readFile(join(guestDir, 'kernel.log'), 'utf8'), /^6,0,1,-;Linux version/);
+});
+
+test('after a test that lost its guest the next has a new one', async (t) => {
+  const script: Script = {
+    run: ({ id, path }, agent) => {
+      agent.begin(id);
+      agent.output(passing);
+      if (path.endsWith('/a')) agent.guest.exit({ code: 0 }, [{ event: 'GUEST_PANICKED' }]);
+      else agent.end(id);
+    },
+  };
+  const { told, started } = await runAll(t, ['a', 'b'], { guest: () => ({ script }) });
+  t.deepEqual(told, ['a begins', 'a: crash', 'b begins', 'b: pass']);
+  t.is(started.length, 2);
+});
+
+test('a test that wants more memory than the machine has is not begun', async (t) => {
+  const { request, execution, started } = await fakeExecution(t);
+  const memory = Math.round(totalmem() / 2 ** 20) + 1;
+  const result = await runAlone(request({ machine: { ...fakeMachine, memory } }), execution);
+  t.is(result.verdict, 'error');
+  t.regex(result.detail, /^not run: it wants a guest with \d+ MiB of memory, this machine has \d+$/);
+  t.is(started.length, 0);
+});
+
+test('a test that is refused has the result of the refusal, and the others run', async (t) => {
+  const refuse: Execution['refuse'] = (request) =>
+    request.test === 'a' ? notRun(request, 'crash', 'not run: no use') : null;
+  const { told, results } = await runAll(t, ['a', 'b'], {}, { refuse });
+  t.deepEqual(told, ['a: crash', 'b begins', 'b: pass']);
+  t.like(results[0], { detail: 'not run: no use', guest: null, reproduce: 'kiln test demo/a' });
+});
+
+test('a QEMU that does not start is an error of that test, with its hint', async (t) => {
+  let calls = 0;
+  const { results } = await runAll(t, ['a', 'b'], {
+    guest: () => {
+      if (calls++ === 0) throw new KilnError('infrastructure', 'no QEMU', { hint: 'get one' });
+      return {};
+    },
+  });
+  t.like(results[0], { verdict: 'error', detail: 'no QEMU; get one' });
+  t.is(results[1]?.verdict, 'pass');
+});
+
+test('a fork that had no room for its memory is run again in a guest that was booted', async (t) => {
+  const { request, execution, started } = await fakeExecution(t, {
+    guest: (how) =>
+      how === 'fork' ? { script: { run: (_, agent) => agent.guest.exit({ signal: 'SIGBUS' }) } } : {},
+  });
+  const result = await runAlone(request(), execution);
+  t.like(result, { verdict: 'pass', guest: { origin: 'boot' } });
+  t.regex(
+    result.problems[0]!,
+    /^it was run once more, in a guest that was booted: at first QEMU was killed by SIGBUS/,
+  );
+  t.deepEqual(
+    started.map(({ how }) => how),
+    ['fork', 'boot'],
+  );
+  t.is(result.guest?.output, 'guests/demo/first/booted/output.log');
+});
+
+/** A kernel that complains of standing still while the host kept most of the time from it. */
+const stalls: Script = {
+  run: async ({ id }, agent) => {
+    agent.begin(id);
+    await new Promise((resolve) => setImmediate(resolve));
+    agent.guest.clock.withhold(10_000);
+    agent.log('rcu: INFO: rcu_preempt detected stalls on CPUs/tasks:');
+    agent.output(passing);
+    agent.end(id);
+  },
+};
+
+test('a stall on a busy host is run once more, and the second verdict holds', async (t) => {
+  const { request, execution } = await fakeExecution(t, {
+    guest: (_, index) => (index === 0 ? { script: stalls } : {}),
+  });
+  const result = await runAlone(request(), execution);
+  t.is(result.verdict, 'pass');
+  t.regex(
+    result.problems[0]!,
+    /^it was run once more: fail at first \(.*stall.*\), while QEMU waited for a processor for 10 of 10 s$/,
+  );
+  t.is(result.guest?.output, 'guests/demo/first/again/output.log');
+});
+
+test('a stall that comes again is the result; there is no third time', async (t) => {
+  const { request, execution, started } = await fakeExecution(t, { guest: () => ({ script: stalls }) });
+  t.is((await runAlone(request(), execution)).verdict, 'fail');
+  t.is(started.length, 2);
+});
+
+test('what the template complained of would come again in every fork', async (t) => {
+  const { request, execution, started } = await fakeExecution(t, {
+    guest: () => ({ script: stalls }),
+    template: () => ({ kmsg: '4,9,9,-;rcu: INFO: rcu_preempt detected stalls on CPUs/tasks:\n' }),
+  });
+  t.is((await runAlone(request(), execution)).verdict, 'fail');
+  t.is(started.length, 1);
+});
+
+test('an interruption is thrown, announces nothing, and ends the guest', async (t) => {
+  const all = await fakeExecution(t, {
+    guest: () => ({
+      script: {
+        run: (_, agent) => {
+          all.abort.abort(interrupted());
+          agent.guest.exit({ signal: 'SIGKILL' });
+        },
+      },
+    }),
+  });
+  const told: string[] = [];
+  const running = runInOneGuest([all.request(), all.request({ test: 'b' })], all.execution, {
+    begins: ({ test: name }) => void told.push(name),
+    ended: () => void told.push('ended'),
+  });
+  await t.throwsAsync(running, { message: 'interrupted' });
+  t.deepEqual(told, ['first']);
+  t.true(all.started[0]!.fake.isGone);
+});
+
+test('no guest is started before there is a slot for it', async (t) => {
+  let most = 0;
+  const all = await fakeExecution(t, {
+    slots: 1,
+    guest: () => {
+      most = Math.max(most, all.started.filter(({ fake }) => !fake.isGone).length);
+      return {};
+    },
+  });
+  const requests = ['a', 'b', 'c'].map((name) => all.request({ test: name, origin: 'boot' }));
+  const results = await Promise.all(requests.map((request) => runAlone(request, all.execution)));
+  t.deepEqual(
+    results.map(({ verdict }) => verdict),
+    ['pass', 'pass', 'pass'],
+  );
+  t.is(most, 0);
+});
+
+test('a script beside the logs boots the machine', async (t) => {
+  const { request, execution } = await fakeExecution(t);
+  await runAlone(request(), execution);
+  const path = join(request().guestDir, 'qemu.sh');
+  const script = await readFile(path, 'utf8');
+  t.true(script.startsWith('#!/bin/sh\nexec qemu-system-x86_64 '));
+  t.true(script.includes(fakeMachine.kernel));
+  t.is((await stat(path)).mode & 0o777, 0o755);
+});

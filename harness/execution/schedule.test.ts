@@ -1,0 +1,108 @@
+// SPDX-License-Identifier: MIT
+import test from 'ava';
+import { fakeExecution, fakeJob } from '../testing/fakeExecution.ts';
+import { type FakeAgent, passing, type Script } from '../testing/fakeGuest.ts';
+import { lostAtBoot } from '../testing/fakePool.ts';
+import { runTests } from './schedule.ts';
+
+test('results stand in the order of the plan, whatever comes to its end first', async (t) => {
+  const waiting: (() => void)[] = [];
+  const script: Script = {
+    run: ({ id, path }, agent) => {
+      agent.begin(id);
+      const end = () => {
+        agent.output(passing);
+        agent.end(id);
+      };
+      // The first test ends when the second has.
+      if (path.endsWith('/a')) waiting.push(end);
+      else end();
+    },
+  };
+  const all = await fakeExecution(t, { guest: () => ({ script }) });
+  const { recorder, built, events } = fakeJob({ a: {}, b: {} });
+  const running = runTests(
+    Object.assign(recorder, {
+      emit: (event: (typeof events)[number]) => {
+        events.push(event);
+        if (event.type === 'test-end') for (const end of waiting.splice(0)) end();
+      },
+    }),
+    built,
+    all.runDir,
+    all.execution,
+  );
+  t.like(await running, { cached: false, text: '2 tests' });
+  t.deepEqual(
+    recorder.tests.map((result) => result?.test),
+    ['a', 'b'],
+  );
+  const ended = events.flatMap((event) => (event.type === 'test-end' ? [event.result.test] : []));
+  t.deepEqual(ended, ['b', 'a']);
+});
+
+test('what is planned, begins and ends is announced, each test of the job', async (t) => {
+  const all = await fakeExecution(t, { slots: 5 });
+  const { recorder, built, events } = fakeJob({ a: {}, b: { isolation: 'boot' } });
+  await runTests(recorder, built, all.runDir, all.execution);
+  t.deepEqual(events[0], { type: 'tests-planned', job: recorder.plan.id, total: 2, guests: 2 });
+  const told = events.slice(1).map((event) => ('test' in event ? `${event.type} ${event.test}` : event.type));
+  t.deepEqual(told.toSorted(), ['test-end', 'test-end', 'test-start a', 'test-start b']);
+  t.deepEqual(all.started.map(({ how }) => how).toSorted(), ['boot', 'fork']);
+});
+
+test('tests of one suite share a guest if they ask for it and for the same machine', async (t) => {
+  const all = await fakeExecution(t);
+  const isolation = 'suite' as const;
+  const { recorder, built } = fakeJob({ a: { isolation }, b: { isolation, memory: 256 }, c: { isolation } });
+  await runTests(recorder, built, all.runDir, all.execution);
+  const ran = ({ agent }: { agent: FakeAgent }) =>
+    agent.heard.flatMap((message) => (message.type === 'run' ? [message.path.at(-1)] : [])).join('');
+  t.deepEqual(all.started.map(({ fake }) => ran(fake)).toSorted(), ['ac', 'b']);
+  t.is(recorder.tests.filter((result) => result?.verdict === 'pass').length, 3);
+});
+
+test('a kernel that did not come up for one test is not waited for again, on the same machine', async (t) => {
+  const all = await fakeExecution(t, {
+    slots: 1,
+    template: (index) => {
+      if (index === 0) throw lostAtBoot({ why: 'silent', detail: 'no answer within 120 s' });
+      return {};
+    },
+  });
+  const { recorder, built, events } = fakeJob({ a: {}, b: {}, c: { memory: 256 } });
+  await runTests(recorder, built, all.runDir, all.execution);
+  const [a, b, c] = recorder.tests;
+  t.like(a, { verdict: 'timeout', boot_ms: null });
+  t.like(b, { verdict: 'timeout', guest: null });
+  t.is(b?.detail, `not run: the kernel did not boot for demo/a (${a?.detail})`);
+  t.is(c?.verdict, 'pass');
+  t.deepEqual(
+    events.flatMap((event) => (event.type === 'test-start' ? [event.test] : [])),
+    ['a', 'c'],
+  );
+});
+
+test('an infrastructure error of one test is no reason not to try the next', async (t) => {
+  let count = 0;
+  const all = await fakeExecution(t, {
+    slots: 1,
+    guest: () => {
+      if (count++ === 0) throw new Error('no descriptors left');
+      return {};
+    },
+  });
+  const { recorder, built } = fakeJob({ a: { isolation: 'boot' }, b: { isolation: 'boot' } });
+  await runTests(recorder, built, all.runDir, all.execution);
+  t.deepEqual(
+    recorder.tests.map((result) => result?.verdict),
+    ['error', 'pass'],
+  );
+});
+
+test('the limit by hand holds for every test', async (t) => {
+  const all = await fakeExecution(t);
+  const { recorder, built } = fakeJob({ a: { timeout: 200 } }, { timeout: 7 });
+  await runTests(recorder, built, all.runDir, all.execution);
+  t.is(recorder.tests[0]?.time?.limit_ms, 7000);
+});
