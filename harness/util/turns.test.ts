@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: MIT
 import test from 'ava';
-import { Turns } from './turns.ts';
+import { type Turn, Turns } from './turns.ts';
 
 /** Lets what was granted come through. */
 const settle = () => new Promise((resolve) => setImmediate(resolve));
 
 function started(turns: Turns<string>, wants: [string, number][]) {
-  const running = new Map<string, Disposable>();
+  const running = new Map<string, Turn>();
   for (const [name, weight] of wants) turns.take(weight, name).then((turn) => running.set(name, turn));
   return running;
 }
@@ -53,4 +53,59 @@ test('what is heavier than everything goes alone', async (t) => {
   running.get('giant')![Symbol.dispose]();
   await settle();
   t.deepEqual([...running.keys()], ['giant', 'small']);
+});
+
+test('who leaves his place lets the next one in, as far as both have room', async (t) => {
+  const turns = new Turns<string>(1, 10);
+  const running = started(turns, [
+    ['a', 4],
+    ['b', 4],
+    ['c', 4],
+    ['giant', 99],
+  ]);
+  await settle();
+  running.get('a')!.leavePlace();
+  running.get('a')!.leavePlace(); // counts once
+  await settle();
+  t.deepEqual([...running.keys()], ['a', 'b']);
+  running.get('b')!.leavePlace();
+  await settle();
+  t.deepEqual([...running.keys()], ['a', 'b'], 'two of them still carry 8');
+  running.get('a')![Symbol.dispose]();
+  await settle();
+  t.deepEqual([...running.keys()], ['a', 'b', 'c']);
+  running.get('c')![Symbol.dispose]();
+  await settle();
+  t.deepEqual([...running.keys()], ['a', 'b', 'c'], 'b has no place, but its weight');
+  running.get('b')![Symbol.dispose]();
+  await settle();
+  t.deepEqual([...running.keys()], ['a', 'b', 'c', 'giant']);
+});
+
+test('who wants his place back has it before those who wait for a turn', async (t) => {
+  const turns = new Turns<string>(1, 10);
+  const running = started(turns, [
+    ['a', 4],
+    ['b', 4],
+    ['heavy', 9],
+  ]);
+  await settle();
+  running.get('a')!.leavePlace();
+  await settle();
+  let isBack = false;
+  const back = running
+    .get('a')!
+    .retakePlace()
+    .then(() => {
+      isBack = true;
+    });
+  await settle();
+  t.false(isBack);
+  running.get('b')![Symbol.dispose]();
+  await back;
+  t.deepEqual([...running.keys()], ['a', 'b']);
+  await running.get('a')!.retakePlace(); // it has one
+  running.get('a')![Symbol.dispose]();
+  await settle();
+  t.deepEqual([...running.keys()], ['a', 'b', 'heavy']);
 });
