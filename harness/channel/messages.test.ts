@@ -16,7 +16,7 @@ const hello = {
 };
 const end = {
   type: 'end',
-  seq: 3,
+  seq: 4,
   id: 2,
   how: 'exit',
   status: 0,
@@ -25,13 +25,15 @@ const end = {
   taint: 64,
   duration_ms: 30,
   leftovers: 0,
+  settled: true,
   artifacts: 0,
 };
 const talk = [
   hello,
   { type: 'begin', seq: 2, id: 2, ktap: 0, kmsg: 9, taint: 0 },
+  { type: 'settling', seq: 3, id: 2 },
   end,
-  { type: 'bye', seq: 4 },
+  { type: 'bye', seq: 5 },
 ];
 
 test('a conversation can go on where another stood still', (t) => {
@@ -55,7 +57,10 @@ test('where it may be replaced, an agent begins anew, also in the middle of a li
     ]);
     const reader = new MessageReader();
     reader.mayBeReplaced = true;
-    t.deepEqual(reader.read(bytes).slice(4), [next, { type: 'ready', seq: 2, id: 7 }] as GuestMessage[]);
+    t.deepEqual(reader.read(bytes).slice(talk.length), [
+      next,
+      { type: 'ready', seq: 2, id: 7 },
+    ] as GuestMessage[]);
     t.is(reader.seq, 2);
     t.throws(() => new MessageReader().read(bytes), { message: /no JSON/ });
   }
@@ -64,12 +69,12 @@ test('where it may be replaced, an agent begins anew, also in the middle of a li
 test('what is torn is forgiven only if a new agent follows', (t) => {
   const reader = new MessageReader();
   reader.mayBeReplaced = true;
-  t.is(reader.read(Buffer.concat([lines(...talk), Buffer.from('{"ty\n')])).length, 4);
-  t.throws(() => reader.read(lines({ type: 'ready', seq: 5, id: 1 })), { message: /no JSON/ });
+  t.is(reader.read(Buffer.concat([lines(...talk), Buffer.from('{"ty\n')])).length, talk.length);
+  t.throws(() => reader.read(lines({ type: 'ready', seq: 6, id: 1 })), { message: /no JSON/ });
   const gap = new MessageReader();
   gap.mayBeReplaced = true;
   gap.read(lines(...talk, { type: 'ready', seq: 9, id: 1 }));
-  t.throws(() => gap.read(lines({ type: 'ready', seq: 5, id: 1 })), { message: /message 9 where 5 was due/ });
+  t.throws(() => gap.read(lines({ type: 'ready', seq: 6, id: 1 })), { message: /message 9 where 6 was due/ });
 });
 
 test('every message of the protocol is read as it was sent', (t) => {
@@ -78,11 +83,12 @@ test('every message of the protocol is read as it was sent', (t) => {
     { type: 'ready', seq: 2, id: 1 },
     { type: 'alive', seq: 3, uptime_ms: 2000 },
     { type: 'begin', seq: 4, id: 2, ktap: 0, kmsg: 9, taint: 0 },
-    { ...end, seq: 5, how: 'timeout' },
-    { type: 'got', seq: 6, id: 3, bytes: 1024, truncated: true },
-    { type: 'pong', seq: 7, id: 4, uptime_ms: 3000 },
-    { type: 'error', seq: 8, id: 0, message: 'what?' },
-    { type: 'bye', seq: 9 },
+    { type: 'settling', seq: 5, id: 2 },
+    { ...end, seq: 6, how: 'timeout' },
+    { type: 'got', seq: 7, id: 3, bytes: 1024, truncated: true },
+    { type: 'pong', seq: 8, id: 4, uptime_ms: 3000 },
+    { type: 'error', seq: 9, id: 0, message: 'what?' },
+    { type: 'bye', seq: 10 },
   ];
   t.deepEqual(new MessageReader().read(lines(...all)), all as GuestMessage[]);
 });

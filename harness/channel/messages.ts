@@ -26,6 +26,7 @@ const fromGuest = z.discriminatedUnion('type', [
   z.object({ type: z.literal('ready'), seq, id }),
   z.object({ type: z.literal('begin'), seq, id, ktap: natural, kmsg: natural, taint: natural }),
   z.object({ type: z.literal('alive'), seq, uptime_ms: natural }),
+  z.object({ type: z.literal('settling'), seq, id }),
   z.object({
     type: z.literal('end'),
     seq,
@@ -37,6 +38,7 @@ const fromGuest = z.discriminatedUnion('type', [
     taint: natural,
     duration_ms: natural,
     leftovers: natural,
+    settled: z.boolean(),
     artifacts: natural,
   }),
   z.object({ type: z.literal('got'), seq, id, bytes: natural, truncated: z.boolean() }),

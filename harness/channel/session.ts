@@ -103,6 +103,7 @@ export class Session {
   #lastHeard: number;
   #kmsg = new KmsgParser();
   readonly #begun = new Map<number, { message: GuestMessageOf<'begin'>; at: number }>();
+  readonly #onSettling = new Map<number, () => void>();
   #early: GuestMessage[] = [];
   #waiting: Waiting[] = [];
   #loss: Loss | null = null;
@@ -182,13 +183,17 @@ export class Session {
     return this.#wait<'pong'>((message) => message.type === 'pong' && message.id === id, timeout);
   }
 
-  /** Run a test program. It is killed when it reaches its limit. */
-  async run(program: Program, patience: Patience): Promise<TestRun> {
+  /**
+   * Run a test program. It is killed when it reaches its limit.
+   * @param onSettling called when its processes are gone and only the kernel is still waited for
+   */
+  async run(program: Program, patience: Patience, onSettling = () => {}): Promise<TestRun> {
     const { limitMs, beginMs, graceMs } = patience;
     const { clock } = this.#guest;
     const id = ++this.#id;
     this.#reader.mayBeReplaced = program.generations > 1;
     this.#lastHeard = clock.own();
+    this.#onSettling.set(id, onSettling);
     this.#send({ type: 'run', id, ...program, timeout_ms: limitMs * maxStretch });
     const isAnswer = (message: GuestMessage) =>
       ((message.type === 'end' || message.type === 'error') && message.id === id) ||
@@ -335,6 +340,7 @@ export class Session {
   #take(message: GuestMessage): void {
     if (message.type === 'alive') return;
     if (message.type === 'begin') this.#begun.set(message.id, { message, at: this.#guest.clock.own() });
+    if (message.type === 'settling') this.#onSettling.get(message.id)?.();
     const waiting = this.#waiting.find(({ matches }) => matches(message));
     if (waiting) waiting.resolve({ message });
     else if (message.type === 'hello') this.#early.push(message);

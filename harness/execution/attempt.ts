@@ -13,6 +13,7 @@ import { mergeGenerations } from '../results/generations.ts';
 import { describeLoad, mayBeHosts } from '../results/timing.ts';
 import type { TestResult } from '../schema.ts';
 import { quote } from '../util/quote.ts';
+import type { Turn } from '../util/turns.ts';
 import type { Execution } from './execution.ts';
 import { runGenerations } from './generation.ts';
 import type { TestRequest } from './request.ts';
@@ -34,7 +35,7 @@ export async function runInOneGuest(
 ): Promise<void> {
   const { pool, context } = execution;
   const { machine, origin } = requests[0]!;
-  using _turn = await pool.turn(machine, origin, context);
+  using turn = await pool.turn(machine, origin, context);
   let kept: Kept | null = null;
   try {
     for (const [index, request] of requests.entries()) {
@@ -48,9 +49,9 @@ export async function runInOneGuest(
       try {
         const isLast = index === requests.length - 1;
         let hadNoRoom: boolean;
-        ({ result, kept, hadNoRoom } = await attempt(request, kept, isLast, execution));
-        if (hadNoRoom) result = await runBooted(request, result, execution);
-        if (isHostsDoing(result) && !kept) result = await runAgain(request, result, execution);
+        ({ result, kept, hadNoRoom } = await attempt(request, kept, isLast, turn, execution));
+        if (hadNoRoom) result = await runBooted(request, result, turn, execution);
+        if (isHostsDoing(result) && !kept) result = await runAgain(request, result, turn, execution);
       } catch (thrown) {
         context.signal.throwIfAborted();
         kept?.lease[Symbol.dispose]();
@@ -95,18 +96,30 @@ function loadOf(time: NonNullable<TestResult['time']>): Load {
 }
 
 /** A guest that is booted has its memory to itself. */
-async function runBooted(request: TestRequest, first: TestResult, execution: Execution): Promise<TestResult> {
+async function runBooted(
+  request: TestRequest,
+  first: TestResult,
+  turn: Turn,
+  execution: Execution,
+): Promise<TestResult> {
   await execution.pool.bootFromNowOn(request.machine, execution.context);
+  await turn.retakePlace();
   const again = { ...request, guestDir: join(request.guestDir, 'booted') };
-  const { result } = await attempt(again, null, true, execution);
+  const { result } = await attempt(again, null, true, turn, execution);
   result.problems.push(`it was run once more, in a guest that was booted: at first ${first.detail}`);
   return result;
 }
 
 /** What comes again in another guest was not the host's doing. */
-async function runAgain(request: TestRequest, first: TestResult, execution: Execution): Promise<TestResult> {
+async function runAgain(
+  request: TestRequest,
+  first: TestResult,
+  turn: Turn,
+  execution: Execution,
+): Promise<TestResult> {
+  await turn.retakePlace();
   const again = { ...request, guestDir: join(request.guestDir, 'again') };
-  const { result } = await attempt(again, null, true, execution);
+  const { result } = await attempt(again, null, true, turn, execution);
   const why = describeLoad(loadOf(first.time!));
   result.problems.push(`it was run once more: ${first.verdict} at first (${first.detail}), while ${why}`);
   return result;
@@ -122,6 +135,7 @@ async function attempt(
   request: TestRequest,
   before: Kept | null,
   isLast: boolean,
+  turn: Turn,
   { pool, context }: Execution,
 ): Promise<Outcome> {
   const { guestDir, machine } = request;
@@ -137,10 +151,12 @@ async function attempt(
     lease ??= await pool.acquire(machine, request.origin, collector, context);
     // A fork is dropped: its machine's shutdown is the same for all of them, and isolation=boot sees it.
     const powerOff = isLast && lease.origin === 'boot';
-    const generations = await runGenerations(
-      { request, lease, isUsed: before !== null, powerOff },
-      collector,
-    );
+    // While its kernel settles, the next guest may start.
+    const onSettling = () => {
+      if (isLast && !powerOff) turn.leavePlace();
+    };
+    const isUsed = before !== null;
+    const generations = await runGenerations({ request, lease, isUsed, powerOff, onSettling }, collector);
     const result = request.kexec ? mergeGenerations(generations) : generations[0]!.result;
     const { isOver, between, run } = generations.at(-1)!;
     if (isOver && !isLast) return { result, kept: { lease, between }, hadNoRoom: false };

@@ -26,6 +26,8 @@ export type Attempt = {
   isUsed: boolean;
   /** It is to be powered off after this one. */
   powerOff: boolean;
+  /** Called when the test's processes are gone and only the kernel is still waited for. */
+  onSettling: () => void;
 };
 
 /** How a test comes to a kernel. */
@@ -59,7 +61,7 @@ async function runGeneration(
   const allowed = allow(request, lease);
   const heard =
     lease.session && !arrival.loss
-      ? await converse(lease.session, request, generation, dir, powerOff, allowed)
+      ? await converse(lease.session, attempt, generation, dir, allowed)
       : { ...nothingSeen, bootLoss: arrival.loss };
   const load = since(before, lease.guest?.clock.load() ?? before);
   const { seen, hang } = await explainSilence(heard, attempt, generation);
@@ -204,10 +206,9 @@ function lossOf({ bootLoss, run }: Seen): Loss | null {
 
 async function converse(
   session: Session,
-  request: TestRequest,
+  { request, powerOff, onSettling }: Attempt,
   generation: number,
   dir: string,
-  powerOff: boolean,
   { limitMs, scale }: Allowed,
 ): Promise<Seen> {
   const seen: Seen = { ...nothingSeen, artifacts: [], problems: [] };
@@ -222,16 +223,19 @@ async function converse(
   };
   if (kexec && generation + 1 < generations && generation < kexec.sent)
     seen.problems.push(...(await sendKernel(session, kexec.next(generation + 1))));
-  seen.run = await session.run(program, {
+  const patience = {
     limitMs,
     beginMs: limits.begin * scale,
     graceMs: limits.grace * scale,
     // From a panic to the next kernel's first word the guest says nothing.
     silenceMs: (generation + 1 < generations ? limits.boot : limits.silence) * scale,
-  });
+  };
+  seen.run = await session.run(program, patience, onSettling);
   if (seen.run.loss || seen.run.next) return seen;
   if ((seen.run.end?.leftovers ?? 0) > 0)
     seen.problems.push(`${seen.run.end?.leftovers} processes outlived the test and were killed`);
+  if (seen.run.end?.settled === false && nextGeneration(seen.run) === null)
+    seen.problems.push('RCU callbacks or queued work of the kernel did not come to an end after the test');
   for (const { dir: from, into, limit } of request.collect) {
     if (from === artifacts.dir && !seen.run.end?.artifacts) continue;
     const fetched = await session.fetch(from, join(dir, into), limit, limits.fetch * scale);

@@ -10,7 +10,7 @@ import type { Machine } from '../guest/machine.ts';
 import { thaw } from '../guest/snapshot.ts';
 import type { Load } from '../guest/steal.ts';
 import { limits } from '../limits.ts';
-import { Turns } from '../util/turns.ts';
+import { type Turn, Turns } from '../util/turns.ts';
 import { type BootLogs, BootLost, makeTemplate, startFork, type Template } from './template.ts';
 import { Templates } from './templates.ts';
 
@@ -85,7 +85,7 @@ export class Pool implements AsyncDisposable {
   }
 
   /** Wait until one more guest may run; disposing lets the next one in. */
-  async turn(machine: Machine, origin: GuestOrigin, context: Context): Promise<Disposable> {
+  async turn(machine: Machine, origin: GuestOrigin, context: Context): Promise<Turn> {
     return this.#turns.take(machine.memory + overhead, { machine, origin, context });
   }
 

@@ -36,7 +36,10 @@ test('of several generations the worst decides, and the result has everything of
 });
 
 test('a test that passes has no detail, and the logs of its first kernel', (t) => {
-  const merged = mergeGenerations([generation('boot', null), generation('panic', null, { guest: guest('1/') })]);
+  const merged = mergeGenerations([
+    generation('boot', null),
+    generation('panic', null, { guest: guest('1/') }),
+  ]);
   t.deepEqual([merged.verdict, merged.detail, merged.guest?.console], ['pass', '', '0/console']);
 });
 

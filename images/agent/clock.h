@@ -25,4 +25,14 @@ static inline uint64_t uptime_ms(void)
 	return (uint64_t)t.tv_sec * 1000 + (uint64_t)t.tv_nsec / 1000000;
 }
 
+static inline uint64_t earlier(uint64_t one, uint64_t other)
+{
+	return one < other ? one : other;
+}
+
+static inline uint64_t later(uint64_t one, uint64_t other)
+{
+	return one > other ? one : other;
+}
+
 #endif

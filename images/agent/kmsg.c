@@ -7,6 +7,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "clock.h"
 #include "kmsg.h"
 #include "log.h"
 #include "ports.h"
@@ -16,7 +17,7 @@
 
 /* Held open: a test may unmount /dev. */
 static int kmsg = -1;
-static uint64_t next;
+static uint64_t next, last;
 static bool held;
 
 static void note_number(const char *record);
@@ -49,6 +50,7 @@ bool kmsg_forward(void)
 		}
 		record[length] = '\0';
 		note_number(record);
+		last = now_ms();
 		queue_put(&kmsg_port.out, record, (size_t)length);
 	}
 	return true;
@@ -76,6 +78,11 @@ static void note_number(const char *record)
 uint64_t kmsg_next(void)
 {
 	return next;
+}
+
+uint64_t kmsg_last(void)
+{
+	return last;
 }
 
 void kmsg_write(int level, const char *text)

@@ -25,6 +25,9 @@ void kmsg_go_on(void);
 /* The number of the record that would come next after those forwarded. */
 uint64_t kmsg_next(void);
 
+/* When the last one was forwarded (now_ms()). */
+uint64_t kmsg_last(void);
+
 void kmsg_write(int level, const char *text);
 struct pollfd kmsg_poll(void);
 

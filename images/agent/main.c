@@ -3,8 +3,9 @@
  * The guest agent: PID 1 of a Kiln guest. It sets the system up, then runs
  * one test at a time for the host, or a shell, as docs/protocol.md says.
  *
- * One thread, one poll() loop, nothing in it blocks. Whatever wakes the loop,
- * every step is tried; a step with nothing to do costs at most one system call.
+ * One poll() loop, nothing in it blocks; one thread beside it (settle.c) waits for
+ * the kernel where that can't be bounded. Whatever wakes the loop, every step is
+ * tried; a step with nothing to do costs at most one system call.
  */
 #define _GNU_SOURCE
 #include <errno.h>
@@ -23,6 +24,7 @@
 #include "kmsg.h"
 #include "log.h"
 #include "ports.h"
+#include "settle.h"
 #include "shell.h"
 #include "system.h"
 #include "test.h"
@@ -39,7 +41,6 @@ static void hear_wish(void);
 static void take_precedence(void);
 static bool reap_children(void);
 static void sleep_until_work(bool again);
-static uint64_t earlier(uint64_t one, uint64_t other);
 static int milliseconds_until(uint64_t when);
 
 int main(void)
@@ -55,6 +56,7 @@ int main(void)
 	/* The host has to know first that this is another kernel's log. */
 	if (system_generation() > 0)
 		kmsg_hold();
+	settle_prepare();
 	test_prepare();
 	send_hello();
 
@@ -156,6 +158,7 @@ static void sleep_until_work(bool again)
 		port_poll(&kmsg_port, 0),
 		kmsg_poll(),
 		test_poll(),
+		settle_poll(),
 	};
 	const int count = sizeof(fds) / sizeof(fds[0]);
 	uint64_t when = earlier(control_next_tick(), earlier(test_deadline(), ports_retry_at()));
@@ -176,11 +179,6 @@ static void sleep_until_work(bool again)
 	port_polled(&control_port, fds[0].revents);
 	port_polled(&ktap_port, fds[1].revents);
 	port_polled(&kmsg_port, fds[2].revents);
-}
-
-static uint64_t earlier(uint64_t one, uint64_t other)
-{
-	return one < other ? one : other;
 }
 
 static int milliseconds_until(uint64_t when)

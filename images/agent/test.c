@@ -18,13 +18,18 @@
 #include "log.h"
 #include "ports.h"
 #include "processes.h"
+#include "settle.h"
 #include "system.h"
 #include "test.h"
 
 #define ARGS_MAX JSON_ITEMS
 #define TEXT_MAX 65536
 /* For the kernel log to become empty: it may be flooded for ever. */
-#define SETTLE_MS 2000
+#define DRAIN_MS 2000
+/* Without a process and without a record of the kernel log. */
+#define QUIET_MS 60
+/* For RCU callbacks and work: one of them may never end. */
+#define SETTLE_MS 10000
 /* For the next killed process to go: giving back much memory takes its time. */
 #define DIE_MS 10000
 #define DEPTH_MAX 16
@@ -49,6 +54,7 @@ static struct {
 		STARTING,	/* the kernel log up to here belongs to others */
 		RUNNING,
 		ENDING,		/* all is killed; the last processes go */
+		SETTLING,	/* what the kernel still does for them comes to its end */
 		DRAINING,	/* what they wrote is forwarded */
 		LEAVING,	/* the same, but they live on */
 		LEFT,		/* the host may send the guest to the next kernel */
@@ -66,6 +72,8 @@ static struct {
 	int status;
 	unsigned int leftovers;
 	bool all_gone;
+	uint64_t gone;		/* since when */
+	bool work_is_over, settled;
 	int cgroup;
 } test = { .output = -1, .exec_error = -1, .artifacts = -1, .cgroup = -1 };
 
@@ -82,6 +90,7 @@ _Noreturn static void become_test(int cgroup, int output, int error);
 static void end_processes(const char *how);
 static bool nobody_is_left(void);
 static void settle(void);
+static bool has_settled(void);
 static void finish(void);
 static void send_end(void);
 static unsigned int count_files(int parent, const char *name, int depth);
@@ -113,7 +122,7 @@ const char *test_start(const struct test_order *order)
 		return error;
 	mark_log("begins");
 	test.stage = STARTING;
-	test.deadline = now_ms() + SETTLE_MS;
+	test.deadline = now_ms() + DRAIN_MS;
 	return NULL;
 }
 
@@ -173,6 +182,7 @@ bool test_kill(void)
 		end_processes("killed");
 		return true;
 	case ENDING:
+	case SETTLING:
 	case DRAINING:
 	case LEAVING:
 		return true;
@@ -196,7 +206,7 @@ void test_leave(const char *how, int generation)
 	test.status = generation;
 	mark_log("leaves this kernel");
 	test.stage = LEAVING;
-	test.deadline = now_ms() + SETTLE_MS;
+	test.deadline = now_ms() + DRAIN_MS;
 }
 
 const char *test_has_left(void)
@@ -214,6 +224,11 @@ void test_step(void)
 		end_processes("timeout");
 	if (test.stage == ENDING && (test.all_gone || now_ms() >= test.deadline))
 		settle();
+	if (test.stage == SETTLING && has_settled()) {
+		mark_log("is over");
+		test.stage = DRAINING;
+		test.deadline = now_ms() + DRAIN_MS;
+	}
 	if (test.stage == DRAINING) {
 		bool output_empty = test_forward_output();
 		bool log_empty = kmsg_forward();
@@ -247,6 +262,7 @@ static void begin(void)
 	test.status = 0;
 	test.leftovers = 0;
 	test.all_gone = false;
+	test.settled = false;
 
 	message = control_message("begin");
 	json_add_integer(message, "id", test.id);
@@ -417,9 +433,43 @@ static void settle(void)
 {
 	if (!test.all_gone)
 		warning("%u processes are left after SIGKILL", processes_count(0));
-	mark_log("is over");
-	test.stage = DRAINING;
-	test.deadline = now_ms() + SETTLE_MS;
+	json_add_integer(control_message("settling"), "id", test.id);
+	control_send();
+	test.gone = now_ms();
+	test.work_is_over = false;
+	test.stage = SETTLING;
+	settle_callbacks();
+}
+
+/*
+ * True if the kernel has nothing more to say about the test: what was queued has
+ * run, and the log was quiet for a while, in which delayed work has had its turn.
+ */
+static bool has_settled(void)
+{
+	bool waits = settle_waits();
+
+	/* What was waited for may have written to the log. */
+	test_forward_output();
+	kmsg_forward();
+
+	uint64_t now = now_ms();
+	uint64_t quiet = later(test.gone, kmsg_last()) + QUIET_MS;
+	/* A process that can't be killed is most likely what they wait for. */
+	uint64_t most = test.gone + (test.all_gone ? SETTLE_MS : DRAIN_MS);
+
+	/* The log may be flooded for ever. */
+	quiet = earlier(quiet, test.gone + DRAIN_MS);
+	test.settled = now >= quiet && !waits;
+	if (now >= most)
+		return true;
+	if (now >= quiet && !waits && !test.work_is_over) {
+		test.work_is_over = true;
+		settle_work();
+		test.settled = !settle_waits();
+	}
+	test.deadline = now < quiet ? quiet : most;
+	return test.settled;
 }
 
 static void finish(void)
@@ -447,6 +497,7 @@ static void send_end(void)
 	json_add_integer(message, "taint", (int64_t)system_taint());
 	json_add_integer(message, "duration_ms", (int64_t)test.duration);
 	json_add_integer(message, "leftovers", test.leftovers);
+	json_add_boolean(message, "settled", test.settled);
 	json_add_integer(message, "artifacts", test.artifacts < 0 ? 0 : count_files(test.artifacts, ".", 0));
 	control_send();
 }

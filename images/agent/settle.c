@@ -1,0 +1,116 @@
+// SPDX-License-Identifier: MIT
+#define _GNU_SOURCE
+#include <errno.h>
+#include <fcntl.h>
+#include <pthread.h>
+#include <signal.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "log.h"
+#include "settle.h"
+
+#define STACK_SIZE 65536
+
+/* Held open from the start, for a test may unmount them; -1 if this kernel lacks them. */
+static int rcu_barrier = -1, stat_refresh = -1;
+/* Each request to the thread is one byte, and so is each answer. */
+static int requests[2] = { -1, -1 }, answers[2] = { -1, -1 };
+/* Requests without an answer. */
+static unsigned int waits;
+
+enum { CALLBACKS = 'c', WORK = 'w' };
+
+static int start_thread(void);
+static void *wait_for_kernel(void *unused);
+static void request(char what);
+
+void settle_prepare(void)
+{
+	int error;
+
+	rcu_barrier = open("/sys/module/rcutree/parameters/do_rcu_barrier", O_WRONLY | O_CLOEXEC);
+	stat_refresh = open("/proc/sys/vm/stat_refresh", O_RDONLY | O_CLOEXEC);
+	if (rcu_barrier < 0 && stat_refresh < 0)
+		return;
+	error = start_thread();
+	if (error == 0)
+		return;
+	warning("no thread to wait for the kernel: %s", strerror(error));
+	rcu_barrier = stat_refresh = -1;
+}
+
+/* Returns 0 or an errno. Its signals are all for the loop. */
+static int start_thread(void)
+{
+	sigset_t all, before;
+	pthread_attr_t attributes;
+	pthread_t thread;
+	int error;
+
+	if (pipe2(requests, O_CLOEXEC) < 0 || pipe2(answers, O_CLOEXEC) < 0)
+		return errno;
+	fcntl(answers[0], F_SETFL, O_NONBLOCK);
+	pthread_attr_init(&attributes);
+	pthread_attr_setstacksize(&attributes, STACK_SIZE);
+	sigfillset(&all);
+	sigprocmask(SIG_SETMASK, &all, &before);
+	error = pthread_create(&thread, &attributes, wait_for_kernel, NULL);
+	sigprocmask(SIG_SETMASK, &before, NULL);
+	pthread_attr_destroy(&attributes);
+	return error;
+}
+
+static void *wait_for_kernel(void *unused)
+{
+	char what, none;
+
+	while (read(requests[0], &what, 1) == 1) {
+		if (what == CALLBACKS && pwrite(rcu_barrier, "1", 1, 0) < 0)
+			warning("rcu_barrier: %s", strerror(errno));
+		/*
+		 * The kernel runs a work item of its own on each CPU and waits for it, so
+		 * for all that was queued there before. And once more: when a CPU has run
+		 * the first one, it has taken the timer interrupts that were due, which
+		 * queue delayed work behind that.
+		 */
+		for (int i = 0; what == WORK && i < 2; i++)
+			if (pread(stat_refresh, &none, 1, 0) < 0)
+				warning("stat_refresh: %s", strerror(errno));
+		if (write(answers[1], &what, 1) < 0)
+			break;
+	}
+	return unused;
+}
+
+void settle_callbacks(void)
+{
+	if (rcu_barrier >= 0)
+		request(CALLBACKS);
+}
+
+void settle_work(void)
+{
+	if (stat_refresh >= 0)
+		request(WORK);
+}
+
+static void request(char what)
+{
+	if (write(requests[1], &what, 1) == 1)
+		waits++;
+}
+
+bool settle_waits(void)
+{
+	char what;
+
+	while (waits > 0 && read(answers[0], &what, 1) == 1)
+		waits--;
+	return waits > 0;
+}
+
+struct pollfd settle_poll(void)
+{
+	return (struct pollfd){ .fd = waits > 0 ? answers[0] : -1, .events = POLLIN };
+}
