@@ -232,13 +232,13 @@ const stall = '4,9,9,-;rcu: INFO: rcu_preempt detected stalls on CPUs/tasks:\n';
 test('a template that complains on a busy host is booted once more', async (t) => {
   const { pool, context, counts, notes } = await fakePool(t, {
     template: (index) =>
-      index === 0 ? { kmsg: stall, load: { elapsed: 30_000, lost: 20_000, stopped: 0 } } : {},
+      index === 0 ? { kmsg: stall, load: { elapsed: 30_000, steal: 20_000, stopped: 0 } } : {},
   });
   using lease = await pool.acquire(machine, 'fork', new Memory(), context);
   t.is(lease.origin, 'fork');
   t.is(counts.templates, 2);
   t.regex(notes[0]!, /^warn: a guest to fork from was booted once more: its boot complained \(.*stall/);
-  t.is(lease.load.lost, 0);
+  t.is(lease.load.steal, 0);
 });
 
 test('a template that complains on an idle host serves this run, and is not kept for the next', async (t) => {

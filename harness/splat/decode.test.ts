@@ -2,7 +2,7 @@
 // How lookups are shared. What a lookup finds in a real kernel is in e2e/5-places.test.ts.
 import test from 'ava';
 import type { Context } from '../context.ts';
-import type { CodePoint, Place } from '../kernel/places.ts';
+import type { CodePoint, SourceLine } from '../kernel/sourceLines.ts';
 import type { SplatResult } from '../schema.ts';
 import type { Tree } from '../tree/tree.ts';
 import { Decoder } from './decode.ts';
@@ -17,10 +17,13 @@ function splat(...lines: string[]): SplatResult {
 function example() {
   const notes: string[] = [];
   const abort = new AbortController();
-  const lookups: { symbols: string[]; answer: (places?: Place[][]) => void; fail: (error: Error) => void }[] =
-    [];
+  const lookups: {
+    symbols: string[];
+    answer: (places?: SourceLine[][]) => void;
+    fail: (error: Error) => void;
+  }[] = [];
   const find = (_: unknown, points: CodePoint[]) =>
-    new Promise<Place[][]>((resolve, reject) => {
+    new Promise<SourceLine[][]>((resolve, reject) => {
       const found = points.map(({ symbol }) => [{ function: symbol, file: `${symbol}.c`, line: 7 }]);
       lookups.push({
         symbols: points.map(({ symbol }) => symbol),

@@ -31,7 +31,16 @@ export async function fakeExecution(t: ExecutionContext, options: FakePoolOption
 
 /** What a person asks for who says nothing. */
 export const plainAsk: Ask = {
-  ...{ select: [], series: [], base: defaultBase, config: [], tests: [], accel: 'tcg', sandbox: 'auto' },
+  ...{
+    select: [],
+    series: [],
+    with: [],
+    base: defaultBase,
+    config: [],
+    tests: [],
+    accel: 'tcg',
+    sandbox: 'auto',
+  },
   ...{ timeout: null, next: ['same'], generations: null, jobs: 2, isolate: null },
 };
 
