@@ -32,7 +32,7 @@ export async function fakeContext(t: ExecutionContext) {
 export type Started = { how: GuestOrigin; fake: FakeGuest; machine: Machine };
 
 /** What a fake template's boot was like. */
-export type FakeBoot = { kmsg?: string; load?: { elapsed: number; lost: number; stopped: number } };
+export type FakeBoot = { kmsg?: string; load?: { elapsed: number; steal: number; stopped: number } };
 
 export type FakePoolOptions = {
   slots?: number;
@@ -85,7 +85,7 @@ export async function fakePool(t: ExecutionContext, options: FakePoolOptions = {
     boot: async (machine) => start('boot', machine, undefined),
     fork: async ({ marks }, machine) => start('fork', machine, marks),
     template: async (_, dir) => {
-      const { kmsg = '', load = { elapsed: 1500, lost: 0, stopped: 0 } } = template(counts.templates++);
+      const { kmsg = '', load = { elapsed: 1500, steal: 0, stopped: 0 } } = template(counts.templates++);
       const marks = { guestSeq: 1, hostSeq: 0, id: 0, outputBytes: 0, nextRecord: 10 };
       const info = { bootMs: 1400, release: '6.12.0-template', marks, load };
       const files = {
