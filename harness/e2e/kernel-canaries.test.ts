@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// A kernel that misbehaves on purpose: what is made of its complaints, and of its silence. It is 6-debug's kernel with
+// A kernel that misbehaves on purpose: what is made of its complaints, and of its silence. It is that of debug-kernel with
 // a series and a few options on top, and is built from that one's objects: so this comes after it.
 import { join } from 'node:path';
 import test from 'ava';
