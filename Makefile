@@ -1,12 +1,15 @@
 # SPDX-License-Identifier: MIT
 # Everything behind these is in bin/ and package.json; `bin/kiln --help` shows the rest.
-.PHONY: test check soak setup clean
+.PHONY: test check check-all soak setup clean
 
 test: setup		# the series in patches/, from patches to verdicts
 	@bin/kiln test
 
-check: setup		# the harness itself: types, lint, unit tests, whole kernels
+check: setup		# the harness itself, in a quarter of an hour: types, lint, unit tests, whole kernels
 	@npm run --silent check
+
+check-all: setup	# all parts of the check, up to an hour each: PART=debug runs one, FORCE=1 also what has passed on this commit
+	@npm run --silent check:all -- $(PART) $(if $(FORCE),--force)
 
 soak: setup		# what only shows in the long run: 2,000 forks, the canaries 200 times, 500 interrupted kernels, 10,000 damages; hours
 	@npm run --silent soak
