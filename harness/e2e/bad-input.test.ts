@@ -5,8 +5,16 @@ import { mkdir, mkdtemp, readdir, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import test from 'ava';
-import { cacheDirectory } from '../context.ts';
-import { allSeries, besideDefaults, find, kiln, kilnTest, verdicts } from './kiln.ts';
+import {
+  allSeries,
+  besideDefaults,
+  cacheWithOwnTemplates,
+  find,
+  kiln,
+  kilnTest,
+  sharedRun,
+  verdicts,
+} from './kiln.ts';
 
 const scratch = await mkdtemp(join(tmpdir(), 'kiln-trouble-'));
 test.after.always(() => rm(scratch, { recursive: true, force: true }));
@@ -57,41 +65,39 @@ test.serial('a patch that does not build is named with the compiler’s error', 
   });
 });
 
-test.serial('warnings at W=1 in what the series touches are shown with their patch', async (t) => {
-  const series = await seriesOf(
-    'warned',
-    versionPatch('linux/init/version.c', '+int kiln_no_prototype(void) { return 1; }'),
-  );
-  await kilnTest(['boot', ...allSeries(), '--series', series], ({ exitCode, results, stdout }) => {
-    t.is(exitCode, 0, stdout);
-    const warnings = results.jobs[0]!.kernel!.warnings;
-    t.is(warnings[0]!.file, 'init/version.c');
-    t.is(warnings[0]!.patch, '0001-init-change-a-line.patch');
-    t.regex(warnings[0]!.text, /no previous prototype/);
-    t.regex(stdout, /init\/version\.c:2: no previous prototype/);
-  });
+/** One kernel with both: what W=1 warns of, and what complains at boot. */
+const added = [
+  '+#include <linux/bug.h>',
+  '+#include <linux/init.h>',
+  '+int kiln_no_prototype(void) { return 1; }',
+  '+static int __init kiln_complain(void) { return WARN_ON(1); }',
+  '+late_initcall(kiln_complain);',
+];
+const body = versionPatch('linux/init/version.c', added.join('\n')).replace('+1,4', '+1,8');
+const cache = await cacheWithOwnTemplates();
+test.after.always(() => cache[Symbol.asyncDispose]());
+const complaining = sharedRun(['boot', ...allSeries(), '--series', await seriesOf('complaining', body)], {
+  env: { XDG_CACHE_HOME: cache.home },
+});
+
+test.serial('warnings at W=1 in what the series touches are shown with their patch', (t) => {
+  const { results, stdout } = complaining.ran;
+  const { warnings } = results.jobs[0]!.kernel!;
+  t.is(warnings[0]!.file, 'init/version.c', stdout);
+  t.is(warnings[0]!.patch, '0001-init-change-a-line.patch');
+  t.regex(warnings[0]!.text, /no previous prototype/);
+  t.regex(stdout, /init\/version\.c:4: no previous prototype/);
 });
 
 test.serial('a kernel that complains at boot fails every test, and nobody forks from it again', async (t) => {
-  const added = [
-    '+#include <linux/bug.h>',
-    '+#include <linux/init.h>',
-    '+static int __init kiln_complain(void) { return WARN_ON(1); }',
-    '+late_initcall(kiln_complain);',
-  ];
-  const body = versionPatch('linux/init/version.c', added.join('\n')).replace('+1,4', '+1,7');
-  const series = await seriesOf('complaining', body);
-  const templates = () => readdir(join(cacheDirectory(), 'templates')).catch(() => []);
-  const before = await templates();
-  await kilnTest(['boot', ...allSeries(), '--series', series], ({ exitCode, results }) => {
-    t.is(exitCode, 1);
-    for (const { verdict, detail, splats, guest } of results.tests) {
-      t.is(verdict, 'fail');
-      t.regex(detail, /WARNING in kiln_complain/);
-      t.deepEqual([splats.length, splats[0]!.phase, guest!.origin], [1, 'boot', 'fork']);
-    }
-  });
-  t.deepEqual((await templates()).sort(), before.sort());
+  const { exitCode, results } = complaining.ran;
+  t.is(exitCode, 1);
+  for (const { verdict, detail, splats, guest } of results.tests) {
+    t.is(verdict, 'fail');
+    t.regex(detail, /WARNING in kiln_complain/);
+    t.deepEqual([splats.length, splats[0]!.phase, guest!.origin], [1, 'boot', 'fork']);
+  }
+  t.deepEqual(await readdir(cache.templates), []);
 });
 
 test.serial('a config symbol that the kernel does not take is named with its dependency', async (t) => {

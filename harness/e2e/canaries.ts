@@ -1,51 +1,69 @@
 // SPDX-License-Identifier: MIT
-// Tests that misbehave on purpose, and the exact verdict of each.
+// Tests that misbehave on purpose. What is expected of each stands beside it: a comment in NAME.c, for a section one in
+// NAME.settings. It begins with `Expected: ` and has the verdict and the titles of all splats: `fail; oom: Out of memory`.
+// `...` at its end allows for more of them.
+import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import type { ExecutionContext } from 'ava';
 import { paths } from '../paths.ts';
+import type { Results } from '../schema.ts';
+import { readSuite } from '../suite/suite.ts';
+import { find } from './kiln.ts';
 
-/** Their suites; `limits` has those that wait for their limit. */
+export type Canary = {
+  /** `suite/test` */
+  name: string;
+  /** `suite/program`: all tests of it. */
+  program: string;
+  verdict: string;
+  /** `kind: title` of each. */
+  splats: string[];
+  /** There may be other splats. */
+  isOpen: boolean;
+};
+
+export const fixture = (name: string) => join(paths.fixtures, name);
+
+/** Suites of canaries that nothing but a plain kernel is needed for; `limits` has those that wait for their limit. */
 export const canaries = ['canaries', 'limits'];
-export const canaryDirs = canaries.map((name) => join(paths.root, 'harness', 'fixtures', name));
+export const canaryDirs = canaries.map(fixture);
 
-export const canaryVerdicts = {
-  'canaries/artifacts': 'pass',
-  'canaries/bad_exit': 'fail',
-  'canaries/clock': 'pass',
-  'canaries/close_output': 'fail',
-  'canaries/confuse_agent': 'crash',
-  'canaries/fail': 'fail',
-  'canaries/fill_tmpfs': 'pass',
-  'canaries/flood': 'pass',
-  'canaries/forged_farewell': 'pass',
-  'canaries/forged_log': 'pass',
-  'canaries/forked_buffer': 'pass',
-  'canaries/garbage': 'pass',
-  'canaries/kill_agent': 'crash',
-  'canaries/kill_everything': 'pass',
-  'canaries/late_console': 'pass',
-  'canaries/long_line': 'pass',
-  'canaries/memory_hog': 'fail',
-  'canaries/nested_failure': 'fail',
-  'canaries/no_plan': 'pass',
-  'canaries/no_results': 'pass',
-  'canaries/out_of_memory': 'fail',
-  'canaries/out_of_memory@another-expected': 'fail',
-  'canaries/out_of_memory@expected': 'pass',
-  'canaries/outlived': 'pass',
-  'canaries/panic': 'crash',
-  'canaries/pass': 'pass',
-  'canaries/power_off': 'crash',
-  'canaries/reboot': 'crash',
-  'canaries/segfault': 'fail',
-  'canaries/skip': 'skip',
-  'canaries/steal_ports': 'pass',
-  'canaries/stop_console': 'crash',
-  'canaries/taint': 'fail',
-  'canaries/taint@expected': 'pass',
-  'canaries/wrong_plan': 'fail',
-  'canaries/xfail': 'xfail',
-  'limits/endless': 'timeout',
-  'limits/fork_bomb': 'timeout',
-  'limits/silent': 'timeout',
-  'limits/unplug_ports': 'timeout',
-} as const;
+/** All tests of suites below harness/fixtures. */
+export async function readCanaries(...suites: string[]): Promise<Canary[]> {
+  const all = suites.map(async (suite) => {
+    const { tests } = await readSuite(fixture(suite));
+    return Promise.all(tests.map(({ name, program }) => readCanary(suite, name, program)));
+  });
+  return (await Promise.all(all)).flat();
+}
+
+async function readCanary(suite: string, test: string, program: string): Promise<Canary> {
+  const section = test.slice(program.length + 1);
+  const file = join(fixture(suite), section ? `${program}.settings` : `${program}.c`);
+  const text = await readFile(file, 'utf8');
+  const own = section ? text.split(/^(?=\[)/m).find((part) => part.startsWith(`[${section}]`)) : text;
+  const expected = /^(?:\/\/|#) Expected: (.+)$/m.exec(own ?? '')?.[1];
+  if (!expected) throw new Error(`${file}: what is expected of ${test} is not said (Expected: ...)`);
+  const [verdict, ...splats] = expected.split('; ');
+  const isOpen = splats.at(-1) === '...';
+  return {
+    name: `${suite}/${test}`,
+    program: `${suite}/${program}`,
+    verdict: verdict!,
+    splats: isOpen ? splats.slice(0, -1) : splats,
+    isOpen,
+  };
+}
+
+/** `suite/test → verdict` */
+export function verdictsOf(all: Canary[]): Record<string, string> {
+  return Object.fromEntries(all.map(({ name, verdict }) => [name, verdict]));
+}
+
+/** What became of it is what stands beside it. Each splat is told once. */
+export function assertExpected(t: ExecutionContext, results: Results, canary: Canary): void {
+  const { verdict, splats, detail } = find(results, canary.name);
+  const titles = [...new Set(splats.map(({ kind, title }) => `${kind}: ${title}`))];
+  const known = canary.isOpen ? titles.filter((title) => canary.splats.includes(title)) : titles;
+  t.deepEqual([verdict, ...known.toSorted()], [canary.verdict, ...canary.splats.toSorted()], detail);
+}

@@ -1,19 +1,14 @@
 // SPDX-License-Identifier: MIT
 // Forks of a frozen guest do all that booted guests do, and are no twins.
 import { execFileSync } from 'node:child_process';
-import { mkdir, mkdtemp, open, readdir, readFile, rm, stat, symlink, writeFile } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
+import { open, readdir, readFile, stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout } from 'node:timers/promises';
 import test from 'ava';
-import { cacheDirectory } from '../context.ts';
-import { paths } from '../paths.ts';
 import type { Results, TestResult } from '../schema.ts';
-import { canaries, canaryDirs } from './canaries.ts';
-import { besideDefaults, find, kilnTest, verdicts } from './kiln.ts';
+import { canaries, canaryDirs, fixture } from './canaries.ts';
+import { besideDefaults, cacheWithOwnTemplates, find, kilnTest, verdicts } from './kiln.ts';
 import { mountSmall } from './toy.ts';
-
-const fixture = (name: string) => join(paths.root, 'harness', 'fixtures', name);
 
 /** All that a verdict is made of; of a guest that died, how much of its last words came out is chance. */
 function essence({ verdict, cases, splats }: TestResult): string {
@@ -120,21 +115,6 @@ test.serial('isolation=case: each case has its guest, and a panic takes only its
     t.regex(plain.problems.join(), /lists no cases/);
   });
 });
-
-/** A cache that shares everything but its templates with the ordinary one. */
-async function cacheWithOwnTemplates(): Promise<AsyncDisposable & { home: string; templates: string }> {
-  const home = await mkdtemp(join(tmpdir(), 'kiln-cache-'));
-  const cache = join(home, 'kiln');
-  await mkdir(cache);
-  for (const name of await readdir(cacheDirectory()))
-    if (name !== 'templates' && name !== 'locks')
-      await symlink(join(cacheDirectory(), name), join(cache, name));
-  return {
-    home,
-    templates: join(cache, 'templates'),
-    [Symbol.asyncDispose]: () => rm(home, { recursive: true }),
-  };
-}
 
 test.serial('a template that does not restore is made anew, and no test fails for it', async (t) => {
   await using cache = await cacheWithOwnTemplates();

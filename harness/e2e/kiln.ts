@@ -2,9 +2,12 @@
 // Calls kiln as a user does and reads what it leaves.
 
 import { readdirSync } from 'node:fs';
-import { mkdtemp, readFile, rm } from 'node:fs/promises';
+import { mkdir, mkdtemp, readdir, readFile, rm, stat, symlink } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { setTimeout } from 'node:timers/promises';
+import test from 'ava';
+import { cacheDirectory } from '../context.ts';
 import { paths } from '../paths.ts';
 import { type Results, readResults, type TestResult } from '../schema.ts';
 import { type Child, spawn } from '../util/exec.ts';
@@ -32,21 +35,72 @@ export async function kiln(args: string[], options: CallOptions = {}): Promise<C
   return { exitCode: result.exitCode ?? -1, stdout: String(result.stdout), stderr: String(result.stderr) };
 }
 
-/** `kiln test`, with its run directory in a temporary place that `use` may look at. */
+/**
+ * `kiln test`, with its run directory in a temporary place that `use` may look at. `meanwhile` is called
+ * with the place while the run is under way.
+ */
 export async function kilnTest<T>(
   args: string[],
   use: (ran: Ran) => Promise<T> | T,
-  options: CallOptions = {},
+  { meanwhile, ...options }: CallOptions & { meanwhile?: (out: string) => Promise<unknown> } = {},
 ): Promise<T> {
   const out = await mkdtemp(join(tmpdir(), 'kiln-e2e-'));
   try {
-    const called = await kiln(['test', ...args, '--out', out], options);
-    const dir = join(out, 'latest');
-    const results = readResults(await readFile(join(dir, 'results.json'), 'utf8'));
-    return await use({ ...called, dir, results });
+    const [ran] = await Promise.all([runInto(out, args, options), meanwhile?.(out)]);
+    return await use(ran);
   } finally {
     await rm(out, { recursive: true, force: true });
   }
+}
+
+/** One `kiln test` that all tests of a file look at: `ran` is there when they begin, with its run directory. */
+export function sharedRun(args: string[], options: CallOptions = {}): { readonly ran: Ran } {
+  const shared = {} as { ran: Ran };
+  let out: string;
+  test.serial.before(async () => {
+    out = await mkdtemp(join(tmpdir(), 'kiln-e2e-'));
+    shared.ran = await runInto(out, args, options);
+  });
+  test.after.always(() => rm(out, { recursive: true, force: true }));
+  return shared;
+}
+
+async function runInto(out: string, args: string[], options: CallOptions): Promise<Ran> {
+  const called = await kiln(['test', ...args, '--out', out], options);
+  const dir = join(out, 'latest');
+  const text = await readFile(join(dir, 'results.json'), 'utf8').catch((cause) => {
+    throw new Error(`kiln test left no results: ${called.stdout}\n${called.stderr}`, { cause });
+  });
+  return { ...called, dir, results: readResults(text) };
+}
+
+/** Wait until a test of a run that is under way has printed something: then it runs in a guest. */
+export async function untilItPrints(out: string, name: string): Promise<void> {
+  const deadline = performance.now() + 600_000;
+  for (;;) {
+    const files = await readdir(out, { recursive: true }).catch(() => []);
+    const log = files.find((file) => file.endsWith(`/${name}/output.log`));
+    if (log && (await stat(join(out, log))).size > 0) return;
+    if (performance.now() > deadline) throw new Error(`${name} printed nothing`);
+    await setTimeout(100);
+  }
+}
+
+/** A cache that shares all but its templates with the ordinary one: `home` is for XDG_CACHE_HOME. */
+export async function cacheWithOwnTemplates(): Promise<
+  AsyncDisposable & { home: string; templates: string }
+> {
+  const home = await mkdtemp(join(tmpdir(), 'kiln-cache-'));
+  const [cache, common] = [join(home, 'kiln'), cacheDirectory()];
+  await mkdir(cache);
+  await symlink(`${common}.lock`, `${cache}.lock`);
+  for (const name of await readdir(common))
+    if (name !== 'templates') await symlink(join(common, name), join(cache, name));
+  return {
+    home,
+    templates: join(cache, 'templates'),
+    [Symbol.asyncDispose]: () => rm(home, { recursive: true }),
+  };
 }
 
 /** Options for suites of the test's own beside the default ones, whose config they then share: no new kernel. */

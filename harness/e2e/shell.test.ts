@@ -24,6 +24,13 @@ for (const options of [[], ['--fork']])
     t.regex(stdout, /^500\r?$/m, 'the last words come through');
   });
 
+test.serial('a booted guest ends with exit', async (t) => {
+  const { exitCode, stdout } = await kiln(['shell'], { input: 'echo kernel $(uname -r)\nls /tests\nexit\n' });
+  t.is(exitCode, 0, stdout);
+  t.regex(stdout, /kernel 6\.12\./);
+  t.regex(stdout, /srvfs/);
+});
+
 test.serial('forks of one template have the time of the host and chance of their own', async (t) => {
   const uuids = [];
   for (let i = 0; i < 2; i++) {

@@ -1,17 +1,17 @@
 // SPDX-License-Identifier: MIT
-// The same again and again: short in `make check`, long in `make soak`.
+// The same again and again: short in `make check-all`, long in `make soak`.
 import { cp, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import test, { type ExecutionContext } from 'ava';
 import { paths } from '../paths.ts';
-import { canaries, canaryDirs, canaryVerdicts } from './canaries.ts';
+import { canaries, canaryDirs, fixture, readCanaries, verdictsOf } from './canaries.ts';
 import { besideDefaults, defaultSuites, find, kiln, kilnTest, verdicts } from './kiln.ts';
 
 const forks = Number(process.env.KILN_SOAK_FORKS ?? 50);
 const rounds = Number(process.env.KILN_SOAK_ROUNDS ?? 1);
 const interruptions = Number(process.env.KILN_SOAK_INTERRUPTIONS ?? 10);
-/** What `make check` has elsewhere, or not at all. */
+/** What `make check-all` has elsewhere, or not at all. */
 const isLong = process.env.KILN_SOAK_INTERRUPTIONS !== undefined;
 const day = 86_400_000;
 
@@ -26,10 +26,10 @@ test.serial(`${forks} forks of one guest all come to life`, async (t) => {
 
 test.serial(`canaries beside good tests, ${rounds} times: no wrong verdict`, async (t) => {
   t.timeout(day);
-  const good = [join(paths.fixtures, 'identity'), join(paths.images, 'bench', 'trivial')];
+  const good = [fixture('identity'), join(paths.images, 'bench', 'trivial')];
   const tests = besideDefaults(...canaryDirs, ...good);
   const expected = {
-    ...canaryVerdicts,
+    ...verdictsOf(await readCanaries(...canaries)),
     'boot/environment': 'pass',
     'identity/one': 'pass',
     'identity/two': 'pass',
