@@ -149,9 +149,8 @@ test('a command to a monitor that is closed fails at once', async (t) => {
     else say({ return: {}, id });
   });
   await t.throwsAsync(qmp.execute('quit'));
-  const started = performance.now();
-  await t.throwsAsync(qmp.execute('x', {}, 2000), { message: "QEMU's monitor closed" });
-  t.true(performance.now() - started < 1000);
+  // Its time would give another message.
+  await t.throwsAsync(qmp.execute('x', {}, 20_000), { message: "QEMU's monitor closed" });
 });
 
 test('a monitor nobody asks may close before it greets', async (t) => {

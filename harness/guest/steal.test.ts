@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 import { execFileSync, spawn } from 'node:child_process';
 import { once } from 'node:events';
+import { readFileSync } from 'node:fs';
 import { setTimeout } from 'node:timers/promises';
 import test from 'ava';
 import { missingShare, processOf, StealClock, since, type Watched } from './steal.ts';
@@ -96,13 +97,18 @@ test('being stopped is told apart, and counts as time', (t) => {
 test('a process that shares one processor with another loses about half, and one that sleeps nothing', async (t) => {
   const endless = () => spawn('taskset', ['-c', '0', 'sh', '-c', 'while :; do :; done'], { stdio: 'ignore' });
   const [one, other] = [endless(), endless()];
-  const sleeper = spawn('sleep', ['60'], { stdio: 'ignore' });
+  const sleeper = spawn('sleep', ['600'], { stdio: 'ignore' });
+  const waited = () => Math.max(...processOf(sleeper.pid!).waits().values());
   try {
+    // On a busy machine its start has to wait, too.
+    while (!/^\d+ \(sleep\) S/.test(readFileSync(`/proc/${sleeper.pid}/stat`, 'latin1')))
+      await setTimeout(20);
+    const before = waited();
     using busy = new StealClock(processOf(one.pid!));
-    await setTimeout(3000);
+    await setTimeout(1500);
     const share = missingShare(busy.load());
     t.true(share > 0.25, String(share));
-    t.true(Math.max(...processOf(sleeper.pid!).waits().values()) < 500);
+    t.true(waited() - before < 100);
   } finally {
     for (const child of [one, other, sleeper]) child.kill('SIGKILL');
   }

@@ -76,7 +76,7 @@ test("a prompt's condition is a dependency of what the user sets", (t) => {
   t.deepEqual(dependencies('config A\n\tbool "a" if EXPERT\n\tdefault y\n', { symbol: 'A' }), ['EXPERT']);
 });
 
-for (const [condition, config, isMet] of [
+const weighed = [
   ['A', 'CONFIG_A=y', true],
   ['A', 'CONFIG_A=m', true],
   ['A', '', false],
@@ -98,13 +98,24 @@ for (const [condition, config, isMet] of [
   ['64BIT && A', 'CONFIG_A=y\nCONFIG_64BIT=y', true],
   ['!A # because', 'CONFIG_A=y', false],
   ['$(cc-option,-fplugin) && GCC_VERSION >= 120000', '', true], // can't be read: counts as met
-] as const) {
+] as const;
+
+/** X0, X1 ... have those conditions, in one repository. */
+let conditions: string;
+test.before(async () => {
+  const texts = weighed.map(
+    ([condition], index) => `config X${index}\n\tbool "x"\n\tdepends on ${condition}\n`,
+  );
+  conditions = await mkdtemp(join(tmpdir(), 'kiln-test-'));
+  await fill(conditions, { Kconfig: texts.join('\n') });
+});
+test.after.always(() => rm(conditions, { recursive: true, force: true }));
+
+for (const [index, [condition, config, isMet]] of weighed.entries())
   test(`${condition} is ${isMet ? 'met' : 'not met'} with "${config.replaceAll('\n', ' ')}"`, async (t) => {
-    const dir = await tree(t, { Kconfig: `config X\n\tbool "x"\n\tdepends on ${condition}\n` });
-    const why = await explainMissing('X', dir, parseConfig(config));
+    const why = await explainMissing(`X${index}`, conditions, parseConfig(config));
     t.is(why, isMet ? `its conditions (${condition}) look met` : `depends on ${condition}`);
   });
-}
 
 test('a symbol whose name begins with a digit is weighed like any other', async (t) => {
   const dir = await tree(t, { Kconfig: 'config X\n\tbool "x"\n\tdepends on !64BIT\n' });
@@ -135,13 +146,18 @@ test('every Kconfig file of this architecture is searched, those of others are n
 async function tree(t: ExecutionContext, files: Record<string, string>): Promise<string> {
   const dir = await mkdtemp(join(tmpdir(), 'kiln-test-'));
   t.teardown(() => rm(dir, { recursive: true, force: true }));
+  await fill(dir, files);
+  return dir;
+}
+
+/** Files in a repository, as git grep wants them. */
+async function fill(dir: string, files: Record<string, string>): Promise<void> {
   for (const [path, text] of Object.entries(files)) {
     await mkdir(dirname(join(dir, path)), { recursive: true });
     await writeFile(join(dir, path), text);
   }
-  await git(dir, ['init', '--quiet']);
+  await git(dir, ['init', '--quiet', '--template=']);
   await git(dir, ['add', '.']);
-  return dir;
 }
 
 test('what stands around the line that sources a file counts for all in it', (t) => {

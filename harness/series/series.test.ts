@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-import { mkdir, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
+import { cp, mkdir, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import test, { type ExecutionContext } from 'ava';
@@ -163,19 +163,27 @@ test('reading a git range leaves the repository as it was', async (t) => {
   t.deepEqual(await bytes(repository), before);
 });
 
-/** A repository with the commits base, one, two, three, and the last three as a mailbox. */
-async function threePatches(t: ExecutionContext, options: string[] = []) {
-  const dir = await files(t, { 'repository/file': '' });
-  const repository = join(dir, 'repository');
-  await git(repository, ['init', '--quiet']);
+/** A repository with the commits base, one, two, three. Each test has a copy. */
+let original: string;
+test.before(async () => {
+  original = await mkdtemp(join(tmpdir(), 'kiln-test-'));
+  await git(original, ['init', '--quiet', '--template=']);
   let text = '';
   for (const word of ['base', 'one', 'two', 'three']) {
     text += `${word}\n`;
-    await writeFile(join(repository, 'file'), text);
-    await git(repository, ['add', '.']);
-    await git(repository, ['commit', '--quiet', '--message', word]);
+    await writeFile(join(original, 'file'), text);
+    await git(original, ['add', '.']);
+    await git(original, ['commit', '--quiet', '--message', word]);
   }
-  const { stdout } = await git(repository, ['format-patch', '--stdout', ...options, 'HEAD~3..HEAD']);
+});
+test.after.always(() => rm(original, { recursive: true, force: true }));
+
+/** That repository, and its last three commits as a mailbox. */
+async function threePatches(t: ExecutionContext, options: string[] = []) {
+  const dir = await files(t, {});
+  const repository = join(dir, 'repository');
+  await cp(original, repository, { recursive: true });
+  const { stdout } = await git(original, ['format-patch', '--stdout', ...options, 'HEAD~3..HEAD']);
   return { dir, repository, mbox: `${stdout}\n` };
 }
 

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-import { mkdir, mkdtemp, readdir, readFile, rm, utimes, writeFile } from 'node:fs/promises';
+import { cp, mkdir, mkdtemp, readdir, readFile, rm, utimes, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import test, { type ExecutionContext } from 'ava';
@@ -203,16 +203,23 @@ async function pack(
   return archive;
 }
 
+/** Two commits, the first of them with a tag. Each test has a copy. */
+let original: string;
+test.before(async () => {
+  original = await mkdtemp(join(tmpdir(), 'kiln-test-'));
+  await git(original, ['init', '--quiet', '--template=', '--initial-branch=main']);
+  for (const word of ['one', 'two']) {
+    await writeFile(join(original, 'file'), `${word}\n`);
+    await git(original, ['add', '.']);
+    await git(original, ['commit', '--quiet', '--message', word]);
+    if (word === 'one') await git(original, ['tag', '--annotate', '--message', 'first', 'v1']);
+  }
+});
+test.after.always(() => rm(original, { recursive: true, force: true }));
+
 async function makeRepository(dir: string): Promise<string> {
   const repository = join(dir, 'user', 'linux');
-  await mkdir(repository, { recursive: true });
-  await git(repository, ['init', '--quiet', '--initial-branch=main']);
-  for (const word of ['one', 'two']) {
-    await writeFile(join(repository, 'file'), `${word}\n`);
-    await git(repository, ['add', '.']);
-    await git(repository, ['commit', '--quiet', '--message', word]);
-    if (word === 'one') await git(repository, ['tag', '--annotate', '--message', 'first', 'v1']);
-  }
+  await cp(original, repository, { recursive: true });
   return repository;
 }
 

@@ -52,9 +52,9 @@ test('a download that is not what was meant leaves nothing behind', async (t) =>
 });
 
 test('an abort during a download is an interruption and leaves nothing behind', async (t) => {
-  const { context, url, downloads } = await setup(t);
+  const { context, url, downloads, server } = await setup(t);
   const controller = new AbortController();
-  setTimeout(() => controller.abort(), 100);
+  server.once('request', () => setTimeout(() => controller.abort(), 20));
   const error = await t.throwsAsync(fetchTar(`${url}/slow`, { ...context, signal: controller.signal }));
   t.is(asKilnError(error).code, 'interrupted');
   t.deepEqual(await downloads(), []);
@@ -81,6 +81,7 @@ async function setup(t: ExecutionContext) {
   const signal = new AbortController().signal;
   return {
     dir,
+    server,
     url: `http://127.0.0.1:${(server.address() as AddressInfo).port}`,
     context: { cache, signal, progress: () => {}, note: () => {} },
     downloads: () => readdir(join(cache, 'scratch')),
