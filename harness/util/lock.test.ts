@@ -19,6 +19,20 @@ test('a lock that nobody holds is had at once, in directories made for it', asyn
   t.is(waits, 0);
 });
 
+test.serial('a flock that is slow to start is nobody’s lock', async (t) => {
+  const dir = await scratch(t);
+  const path = process.env.PATH;
+  const slow = `#!/bin/sh\nsleep 1\nPATH='${path}' exec flock "$@"\n`;
+  await writeFile(join(dir, 'flock'), slow, { mode: 0o755 });
+  process.env.PATH = `${dir}:${path}`;
+  t.teardown(() => {
+    process.env.PATH = path;
+  });
+  let waits = 0;
+  await using _held = await lock(join(dir, 'lock'), { onWait: () => waits++ });
+  t.is(waits, 0);
+});
+
 test('only one holds a lock at a time', async (t) => {
   const path = join(await scratch(t), 'lock');
   let holders = 0;

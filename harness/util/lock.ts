@@ -8,21 +8,34 @@ type LockOptions = { signal?: AbortSignal | undefined; onWait?: () => void; shar
 
 /**
  * Hold a lock file. flock(1) holds it for us: the kernel frees the lock when that process ends, which it does
- * with ours, so no lock is ever left behind. `onWait` is called once if somebody else has it. Several may
- * hold a `shared` lock.
+ * with ours, so no lock is ever left behind. `onWait` is called once if another process holds the lock and does not free
+ * it soon. Several may hold a `shared` lock.
  */
 export async function lock(path: string, options: LockOptions = {}): Promise<AsyncDisposable> {
-  return (await hold(path, [options.shared ? '--shared' : '--exclusive'], options))!;
+  const how = options.shared ? '--shared' : '--exclusive';
+  const free = await hold(path, [how, ...nonblocking], options);
+  if (free) return free;
+  const waiting = setTimeout(() => options.onWait?.(), 300);
+  try {
+    return (await hold(path, [how], options))!;
+  } finally {
+    clearTimeout(waiting);
+  }
 }
 
 /** The same, exclusive and without waiting: null if another process has it. */
 export async function lockIfFree(path: string, signal: AbortSignal): Promise<AsyncDisposable | null> {
-  return hold(path, ['--exclusive', '--nonblock', '--conflict-exit-code', `${busy}`], { signal });
+  return hold(path, ['--exclusive', ...nonblocking], { signal });
 }
 
 const busy = 75;
+const nonblocking = ['--nonblock', '--conflict-exit-code', `${busy}`];
 
-async function hold(path: string, how: string[], options: LockOptions): Promise<AsyncDisposable | null> {
+async function hold(
+  path: string,
+  how: string[],
+  options: Pick<LockOptions, 'signal'>,
+): Promise<AsyncDisposable | null> {
   options.signal?.throwIfAborted();
   await makeDirectories(dirname(path));
   // cat starts once flock has the lock, echoes the line below, and ends when its standard input closes.
@@ -41,7 +54,6 @@ async function hold(path: string, how: string[], options: LockOptions): Promise<
   // An abort ends only the wait: a lock that was taken protects the teardown too.
   const giveUp = () => child.kill('SIGKILL');
   options.signal?.addEventListener('abort', giveUp);
-  const waiting = setTimeout(() => options.onWait?.(), 300);
   try {
     child.stdin?.write('held\n');
     const held = new Promise<boolean>((resolve) => {
@@ -50,7 +62,6 @@ async function hold(path: string, how: string[], options: LockOptions): Promise<
     });
     if (await held) return { [Symbol.asyncDispose]: release };
   } finally {
-    clearTimeout(waiting);
     options.signal?.removeEventListener('abort', giveUp);
   }
   const result = await child;
