@@ -35,8 +35,8 @@ const rooms = [
   'bench',
   'commands',
   'cli.ts',
-  'testing',
   'e2e',
+  'testing',
 ];
 
 /** Packages that one file alone may import, with the reason. */
