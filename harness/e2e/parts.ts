@@ -9,7 +9,18 @@ export const parts: Record<string, Group[]> = {
   /** Every change: the main job first, with the machine to itself; then what a run does of each kind. */
   check: [
     ['main'],
-    ['verdicts', 'bad-input', 'endings', 'kexec', 'jobs', 'hostile-builds', 'shell', 'stages', 'debuginfo'],
+    [
+      'verdicts',
+      'bad-input',
+      'endings',
+      'kexec',
+      'jobs',
+      'hostile-builds',
+      'with',
+      'shell',
+      'stages',
+      'debuginfo',
+    ],
   ],
   /** A kernel with KASAN, lockdep and DEBUG_VM: all suites on it, then what it says when it misbehaves. */
   debug: [['debug-kernel'], ['kernel-canaries']],
