@@ -11,7 +11,7 @@ async function rowsOfDocs(): Promise<Row[]> {
   const text = await readFile(join(import.meta.dirname, '..', 'docs', 'verdicts.md'), 'utf8');
   const table = text
     .split('\n## Time\n')[1]!
-    .split('| what is waited for | deadline |')[1]!
+    .split('| Kiln waits for | deadline |')[1]!
     .split('\n\n')[0]!;
   const cells = table
     .split('\n')

@@ -26,6 +26,6 @@ export const parts: Record<string, Group[]> = {
   debug: [['debug-kernel'], ['kernel-canaries']],
   /** Faults of the host, and guests that hang. The second file waits most of its time. */
   faults: [['host-faults', 'hangs']],
-  /** Forks beside boots, and the same again and again. */
-  forks: [['forks'], ['repeat', 'soak']],
+  /** Forks beside boots, what a kernel says after a test's last process, and the same again and again. */
+  forks: [['forks'], ['late-canaries'], ['repeat', 'soak']],
 };

@@ -40,7 +40,7 @@ test('the time that the host kept from a guest until its first word is told', as
   clock.withhold(1000);
   agent.hello();
   using lease = await leased;
-  t.deepEqual(lease.load, { elapsed: 3000, lost: 1000, stopped: 0 });
+  t.deepEqual(lease.load, { elapsed: 3000, steal: 1000, stopped: 0 });
 });
 
 test('a fork goes on from its template, and its log begins with the boot of that', async (t) => {
@@ -48,7 +48,7 @@ test('a fork goes on from its template, and its log begins with the boot of that
   const memory = new Memory();
   using lease = await pool.acquire(machine, 'fork', memory, context);
   t.like(lease, { origin: 'fork', bootMs: 1400, release: '6.12.0-template', loss: null });
-  t.deepEqual(lease.load, { elapsed: 1500, lost: 0, stopped: 0 });
+  t.deepEqual(lease.load, { elapsed: 1500, steal: 0, stopped: 0 });
   t.is(started[0]!.how, 'fork');
   started[0]!.fake.agent.console('forked');
   await lease.session!.ping(1000);

@@ -87,6 +87,10 @@ test('what is known is not looked up again', async (t) => {
   await decoder.decode([again]);
   t.is(lookups.length, 1);
   t.is(again.frames?.length, 1);
+  const more = decoder.decode([splat(frame('a'), frame('b'))]);
+  t.deepEqual(lookups[1]?.symbols, ['b']);
+  lookups[1]!.answer();
+  await more;
 });
 
 test('a return address and the instruction itself are two places', async (t) => {
