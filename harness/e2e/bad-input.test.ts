@@ -17,8 +17,6 @@ import {
 } from './kiln.ts';
 
 const scratch = await mkdtemp(join(tmpdir(), 'kiln-trouble-'));
-test.after.always(() => rm(scratch, { recursive: true, force: true }));
-
 /** A series of one patch that changes init/version.c. */
 async function seriesOf(name: string, body: string): Promise<string> {
   const dir = join(scratch, name);
@@ -40,6 +38,24 @@ ${added}
   *  ${context}
 `;
 }
+
+/** One kernel with both: what W=1 warns of, and what complains at boot. */
+const added = [
+  '+#include <linux/bug.h>',
+  '+#include <linux/init.h>',
+  '+int kiln_no_prototype(void) { return 1; }',
+  '+static int __init kiln_complain(void) { return WARN_ON(1); }',
+  '+late_initcall(kiln_complain);',
+];
+const body = versionPatch('linux/init/version.c', added.join('\n')).replace('+1,4', '+1,8');
+const complainingSeries = await seriesOf('complaining', body);
+const cache = await cacheWithOwnTemplates();
+// ava takes hooks and tests only after the last await of a file.
+test.after.always(() => rm(scratch, { recursive: true, force: true }));
+test.after.always(() => cache[Symbol.asyncDispose]());
+const complaining = sharedRun(['boot', ...allSeries(), '--series', complainingSeries], {
+  env: { XDG_CACHE_HOME: cache.home },
+});
 
 test.serial('a patch that does not apply is named with its file and hunk', async (t) => {
   const series = await seriesOf('stale', versionPatch('linux/init/another.c', '+/* hello */'));
@@ -63,21 +79,6 @@ test.serial('a patch that does not build is named with the compiler’s error', 
     t.is(error.patch, '0001-init-change-a-line.patch');
     t.regex(error.message, /init\/version\.c:2: expected expression/);
   });
-});
-
-/** One kernel with both: what W=1 warns of, and what complains at boot. */
-const added = [
-  '+#include <linux/bug.h>',
-  '+#include <linux/init.h>',
-  '+int kiln_no_prototype(void) { return 1; }',
-  '+static int __init kiln_complain(void) { return WARN_ON(1); }',
-  '+late_initcall(kiln_complain);',
-];
-const body = versionPatch('linux/init/version.c', added.join('\n')).replace('+1,4', '+1,8');
-const cache = await cacheWithOwnTemplates();
-test.after.always(() => cache[Symbol.asyncDispose]());
-const complaining = sharedRun(['boot', ...allSeries(), '--series', await seriesOf('complaining', body)], {
-  env: { XDG_CACHE_HOME: cache.home },
 });
 
 test.serial('warnings at W=1 in what the series touches are shown with their patch', (t) => {

@@ -9,8 +9,9 @@ import { assertExpected, fixture, readCanaries } from './canaries.ts';
 import { besideDefaults, find, kilnTest, untilItPrints } from './kiln.ts';
 
 const scratch = await mkdtemp(join(tmpdir(), 'kiln-hangs-'));
-test.after.always(() => rm(scratch, { recursive: true, force: true }));
 const all = await readCanaries('hangs', 'hangs_at_boot');
+// ava takes hooks and tests only after the last await of a file.
+test.after.always(() => rm(scratch, { recursive: true, force: true }));
 const expected = (name: string) => all.find((canary) => canary.name === name)!;
 
 // Those that hang are not serial: side by side they wait no longer than one of them.
