@@ -11,6 +11,8 @@ type Group = Disposable & {
   enter: (command: string[]) => string[];
   /** The limit that was hit, if any. */
   exceeded: () => TooMuch | null;
+  /** Kill what runs in the group. Disposing does so too. */
+  kill: () => void;
 };
 
 let count = 0;
@@ -50,7 +52,12 @@ export function cgroup({ processes, memory }: { processes: number; memory: numbe
       if (/^max [1-9]/m.test(said)) return { code, text: `it ran ${processes} processes at once` };
       return null;
     },
-    [Symbol.dispose]: () => void [...dirs].map(remove),
+    kill: () => {
+      for (const dir of dirs) kill(dir);
+    },
+    [Symbol.dispose]: () => {
+      for (const dir of dirs) remove(dir);
+    },
   };
 }
 
@@ -115,8 +122,17 @@ function read(path: string): string {
   }
 }
 
+function kill(dir: string): void {
+  for (const pid of read(join(dir, 'cgroup.procs')).split('\n').filter(Boolean).map(Number))
+    try {
+      // 0: a process of another PID namespace.
+      if (pid > 0) process.kill(pid, 'SIGKILL');
+    } catch {} // it has ended
+}
+
 /** The group is busy until the kernel has reaped its last process. */
 function remove(dir: string, attempts = 20): void {
+  kill(dir);
   try {
     rmdirSync(dir);
     mine.delete(dir);

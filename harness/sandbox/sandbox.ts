@@ -91,6 +91,7 @@ export async function confined(
   if (!sandbox?.flags) return exec(file, args, { ...options, cwd, env, signal });
   using group = cgroup(limits);
   using watch = excess(limits, [...reach.write, ...(reach.moved ?? []).map(([path]) => path)], signal);
+  using _ending = killLate(group, watch.signal, limits.time);
   const words = [...environment(env), 'bwrap', ...sandbox.flags, ...system(), ...visible(reach)];
   const command = [...words, '--', ...resourceLimits(limits), file, ...args];
   const [first, ...rest] = group.enter(command);
@@ -105,6 +106,25 @@ export async function confined(
       cause,
     });
   }
+}
+
+/** Milliseconds in which a sandbox that was ended takes its processes with it. */
+const grace = 1000;
+
+/**
+ * bwrap that is ended before it has asked for its parent-death signal leaves its child behind: that runs on, and holds
+ * the pipes that exec() reads to their end.
+ */
+function killLate(group: { kill: () => void }, signal: AbortSignal, time: number): Disposable {
+  const late = setTimeout(() => group.kill(), time + grace);
+  const onAbort = () => void setTimeout(() => group.kill(), grace).unref();
+  signal.addEventListener('abort', onAbort, { once: true });
+  return {
+    [Symbol.dispose]: () => {
+      clearTimeout(late);
+      signal.removeEventListener('abort', onAbort);
+    },
+  };
 }
 
 const hints = {
