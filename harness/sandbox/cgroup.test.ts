@@ -1,4 +1,6 @@
 // SPDX-License-Identifier: MIT
+import { readFile } from 'node:fs/promises';
+import { setTimeout } from 'node:timers/promises';
 import test from 'ava';
 import { spawn } from '../util/exec.ts';
 import { cgroup } from './cgroup.ts';
@@ -12,9 +14,14 @@ async function orphanIn(group: ReturnType<typeof cgroup>): Promise<number> {
   return Number(stdout);
 }
 
-/** Waits for the end of a process that is no child of ours. */
+/** Waits until a process has ended; that nobody has reaped it yet is not its fault. */
 async function ended(pid: number): Promise<void> {
-  await spawn('tail', [`--pid=${pid}`, '-f', '/dev/null'], { stdin: 'ignore' });
+  const state = () =>
+    readFile(`/proc/${pid}/stat`, 'utf8').then(
+      (text) => /\) (\w)/.exec(text)?.[1],
+      () => 'X',
+    );
+  while (!['X', 'Z'].includes((await state()) ?? 'X')) await setTimeout(20);
 }
 
 test('a group takes along what is left in it, also what has left its parent', async (t) => {
