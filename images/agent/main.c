@@ -20,7 +20,7 @@
 #include "clock.h"
 #include "commands.h"
 #include "control.h"
-#include "kiln_wish.h"
+#include "kiln_request.h"
 #include "kmsg.h"
 #include "log.h"
 #include "ports.h"
@@ -33,11 +33,11 @@
 /* So many at a time: a test that forks without end must not hold the loop. */
 #define REAP_AT_ONCE 1000
 
-/* What the test asked for with a signal, see kiln_wish.h; 0: nothing. */
-static volatile sig_atomic_t wish;
+/* What the test asked for with a signal, see kiln_request.h; 0: nothing. */
+static volatile sig_atomic_t request;
 
 static void take_signals(void);
-static void hear_wish(void);
+static void handle_request(void);
 static void take_precedence(void);
 static bool reap_children(void);
 static void sleep_until_work(bool again);
@@ -64,7 +64,7 @@ int main(void)
 		ports_flush();
 		bool again = reap_children();
 
-		hear_wish();
+		handle_request();
 		commands_carry_out();
 		kmsg_forward();
 		test_forward_output();
@@ -80,39 +80,39 @@ static void woken(int signal)
 	(void)signal;
 }
 
-static void wished(int signal, siginfo_t *info, void *context)
+static void take_request(int signal, siginfo_t *info, void *context)
 {
 	(void)signal;
 	(void)context;
 	if (info->si_code == SI_QUEUE)
-		wish = info->si_value.sival_int;
+		request = info->si_value.sival_int;
 }
 
 /*
  * The kernel delivers no signal to PID 1 that it has no handler for, so only
- * SIGCHLD (to wake poll) and a test's wish need one. They are blocked except in
+ * SIGCHLD (to wake poll) and a test's request need one. They are blocked except in
  * ppoll(): no wake-up can fall between looking for work and sleeping.
  */
 static void take_signals(void)
 {
 	struct sigaction on_child = { .sa_handler = woken };
-	struct sigaction on_wish = { .sa_sigaction = wished, .sa_flags = SA_SIGINFO };
+	struct sigaction on_request = { .sa_sigaction = take_request, .sa_flags = SA_SIGINFO };
 	sigset_t ours;
 
 	sigaction(SIGCHLD, &on_child, NULL);
-	sigaction(KILN_WISH_SIGNAL, &on_wish, NULL);
+	sigaction(KILN_REQUEST_SIGNAL, &on_request, NULL);
 	sigemptyset(&ours);
 	sigaddset(&ours, SIGCHLD);
-	sigaddset(&ours, KILN_WISH_SIGNAL);
+	sigaddset(&ours, KILN_REQUEST_SIGNAL);
 	sigprocmask(SIG_BLOCK, &ours, NULL);
 	catch_own_faults();
 }
 
-static void hear_wish(void)
+static void handle_request(void)
 {
-	if (wish)
-		test_leave(wish & KILN_WISH_REBOOT ? "reboot" : "kexec", wish & KILN_WISH_GENERATION);
-	wish = 0;
+	if (request)
+		test_leave(request & KILN_REQUEST_REBOOT ? "reboot" : "kexec", request & KILN_REQUEST_GENERATION);
+	request = 0;
 }
 
 /*

@@ -11,7 +11,7 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
-#include "../agent/kiln_wish.h"
+#include "../agent/kiln_request.h"
 #include "kiln.h"
 
 /* The host puts them there before each generation but the last. */
@@ -136,10 +136,10 @@ static int is_loaded(void)
 	return loaded == '1';
 }
 
-static void __attribute__((noreturn)) leave(int wish)
+static void __attribute__((noreturn)) leave(int request)
 {
 	fflush(NULL);
-	if (sigqueue(1, KILN_WISH_SIGNAL, (union sigval){ .sival_int = wish }) < 0)
+	if (sigqueue(1, KILN_REQUEST_SIGNAL, (union sigval){ .sival_int = request }) < 0)
 		bail_out("the agent can't be told to leave: %s", strerror(errno));
 	for (;;)
 		pause();
@@ -159,5 +159,5 @@ void kexec_to(unsigned int generation)
 void reboot_to(unsigned int generation)
 {
 	require_next(generation);
-	leave((int)generation | KILN_WISH_REBOOT);
+	leave((int)generation | KILN_REQUEST_REBOOT);
 }

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-#ifndef KILN_WISH_H
-#define KILN_WISH_H
+#ifndef KILN_REQUEST_H
+#define KILN_REQUEST_H
 
 #include <signal.h>
 
@@ -9,10 +9,10 @@
  * the next kernel: a signal to PID 1 with a value, which needs no descriptor that
  * a test would find among its own.
  */
-#define KILN_WISH_SIGNAL SIGUSR1
+#define KILN_REQUEST_SIGNAL SIGUSR1
 /* The generation that is to come next. */
-#define KILN_WISH_GENERATION 0x00ffffff
+#define KILN_REQUEST_GENERATION 0x00ffffff
 /* By a reset of the machine instead of kexec. */
-#define KILN_WISH_REBOOT 0x01000000
+#define KILN_REQUEST_REBOOT 0x01000000
 
 #endif
