@@ -12,7 +12,7 @@ import { registerReport } from './commands/report.ts';
 import { registerSetup } from './commands/setup.ts';
 import { registerShell } from './commands/shell.ts';
 import { registerTest } from './commands/test.ts';
-import { asKilnError, EXIT, interrupted, KilnError } from './errors.ts';
+import { asKilnError, exits, interrupted, KilnError } from './errors.ts';
 import { version } from './paths.ts';
 import { printable } from './util/printable.ts';
 
@@ -36,7 +36,7 @@ let isStoppable = false;
 for (const name of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) {
   process.on(name, () => {
     // A second signal skips the teardown.
-    if (stop.signal.aborted || !isStoppable) process.exit(EXIT.interrupted);
+    if (stop.signal.aborted || !isStoppable) process.exit(exits.interrupted);
     process.stderr.write('\nkiln: stopping; once more to stop at once\n');
     stop.abort(interrupted());
   });
@@ -61,7 +61,7 @@ process.stderr.on('error', () => {});
 process.on('uncaughtException', (error) => process.exit(complain(error)));
 
 async function main(argv: string[]): Promise<number> {
-  let exitCode: number = EXIT.ok;
+  let exitCode: number = exits.ok;
   // commander discards what an action returns, so each action stores its exit code here.
   const look: Cli['look'] =
     <A extends unknown[]>(action: Action<A>) =>
@@ -89,7 +89,7 @@ Exit codes: 0 all as expected, 1 a test failed, 2 usage or bad input, 3 a patch 
 4 does not build or a config symbol is missing, 69 infrastructure error, 130 interrupted.`;
 
 function complain(error: unknown): number {
-  if (error instanceof CommanderError) return error.exitCode === 0 ? EXIT.ok : EXIT.usage;
+  if (error instanceof CommanderError) return error.exitCode === 0 ? exits.ok : exits.usage;
   const known = asKilnError(stop.signal.aborted ? stop.signal.reason : error);
   process.stderr.write(`kiln: ${printable(known.message)}\n`);
   if (known.details.output && known.code === 'infrastructure')

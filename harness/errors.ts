@@ -2,7 +2,7 @@
 // Kinds of errors, by what caused them. Each kind has its exit code.
 
 /** Exit codes of `kiln`. README.md documents them and CI jobs depend on them. */
-export const EXIT = {
+export const exits = {
   ok: 0,
   testFailed: 1,
   usage: 2,
@@ -22,13 +22,13 @@ export type ErrorCode =
   | 'interrupted';
 
 const exitCodes: Record<ErrorCode, number> = {
-  usage: EXIT.usage,
-  'bad-input': EXIT.usage,
-  'does-not-apply': EXIT.doesNotApply,
-  'does-not-build': EXIT.doesNotBuild,
-  'config-missing': EXIT.doesNotBuild,
-  infrastructure: EXIT.infrastructure,
-  interrupted: EXIT.interrupted,
+  usage: exits.usage,
+  'bad-input': exits.usage,
+  'does-not-apply': exits.doesNotApply,
+  'does-not-build': exits.doesNotBuild,
+  'config-missing': exits.doesNotBuild,
+  infrastructure: exits.infrastructure,
+  interrupted: exits.interrupted,
 };
 
 /** What an error is about, for a person or a script to act on. All plain text. */

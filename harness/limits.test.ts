@@ -9,10 +9,7 @@ type Row = { what: string; deadline: string };
 /** The rows of the table of waits under "Time" of docs/verdicts.md. */
 async function rowsOfDocs(): Promise<Row[]> {
   const text = await readFile(join(import.meta.dirname, '..', 'docs', 'verdicts.md'), 'utf8');
-  const table = text
-    .split('\n## Time\n')[1]!
-    .split('| Kiln waits for | deadline |')[1]!
-    .split('\n\n')[0]!;
+  const table = text.split('\n## Time\n')[1]!.split('| Kiln waits for | deadline |')[1]!.split('\n\n')[0]!;
   const cells = table
     .split('\n')
     .slice(2)

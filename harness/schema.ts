@@ -6,10 +6,10 @@ export function readResults(input: unknown): Results {
   const json = typeof input === 'string' ? parseJson(input) : input;
   const version = (json as { schema?: unknown } | null)?.schema;
   // Checked first: another version would otherwise fail with many field errors.
-  if (version !== RESULTS_VERSION) {
+  if (version !== resultsVersion) {
     throw new ResultsError(
       'results-version',
-      `results.json has schema version ${JSON.stringify(version)}; this Kiln reads version ${RESULTS_VERSION} only`,
+      `results.json has schema version ${JSON.stringify(version)}; this Kiln reads version ${resultsVersion} only`,
     );
   }
   const read = resultsSchema.safeParse(json);
@@ -45,7 +45,7 @@ export class ResultsError extends Error {
 /**
  * The version of results.json that this file describes. Raised when a reader of the old form would go wrong.
  */
-export const RESULTS_VERSION = 1;
+export const resultsVersion = 1;
 
 /** A KTAP case's verdict. `timeout`: the KTAP directive TIMEOUT, a limit inside the test program. */
 export const caseVerdictSchema = z.enum(['pass', 'fail', 'skip', 'xfail', 'timeout']);
@@ -366,7 +366,7 @@ export const repeatSchema = z.object({
 
 /** results.json, schema version 1: everything that one call of Kiln did. */
 export const resultsSchema = z.object({
-  schema: z.literal(RESULTS_VERSION),
+  schema: z.literal(resultsVersion),
   /** Kiln's own version. */
   kiln: z.string(),
   /** The run's id, also the name of its directory. */

@@ -27,8 +27,8 @@ export async function benchBoot(built: Built, n: number, signal: AbortSignal): P
       samples.bare.push(await timeBare(bare, signal));
       samples.agent.push(await timeAgent(agent, signal));
     }
-    const [bare_ms, agent_ms] = [figure(samples.bare), figure(samples.agent)];
-    return { bare_ms, agent_ms, ratio: ratio(agent_ms.median, bare_ms.median) };
+    const [bareMs, agentMs] = [figure(samples.bare), figure(samples.agent)];
+    return { bare_ms: bareMs, agent_ms: agentMs, ratio: ratio(agentMs.median, bareMs.median) };
   } finally {
     await rm(scratch, { recursive: true, force: true });
   }

@@ -76,14 +76,14 @@ export async function benchFork(built: Built, n: number, jobs: number, context: 
     stages.answer.push(answer - running);
     samples.fork.push(await timeAhead(template, machine, context.signal));
   }
-  const [boot_ms, cold_fork_ms] = [figure(samples.boot), figure(samples.cold)];
-  const fork_ms = figure(samples.fork);
+  const [bootMs, coldForkMs] = [figure(samples.boot), figure(samples.cold)];
+  const forkMs = figure(samples.fork);
   return {
-    boot_ms,
-    fork_ms,
-    ratio: ratio(boot_ms.median, fork_ms.median),
-    cold_fork_ms,
-    cold_ratio: ratio(boot_ms.median, cold_fork_ms.median),
+    boot_ms: bootMs,
+    fork_ms: forkMs,
+    ratio: ratio(bootMs.median, forkMs.median),
+    cold_fork_ms: coldForkMs,
+    cold_ratio: ratio(bootMs.median, coldForkMs.median),
     stages_ms: {
       start: figure(stages.start),
       state: figure(stages.state),
@@ -126,8 +126,8 @@ export async function benchRestore(
       }
   };
   await Promise.all(Array.from({ length: jobs }, worker));
-  const cold_fork_ms = samples.length > 0 ? figure(samples) : null;
-  return { forks: n, failures: reasons.length, reasons: reasons.slice(0, 10), cold_fork_ms };
+  const coldForkMs = samples.length > 0 ? figure(samples) : null;
+  return { forks: n, failures: reasons.length, reasons: reasons.slice(0, 10), cold_fork_ms: coldForkMs };
 }
 
 async function needTemplate(templates: Templates, machine: Machine, context: Context): Promise<Template> {
@@ -229,7 +229,7 @@ async function benchMemory(templates: Templates, machine: Machine, context: Cont
   await using running = new AsyncDisposableStack();
   const booted = running.use(await startGuest(machine, context.signal));
   await hear(new Session(booted, nobody), true);
-  const one_booted = await residentMib(booted);
+  const oneBooted = await residentMib(booted);
   const forks: Guest[] = [];
   for (let index = 0; index < 8; index++) {
     const fork = running.use(await startFork(template, machine, context.signal));
@@ -237,8 +237,8 @@ async function benchMemory(templates: Templates, machine: Machine, context: Cont
     forks.push(fork);
   }
   const each = await Promise.all(forks.map(residentMib));
-  const eight_forks = round(each.reduce((sum, mib) => sum + mib, 0));
-  return { one_booted, eight_forks, ratio: ratio(eight_forks, one_booted) };
+  const eightForks = round(each.reduce((sum, mib) => sum + mib, 0));
+  return { one_booted: oneBooted, eight_forks: eightForks, ratio: ratio(eightForks, oneBooted) };
 }
 
 async function residentMib({ pid }: Guest): Promise<number> {

@@ -41,8 +41,8 @@ export async function benchChange(built: Built, signal: AbortSignal): Promise<Ch
     const extra = await changeOneLine(join(scratch, 'change'));
     const kept = (await listSeries(paths.patches)).flatMap((name) => ['--series', name]);
     const changed = await timeTest(['boot', ...base, ...kept, '--series', extra], env, signal);
-    const cold_ms = stageTime(cold.results, 'kernel');
-    return { cold_ms, changed_ms: Math.round(changed.wall), ratio: ratio(changed.wall, cold_ms) };
+    const coldMs = stageTime(cold.results, 'kernel');
+    return { cold_ms: coldMs, changed_ms: Math.round(changed.wall), ratio: ratio(changed.wall, coldMs) };
   } finally {
     await rm(scratch, { recursive: true, force: true });
   }

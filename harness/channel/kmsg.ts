@@ -2,7 +2,7 @@
 import { type Line, LineSplitter } from '../util/lines.ts';
 
 /** One record of the kernel log. */
-export interface LogRecord {
+export type LogRecord = {
   /** 0 (emergency) to 7 (debug). */
   level: number;
   /** 0: the kernel. Others are processes, which write to /dev/kmsg. */
@@ -15,7 +15,7 @@ export interface LogRecord {
   text: string;
   /** Who printed: `T123` (task) or `C1` (CPU in interrupt), with CONFIG_PRINTK_CALLER only. */
   caller?: string;
-}
+};
 
 /** A record of /dev/kmsg: it always has a number and a time. */
 export interface KmsgRecord extends LogRecord {

@@ -171,8 +171,8 @@ export class Session {
   /** Give the guest the host's time and fresh entropy. */
   async setup(timeout: number): Promise<Heard<GuestMessageOf<'ready'>>> {
     const id = ++this.#id;
-    const time_ns = String(BigInt(Date.now()) * 1_000_000n);
-    this.#send({ type: 'setup', id, time_ns, entropy: randomBytes(64).toString('hex') });
+    const timeNs = String(BigInt(Date.now()) * 1_000_000n);
+    this.#send({ type: 'setup', id, time_ns: timeNs, entropy: randomBytes(64).toString('hex') });
     return this.#wait<'ready'>((message) => message.type === 'ready' && message.id === id, timeout);
   }
 

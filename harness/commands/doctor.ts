@@ -3,7 +3,7 @@
 import { mkdir, statfs } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { type Context, cacheDirectory, isPlainPath } from '../context.ts';
-import { EXIT } from '../errors.ts';
+import { exits } from '../errors.ts';
 import { chooseAccelerator } from '../guest/accelerator.ts';
 import { findRequirements } from '../host/requirements.ts';
 import { paths } from '../paths.ts';
@@ -39,7 +39,7 @@ async function doctorCommand(options: DoctorOptions, signal: AbortSignal): Promi
   if (options.json) process.stdout.write(`${JSON.stringify({ ok, checks }, null, 2)}\n`);
   else for (const check of checks) process.stdout.write(`${line(check)}\n`);
   if (!ok && !options.json) process.stdout.write('\nmissing programs are installed by: make setup\n');
-  return ok ? EXIT.ok : EXIT.infrastructure;
+  return ok ? exits.ok : exits.infrastructure;
 }
 
 function line({ name, ok, found, why }: Check): string {

@@ -21,8 +21,8 @@ export class DetailBuffer {
   /** Add a line. @param hashes how many `# ` precede each line at this level */
   add(line: string, hashes: number): void {
     const text = stripHashes(line, hashes + 1);
-    this.#running = RUN.exec(text)?.[1] ?? this.#running;
-    if (text.trim() === '' || FRAME.some((frame) => frame.test(text))) {
+    this.#running = runPattern.exec(text)?.[1] ?? this.#running;
+    if (text.trim() === '' || framePattern.some((frame) => frame.test(text))) {
       return;
     }
     const start = text.slice(0, this.#limit / 2);
@@ -60,9 +60,9 @@ export class DetailBuffer {
 }
 
 // What kselftest.h, kselftest_harness.h and kunit print around results. It repeats what the results have.
-const RUN = /^ +RUN {2,}(\S.*) \.\.\.$/;
-const FRAME = [
-  RUN,
+const runPattern = /^ +RUN {2,}(\S.*) \.\.\.$/;
+const framePattern = [
+  runPattern,
   /^ +(?:OK|FAIL) {2}\S/,
   /^ +SKIP {6}/,
   /^Starting \d+ tests? from \d+ test cases?\.$/,

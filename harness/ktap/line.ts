@@ -7,12 +7,12 @@ export type KtapLine = Nesting & Saying;
 /**
  * How deep a line is nested. kselftest's runner nests with the prefix `# `, everything else with indentation.
  */
-export interface Nesting {
+export type Nesting = {
   /** Columns before the keyword. A tab reaches to the next multiple of 8; `# ` has two columns. */
   width: number;
   /** The number of `# ` before the keyword. */
   hashes: number;
-}
+};
 
 type Saying =
   | { type: 'version' }
@@ -23,13 +23,13 @@ type Saying =
   | { type: 'text'; text: string };
 
 /** `reason`: the text after the directive, or after a `#` without directive. */
-export interface ResultSaying {
+export type ResultSaying = {
   type: 'result';
   number: number | null;
   name: string;
   verdict: CaseVerdict;
   reason: string;
-}
+};
 
 /**
  * Parses a line of KTAP (Documentation/dev-tools/ktap.rst) or, as older tests print it, TAP
@@ -86,7 +86,7 @@ function readResult(ok: boolean, number: string | undefined, rest: string): Resu
  * quotes `# SKIP` is a failure. `#12` within a name is no separator.
  */
 function cutDirective(text: string): [string, string | null, string] {
-  const mark = SEPARATOR.exec(text);
+  const mark = separatorPattern.exec(text);
   if (mark === null) {
     return [text.trim(), null, ''];
   }
@@ -94,7 +94,7 @@ function cutDirective(text: string): [string, string | null, string] {
   return [text.slice(0, mark.index).trim(), directive, text.slice(mark.index + mark[0].length).trim()];
 }
 
-const SEPARATOR = /(?:^|\s)#(?:\s*(SKIP\w*|TODO|XFAIL|XPASS|TIMEOUT|ERROR)(?=[\s:]|$)[\s:]*|\s+|$)/i;
+const separatorPattern = /(?:^|\s)#(?:\s*(SKIP\w*|TODO|XFAIL|XPASS|TIMEOUT|ERROR)(?=[\s:]|$)[\s:]*|\s+|$)/i;
 
 function verdictOf(ok: boolean, directive: string | null): CaseVerdict {
   switch (directive) {

@@ -8,7 +8,7 @@ import type { KtapCase, KtapProblem, KtapProblemCode, KtapResult } from './resul
 export type { KtapCase, KtapProblem, KtapProblemCode, KtapResult } from './result.ts';
 export { flattenCases, isFatal } from './result.ts';
 
-export interface KtapLimits {
+export type KtapLimits = {
   /** Bytes of one line; the rest is dropped. Default: 16 KiB. */
   line?: number;
   /** Cases that are stored, at all depths together; further ones are only counted. Default: 100,000. */
@@ -17,7 +17,7 @@ export interface KtapLimits {
   detail?: number;
   /** Characters of all diagnostics together; further ones are dropped. Default: 16 Mi. */
   details?: number;
-}
+};
 
 /**
  * A streaming parser for KTAP and for the TAP that kernel tests print. Its memory is bounded for any input.
@@ -128,7 +128,7 @@ export class KtapParser {
       level.hashes === line.hashes && (!numberless || level.width === line.width);
     // `Bail out!` after `# ` ended one of the runner's programs; the runner prints a result line for it.
     const accepted = line.hashes === 0 ? !numberless || this.#levels.some(fits) : this.#levels.some(fits);
-    return accepted && !(line.type === 'bailout' && line.hashes > 0) ? line : { ...PLAIN, text };
+    return accepted && !(line.type === 'bailout' && line.hashes > 0) ? line : { ...plainPattern, text };
   }
 
   #openVersion(line: Nesting): void {
@@ -188,7 +188,7 @@ export class KtapParser {
   /** The level of this nesting, opened if there is none. Levels below it must have been closed. */
   #open(nesting: Nesting): Level {
     const top = this.#levels.at(-1);
-    if (top && (top.width >= nesting.width || this.#levels.length >= MAX_DEPTH)) {
+    if (top && (top.width >= nesting.width || this.#levels.length >= maxDepth)) {
       return top;
     }
     const before = top ? this.#pending.take() : [];
@@ -237,7 +237,7 @@ export class KtapParser {
     level.count++;
     this.#cases++;
     if (this.#cases <= this.#maxCases) {
-      level.cases.push({ ...one, name: copy(one.name.slice(0, MAX_NAME)) });
+      level.cases.push({ ...one, name: copy(one.name.slice(0, maxName)) });
     } else if (one.verdict === 'fail' || one.verdict === 'timeout') {
       this.#unlistedFailures++;
     }
@@ -302,7 +302,7 @@ export class KtapParser {
    * Reports a code once per level, and at most MAX_PROBLEMS: a program can repeat a mistake a million times.
    */
   #report(code: KtapProblemCode, message: string, level?: Level): void {
-    if (level?.flagged.has(code) || this.#problems.length >= MAX_PROBLEMS) {
+    if (level?.flagged.has(code) || this.#problems.length >= maxProblems) {
       return;
     }
     level?.flagged.add(code);
@@ -324,10 +324,10 @@ interface Level extends Nesting {
   flagged: Set<KtapProblemCode>;
 }
 
-const PLAIN = { width: 0, hashes: 0, type: 'text' } as const;
-const MAX_DEPTH = 32;
-const MAX_NAME = 512;
-const MAX_PROBLEMS = 1000;
+const plainPattern = { width: 0, hashes: 0, type: 'text' } as const;
+const maxDepth = 32;
+const maxName = 512;
+const maxProblems = 1000;
 
 function newLevel({ width, hashes }: Nesting, name: string | null, before: string[]): Level {
   return {

@@ -2,7 +2,7 @@
 import type { CaseResult, CaseVerdict } from '../schema.ts';
 
 /** One result line, with its diagnostics and subtests. */
-export interface KtapCase {
+export type KtapCase = {
   /** Raw, as printed. Without a description: the directive's text or the name in `# Subtest:`, else empty. */
   name: string;
   number: number | null;
@@ -11,20 +11,20 @@ export interface KtapCase {
   detail: string;
   /** Its subtests, in order. */
   cases: KtapCase[];
-}
+};
 
 /** A problem of the output as a whole. */
-export interface KtapProblem {
+export type KtapProblem = {
   code: KtapProblemCode;
   /** The line where it was found, from 1; 0 without output. */
   line: number;
   /** For people. May contain text from the guest. */
   message: string;
-}
+};
 
-export type KtapProblemCode = keyof typeof FATAL;
+export type KtapProblemCode = keyof typeof fatalCodes;
 
-export interface KtapResult {
+export type KtapResult = {
   cases: KtapCase[];
   /** N of the outermost `1..N`. */
   plan: number | null;
@@ -37,7 +37,7 @@ export interface KtapResult {
   trailing: string;
   /** How many lines were read. */
   lines: number;
-}
+};
 
 /**
  * Returns leaves, and parents that disagree with their children. Joins the names of nested cases with ` > `.
@@ -62,7 +62,7 @@ export function flattenCases(result: Pick<KtapResult, 'cases'>): CaseResult[] {
 }
 
 /** Whether a problem fails a test whose cases all passed, and why. */
-const FATAL = {
+const fatalCodes = {
   // Harmless: results can be parsed without it.
   'no-version': false,
   // KTAP allows it; the exit status shows whether the program finished.
@@ -89,7 +89,7 @@ const FATAL = {
 
 /** Whether this problem fails a test whose cases all passed. */
 export function isFatal(problem: Pick<KtapProblem, 'code'>): boolean {
-  return FATAL[problem.code];
+  return fatalCodes[problem.code];
 }
 
 function isBad(verdict: CaseVerdict): boolean {

@@ -3,7 +3,7 @@ import test, { type ExecutionContext } from 'ava';
 import { exampleJob, exampleResults, exampleTime } from '../testing/example.ts';
 import { renderJunit } from './junit.ts';
 
-const NASTY =
+const nastyText =
   'a\0b\x1b[31mred\x1b[0m <b> & "q" \'s\' ]]> \x08\x7f\x85 \ud800 \uffff <![CDATA[ <!-- -- é 🙂\nnext\tcell';
 
 test('a case that passes is a testcase and nothing else', (t) => {
@@ -109,13 +109,20 @@ test('with several jobs a suite has its job’s id', (t) => {
 
 test('whatever a guest printed, the XML is well-formed', (t) => {
   const cases = [
-    { name: NASTY, verdict: 'fail' as const, detail: NASTY },
-    { name: '', verdict: 'skip' as const, detail: NASTY },
+    { name: nastyText, verdict: 'fail' as const, detail: nastyText },
+    { name: '', verdict: 'skip' as const, detail: nastyText },
     { name: 'x', verdict: 'xfail' as const, detail: ']]>' },
   ];
   const xml = renderJunit(
     exampleResults([
-      { suite: NASTY, test: NASTY, verdict: 'crash', detail: NASTY, problems: [NASTY], cases },
+      {
+        suite: nastyText,
+        test: nastyText,
+        verdict: 'crash',
+        detail: nastyText,
+        problems: [nastyText],
+        cases,
+      },
     ]),
   );
   wellFormed(t, xml);

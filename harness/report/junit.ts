@@ -43,10 +43,10 @@ export function renderJunit(results: Results): string {
   }
 }
 
-interface Rendered {
+type Rendered = {
   verdict: Verdict;
   xml: string;
-}
+};
 
 function renderTest(test: TestResult): Rendered[] {
   const classname = `${test.suite}.${test.test}`;

@@ -11,14 +11,14 @@ export function renderKtap(results: Results): string {
 }
 
 /** A result line, and the lines before it. */
-interface Item {
+type Item = {
   name: string;
   verdict: Verdict;
   /** Replaces the verdict's usual directive. */
   directive?: string;
   reason: string;
   before: string[];
-}
+};
 
 function renderGroup(group: Group): Item {
   switch (group.type) {
@@ -61,7 +61,7 @@ function close(items: readonly Item[]): string[] {
 
 function resultLine({ name, verdict, directive, reason }: Item, number: number): string {
   const named = unmarked(name) || 'unnamed';
-  const { ok, directive: usual } = OUTCOME[verdict];
+  const { ok, directive: usual } = outcomePattern[verdict];
   return `${ok} ${number} ${named}${comment(directive ?? usual, unmarked(reason))}`;
 }
 
@@ -77,7 +77,7 @@ function comment(directive: string, reason: string): string {
 }
 
 /** As kselftest.h prints them. An expected failure is `ok` for parsers that do not know its directive. */
-const OUTCOME: Record<Verdict, { ok: 'ok' | 'not ok'; directive: string }> = {
+const outcomePattern: Record<Verdict, { ok: 'ok' | 'not ok'; directive: string }> = {
   pass: { ok: 'ok', directive: '' },
   fail: { ok: 'not ok', directive: '' },
   skip: { ok: 'ok', directive: 'SKIP' },
@@ -89,8 +89,8 @@ const OUTCOME: Record<Verdict, { ok: 'ok' | 'not ok'; directive: string }> = {
 
 /** A suite's verdict: it passes if no test of it is bad; it is skipped if all are skipped. */
 function worst(items: readonly Item[]): Verdict {
-  if (items.some(({ verdict }) => OUTCOME[verdict].ok === 'not ok')) {
-    return items.every(({ verdict }) => OUTCOME[verdict].ok === 'ok' || verdict === 'error')
+  if (items.some(({ verdict }) => outcomePattern[verdict].ok === 'not ok')) {
+    return items.every(({ verdict }) => outcomePattern[verdict].ok === 'ok' || verdict === 'error')
       ? 'error'
       : 'fail';
   }

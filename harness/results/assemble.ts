@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 // Pure: the outcomes of a run's jobs → results.json.
-import { EXIT, type KilnError } from '../errors.ts';
-import { countVerdicts, type JobResult, RESULTS_VERSION, type Results, type TestResult } from '../schema.ts';
+import { exits, type KilnError } from '../errors.ts';
+import { countVerdicts, type JobResult, type Results, resultsVersion, type TestResult } from '../schema.ts';
 
 /** The outcome of one job. `error` ended it early. */
 export type JobOutcome = { job: JobResult; tests: TestResult[]; error: KilnError | null };
@@ -14,7 +14,7 @@ export function assemble(run: RunInfo, outcomes: readonly JobOutcome[]): Results
   const tests = outcomes.flatMap((outcome) => outcome.tests);
   const errors = outcomes.flatMap(({ error }) => (error ? [error] : []));
   return {
-    schema: RESULTS_VERSION,
+    schema: resultsVersion,
     kiln: run.kiln,
     id: run.id,
     started: run.started.toISOString(),
@@ -41,7 +41,7 @@ function exitCode(tests: readonly TestResult[], errors: readonly KilnError[]): n
   const decisive = errors.find(({ code }) => code === 'interrupted') ?? errors[0];
   if (decisive) return decisive.exitCode;
   const has = (...verdicts: string[]) => tests.some(({ verdict }) => verdicts.includes(verdict));
-  if (has('fail', 'timeout', 'crash')) return EXIT.testFailed;
-  if (has('error')) return EXIT.infrastructure;
-  return EXIT.ok;
+  if (has('fail', 'timeout', 'crash')) return exits.testFailed;
+  if (has('error')) return exits.infrastructure;
+  return exits.ok;
 }

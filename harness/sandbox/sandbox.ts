@@ -25,17 +25,17 @@ export type Reach = {
 /** Bytes, milliseconds. `memory` is for all processes together if there is a cgroup, else for each. */
 export type Limits = { processes: number; memory: number; file: number; disk: number; time: number };
 
-const GiB = 2 ** 30;
+const giB = 2 ** 30;
 /** Measured: with -j a KASAN build takes 45 processes a core, 1.6 GiB of memory and 1.9 GiB on disk. LTO takes more. */
 export const buildLimits: Limits = {
   processes: 256 + 64 * availableParallelism(),
-  memory: Math.max(4 * GiB, Math.round(0.75 * totalmem())),
-  file: 8 * GiB,
-  disk: 32 * GiB,
+  memory: Math.max(4 * giB, Math.round(0.75 * totalmem())),
+  file: 8 * giB,
+  disk: 32 * giB,
   time: 4 * 3600_000,
 };
 /** Bytes of /tmp, which is a tmpfs. */
-const temporary = 2 * GiB;
+const temporary = 2 * giB;
 
 const always = [
   ...['--unshare-ipc', '--unshare-pid', '--unshare-net', '--unshare-uts', '--unshare-cgroup-try'],

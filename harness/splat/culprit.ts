@@ -7,15 +7,15 @@ import * as arch from '../guest/arch/x86_64.ts';
  */
 export function guiltyFunction(lines: readonly string[]): string | null {
   const frames = stackFrames(lines);
-  return frames.find((name) => !MESSENGER.test(name)) ?? null;
+  return frames.find((name) => !messengerPattern.test(name)) ?? null;
 }
 
 /** The function at the instruction pointer if that was in the kernel, else guiltyFunction(). */
 export function currentFunction(lines: readonly string[]): string | null {
   for (const line of lines) {
-    const name = INSTRUCTION.exec(line)?.[1];
+    const name = instructionPattern.exec(line)?.[1];
     const found = name === undefined ? null : functionName(name);
-    if (found !== null && !MESSENGER.test(found)) {
+    if (found !== null && !messengerPattern.test(found)) {
       return found;
     }
     // Registers before the trace are the reporting CPU's; later ones may be another CPU's.
@@ -33,12 +33,12 @@ export function functionName(text: string): string | null {
 
 /** Whether a function only reports, waits or allocates for others. */
 export function isMessenger(name: string): boolean {
-  return MESSENGER.test(name);
+  return messengerPattern.test(name);
 }
 
-const INSTRUCTION = new RegExp(`^${arch.logInstruction}(.*)$`);
+const instructionPattern = new RegExp(`^${arch.logInstruction}(.*)$`);
 /** Lines within a call trace that are no reliable frames. */
-const AMONG_FRAMES = new RegExp(`^\\s*(?:</?\\w+>$|\\? |\\[<|${arch.logInstruction})`);
+const amongFrames = new RegExp(`^\\s*(?:</?\\w+>$|\\? |\\[<|${arch.logInstruction})`);
 
 /** Functions of the first `Call Trace:`, the innermost first, without the uncertain (`? `) ones. */
 function stackFrames(lines: readonly string[]): string[] {
@@ -48,7 +48,7 @@ function stackFrames(lines: readonly string[]): string[] {
     const name = functionName(line);
     if (name !== null) {
       frames.push(name);
-    } else if (!AMONG_FRAMES.test(line)) {
+    } else if (!amongFrames.test(line)) {
       break;
     }
   }
@@ -57,7 +57,7 @@ function stackFrames(lines: readonly string[]): string[] {
 
 // By what they do: print; check memory, locks, lists, counters and contexts; handle exceptions; sleep; take
 // locks; allocate and free. Prefixes where the whole family is meant.
-const MESSENGER = new RegExp(
+const messengerPattern = new RegExp(
   `^(?:${[
     'dump_stack\\w*|show_(?:stack|regs)\\w*|print_\\w+|_?printk|vprintk\\w*|__warn\\w*|warn_slowpath\\w*|panic|die\\w*|oops_\\w+',
     '_*k[amc]san_\\w+|_*kfence_\\w+|__[amt]san_\\w+|asan_\\w+|_*ubsan_\\w+|handle_(?:overflow|bug|exception)|report_bug|check_panic_on_warn',

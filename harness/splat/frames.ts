@@ -15,7 +15,7 @@ const maxFrames = 100;
 export function readFrames(lines: readonly string[]): RawFrame[] {
   const frames = new Map<string, RawFrame>();
   for (const line of lines) {
-    const match = FRAME.exec(line);
+    const match = framePattern.exec(line);
     if (!match || match.groups!.module) continue;
     const { symbol, offset, size, instruction } = match.groups!;
     const at = `${symbol}+0x${offset}/0x${size}`;
@@ -32,7 +32,7 @@ export function readFrames(lines: readonly string[]): RawFrame[] {
 }
 
 /** ` f+0x1/0x2`, `RIP: 0010:f+0x1/0x2`, `… (lock){+.+.}-{3:3}, at: f+0x1/0x2`, ` [<0>] f+0x1/0x2`. */
-const FRAME = new RegExp(
+const framePattern = new RegExp(
   `^(?:(?<instruction>${arch.logInstruction})|(?:.*, at:)? +(?:\\[<[0-9a-fx]+>\\] )?)` +
     String.raw`(?<symbol>[A-Za-z_][\w.]*)\+0x(?<offset>[0-9a-f]+)/0x(?<size>[0-9a-f]+)(?: \[(?<module>\w+)\])?`,
 );

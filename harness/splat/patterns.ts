@@ -16,7 +16,7 @@ import { taintTitle } from './taint.ts';
 export type SplatEnd = 'marker' | 'rule' | 'stack' | 'maybe' | 'line' | 'panic';
 
 /** How a kind of splat begins and ends, and its title. */
-export interface SplatPattern {
+export type SplatPattern = {
   kind: SplatKind;
   end: SplatEnd;
   /** The line that it begins with; a group `task` is the task's command name. */
@@ -25,14 +25,14 @@ export interface SplatPattern {
   announces?: true;
   /** `lines` is the whole splat; `match` is of its first line that matches `start`. */
   title(match: RegExpExecArray, lines: readonly string[]): string;
-}
+};
 
 /** The first pattern whose `start` matches this line. */
 export function matchPattern(line: string): { pattern: SplatPattern; match: RegExpExecArray } | null {
-  if (!LOOKS_BAD.test(line)) {
+  if (!looksBad.test(line)) {
     return null;
   }
-  for (const pattern of PATTERNS) {
+  for (const pattern of splatPatterns) {
     const match = pattern.start.exec(line);
     if (match) {
       return { pattern, match };
@@ -52,10 +52,10 @@ export function stable(text: string): string {
 }
 
 /** One cheap test before the fifty patterns: nearly every line of a log matches none. */
-const LOOKS_BAD =
+const looksBad =
   /BUG|WARNING|Oops|fault|panic|PANIC|SAN|INFO:|corruption|refcount_t|error|opcode|segment|LOCKUP|killed|Killed|memory leak|unreferenced|stall|starved|didn't happen|Unable|list_add|Busy inodes|bad magic|taints kernel|tainting kernel|staging directory/;
 
-const PATTERNS: readonly SplatPattern[] = [
+const splatPatterns: readonly SplatPattern[] = [
   // Checkers of memory. KASAN's second line says Read or Write.
   {
     kind: 'kasan',

@@ -4,7 +4,7 @@ import type { SplatKind } from '../schema.ts';
 import { matchPattern, panicReason, type SplatPattern } from './patterns.ts';
 
 /** A BUG, WARNING, Oops, or other report of an error by the kernel. */
-export interface Splat {
+export type Splat = {
   /** Has no addresses, pids, offsets, CPU numbers or times, so that the same bug has the same title in every run. */
   title: string;
   kind: SplatKind;
@@ -18,16 +18,16 @@ export interface Splat {
   seq: number | null;
   /** What the kernel panicked with because of this splat; null if it did not. */
   panic: string | null;
-}
+};
 
 /** `order`: the number of the line with which it began. */
-export interface Found {
+export type Found = {
   splat: Splat;
   order: number;
-}
+};
 
 /** A splat whose end has not been read yet. */
-interface Open {
+type Open = {
   pattern: SplatPattern;
   match: RegExpExecArray;
   lines: string[];
@@ -42,14 +42,14 @@ interface Open {
   panic: string | null;
   /** Lines at its end that don't look like a part of it. */
   quiet: number;
-}
+};
 
 /** The last splat that has ended. Following lines may still belong to it. */
-interface Recent {
+type Recent = {
   splat: Splat;
   /** Lines read since then that did not belong to it. */
   since: number;
-}
+};
 
 /** Reads the lines of one caller in order, and adds the splats to `found`. */
 export class SplatReader {
@@ -64,22 +64,22 @@ export class SplatReader {
   }
 
   read(raw: string, seq: number | null, order: number): void {
-    const line = raw.replace(KMEMLEAK_INDENT, '');
+    const line = raw.replace(kmemleakIndent, '');
     const begun = matchPattern(line);
     if (begun && !this.#belongs(begun.pattern, line)) {
       this.#begin(begun.pattern, begun.match, line, seq, order);
-    } else if ((CUT_HERE.test(line) && !this.#awaitsCut()) || BOOT.test(line)) {
+    } else if ((cutHere.test(line) && !this.#awaitsCut()) || bootPattern.test(line)) {
       this.end();
       this.#recent = null;
-      this.#preamble = CUT_HERE.test(line) ? { lines: [line], seq, order } : null;
+      this.#preamble = cutHere.test(line) ? { lines: [line], seq, order } : null;
     } else if (this.#open) {
       this.#continue(this.#open, line, seq, order);
     } else if (this.#preamble) {
       this.#preamble.lines.push(line);
-      if (this.#preamble.lines.length > MAX_PREAMBLE || RULE.test(this.#preamble.lines[0] ?? '')) {
+      if (this.#preamble.lines.length > maxPreamble || rulePattern.test(this.#preamble.lines[0] ?? '')) {
         this.#dropPreamble();
       }
-    } else if (!this.#follows(line) && RULE.test(line)) {
+    } else if (!this.#follows(line) && rulePattern.test(line)) {
       this.#preamble = { lines: [line], seq, order };
     }
   }
@@ -128,7 +128,7 @@ export class SplatReader {
       return this.#isConsequence(panicMessage(line) ?? '');
     }
     const kind = this.#open?.pattern.kind ?? this.#recent?.splat.kind;
-    if (pattern.end === 'line' && pattern.kind === kind && SUMMED_UP.has(kind)) {
+    if (pattern.end === 'line' && pattern.kind === kind && summedUp.has(kind)) {
       return true;
     }
     if (this.#open === null) {
@@ -136,11 +136,11 @@ export class SplatReader {
     }
     // One cause is reported twice: by the checker that noticed it, then by WARN(), BUG() or the exception handler.
     const { lines, pattern: first } = this.#open;
-    const isOutcome = OUTCOME.test(line) && !lines.some((seen) => OUTCOME.test(seen));
-    const isDie = DIE.test(line) && !lines.some((seen) => DIE.test(seen));
+    const isOutcome = outcomePattern.test(line) && !lines.some((seen) => outcomePattern.test(seen));
+    const isDie = diePattern.test(line) && !lines.some((seen) => diePattern.test(seen));
     return (
       (first.announces === true && (isOutcome || isDie)) ||
-      (DIES.has(first.kind) && isDie) ||
+      (diesPattern.has(first.kind) && isDie) ||
       (first.kind === 'kmemleak' &&
         pattern.kind === 'kmemleak' &&
         lines.length === 1 &&
@@ -162,9 +162,9 @@ export class SplatReader {
     // An oops kills the task that it happened in: init is killed only by its own.
     const inInit = this.#recent?.splat.lines.some((line) => /^CPU: .* PID: 1 /.test(line)) ?? false;
     if (message.startsWith('Attempted to kill init!')) {
-      return inInit && DIES.has(kind);
+      return inInit && diesPattern.has(kind);
     }
-    return / set(?: \.\.\.)?$/.test(message) || (CAUSES[kind]?.test(message) ?? false);
+    return / set(?: \.\.\.)?$/.test(message) || (causePatterns[kind]?.test(message) ?? false);
   }
 
   /** Checkers of data print their own line before the `cut here` of the BUG(). */
@@ -181,34 +181,34 @@ export class SplatReader {
     }
     const wasInStack = open.inStack;
     const last = this.#isLast(open, line);
-    if (last && wasInStack && line !== TASK_END) {
+    if (last && wasInStack && line !== taskEnd) {
       // The first line after the frames is not part of the splat.
       this.#close();
       this.read(line, seq, order);
       return;
     }
     open.lines.push(line);
-    open.quiet = EVIDENCE.test(line) ? 0 : open.quiet + 1;
-    const tooQuiet = open.quiet > (open.pattern.end === 'maybe' ? MAX_UNSURE : MAX_QUIET);
-    if (last || tooQuiet || open.lines.length >= MAX_LINES) {
+    open.quiet = evidencePattern.test(line) ? 0 : open.quiet + 1;
+    const tooQuiet = open.quiet > (open.pattern.end === 'maybe' ? maxUnsure : maxQuiet);
+    if (last || tooQuiet || open.lines.length >= maxLines) {
       this.#close();
     }
   }
 
   /** Whether the splat ends with this line. Updates `open`. */
   #isLast(open: Open, line: string): boolean {
-    const stackOver = open.inStack && (line === TASK_END || !FRAME.test(line));
-    open.inStack = STACK.test(line) || (open.inStack && !stackOver);
+    const stackOver = open.inStack && (line === taskEnd || !framePattern.test(line));
+    open.inStack = stackPattern.test(line) || (open.inStack && !stackOver);
     switch (open.panic === null ? open.pattern.end : 'panic') {
       case 'marker':
-        open.complete ||= END_TRACE.test(line);
-        return END_TRACE.test(line);
+        open.complete ||= endTrace.test(line);
+        return endTrace.test(line);
       case 'rule':
-        open.complete ||= RULE.test(line);
-        return RULE.test(line);
+        open.complete ||= rulePattern.test(line);
+        return rulePattern.test(line);
       case 'panic':
-        open.complete ||= /^CPU: |^Kernel Offset: |^Rebooting in /.test(line) || END_PANIC.test(line);
-        return END_PANIC.test(line);
+        open.complete ||= /^CPU: |^Kernel Offset: |^Rebooting in /.test(line) || endPanic.test(line);
+        return endPanic.test(line);
       default:
         open.complete ||= stackOver;
         return stackOver;
@@ -248,12 +248,12 @@ export class SplatReader {
     if (panic !== null) {
       splat.panic = panicReason(panic);
     }
-    const belongs = splat.panic !== null || AFTER[splat.kind]?.test(line) === true;
+    const belongs = splat.panic !== null || afterPatterns[splat.kind]?.test(line) === true;
     if (belongs) {
       splat.lines.push(line);
     }
     recent.since = belongs ? 0 : recent.since + 1;
-    if (recent.since > MAX_SINCE || splat.lines.length >= MAX_LINES || END_PANIC.test(line)) {
+    if (recent.since > maxSince || splat.lines.length >= maxLines || endPanic.test(line)) {
       this.#recent = null;
     }
     return belongs;
@@ -263,7 +263,7 @@ export class SplatReader {
   #dropPreamble(): void {
     const preamble = this.#preamble;
     this.#preamble = null;
-    if (preamble === null || !CUT_HERE.test(preamble.lines[0] ?? '')) {
+    if (preamble === null || !cutHere.test(preamble.lines[0] ?? '')) {
       return;
     }
     const { lines, seq, order } = preamble;
@@ -275,58 +275,58 @@ export class SplatReader {
   }
 }
 
-const CUT_HERE = /^-+\[ cut here \]-+$/;
-const RULE = /^={20,}$/;
-const END_TRACE = /^---\[ end trace /;
-const END_PANIC = /^---\[ end Kernel panic /;
-const BOOT = /^Linux version \d/;
+const cutHere = /^-+\[ cut here \]-+$/;
+const rulePattern = /^={20,}$/;
+const endTrace = /^---\[ end trace /;
+const endPanic = /^---\[ end Kernel panic /;
+const bootPattern = /^Linux version \d/;
 /** kmemleak's pr_fmt prefixes every line of its reports. */
-const KMEMLEAK_INDENT = /^kmemleak: (?= |unreferenced object)/;
-const STACK = /^Call Trace:|^ {2}backtrace/;
-const TASK_END = ' </TASK>';
+const kmemleakIndent = /^kmemleak: (?= |unreferenced object)/;
+const stackPattern = /^Call Trace:|^ {2}backtrace/;
+const taskEnd = ' </TASK>';
 
 /** The exception handler's line after `BUG: …` or `kernel BUG at`. */
-const DIE = /^Oops: |\[#\d+\]/;
+const diePattern = /^Oops: |\[#\d+\]/;
 /** What follows the line of a checker of data. */
-const OUTCOME = /^WARNING: |^kernel BUG at /;
+const outcomePattern = /^WARNING: |^kernel BUG at /;
 
 /** A line of a call trace. Frames are indented; registers at an exception entry stand between them. */
-const FRAME = new RegExp(`^[ \\t]|^${arch.logRegisters}`);
+const framePattern = new RegExp(`^[ \\t]|^${arch.logRegisters}`);
 /** Lines that only a splat has. */
-const EVIDENCE = new RegExp(
+const evidencePattern = new RegExp(
   `^[ \\t]|^$|^${arch.logRegisters}|^(?:CPU: |Hardware name: |Call Trace:|Modules linked in:|Oops: |task:|rcu: |NMI backtrace|-> #|---|===|Kernel )`,
 );
 
 /** Printed by add_taint(), after the report that caused it. */
-const LOCKDEP_OFF = /^Disabling lock debugging due to kernel taint$/;
+const lockdepOff = /^Disabling lock debugging due to kernel taint$/;
 /** Lines that may follow a splat: the registers again, all locks, stacks of other CPUs. */
-const AFTER: Partial<Record<SplatKind, RegExp>> = {
-  kasan: LOCKDEP_OFF,
-  'bad-page': LOCKDEP_OFF,
-  taint: LOCKDEP_OFF,
+const afterPatterns: Partial<Record<SplatKind, RegExp>> = {
+  kasan: lockdepOff,
+  'bad-page': lockdepOff,
+  taint: lockdepOff,
   oops: new RegExp(`^${arch.logRegisters}|^note: |^Modules linked in:`),
   gpf: new RegExp(`^${arch.logRegisters}|^note: |^Modules linked in:`),
   bug: new RegExp(`^${arch.logRegisters}|^note: |^Modules linked in:`),
   'list-corruption': new RegExp(`^${arch.logRegisters}|^note: |^Modules linked in:`),
   'hung-task': /^Showing all locks|^\d+ locks? held by |^ #\d+: |^INFO: lockdep is turned off/,
-  'rcu-stall': EVIDENCE,
-  'hard-lockup': EVIDENCE,
+  'rcu-stall': evidencePattern,
+  'hard-lockup': evidencePattern,
   kmemleak: /^kmemleak: \d+ new suspected/,
 };
 
 /** Kinds that have a one-line pattern which is a mere summary after a full report. */
-const SUMMED_UP = new Set<SplatKind>(['rcu-stall', 'kmemleak']);
+const summedUp = new Set<SplatKind>(['rcu-stall', 'kmemleak']);
 
 /** Kinds after which the kernel kills the task. */
-const DIES = new Set<SplatKind>(['oops', 'gpf', 'bug', 'list-corruption']);
-const FATAL =
+const diesPattern = new Set<SplatKind>(['oops', 'gpf', 'bug', 'list-corruption']);
+const fatalCodes =
   /^Fatal exception|^Aiee, killing interrupt handler|^Attempted to kill the idle task|panic_on_oops/;
 /** Messages of the panics that a kind of splat can cause, besides `… set ...`. */
-const CAUSES: Partial<Record<SplatKind, RegExp>> = {
-  oops: FATAL,
-  gpf: FATAL,
-  bug: FATAL,
-  'list-corruption': FATAL,
+const causePatterns: Partial<Record<SplatKind, RegExp>> = {
+  oops: fatalCodes,
+  gpf: fatalCodes,
+  bug: fatalCodes,
+  'list-corruption': fatalCodes,
   'soft-lockup': /^softlockup: hung tasks/,
   'hard-lockup': /^Hard LOCKUP/,
   'hung-task': /^hung_task: blocked tasks/,
@@ -334,14 +334,14 @@ const CAUSES: Partial<Record<SplatKind, RegExp>> = {
 };
 
 /** Lines recorded of one splat. Lockdep's longest reports have about 300. */
-const MAX_LINES = 500;
+const maxLines = 500;
 /** Lines between `cut here` and the WARNING or BUG line: a WARN()'s text may have several. */
-const MAX_PREAMBLE = 12;
+const maxPreamble = 12;
 /** After this many lines without any sign of a splat it counts as torn. */
-const MAX_QUIET = 40;
-const MAX_UNSURE = 8;
+const maxQuiet = 40;
+const maxUnsure = 8;
 /** Lines after a splat within which a panic may still be its consequence. */
-const MAX_SINCE = 30;
+const maxSince = 30;
 
 function panicMessage(line: string): string | null {
   return /^Kernel panic - not syncing: (.*)$/.exec(line)?.[1] ?? null;

@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: MIT
-import { countVerdicts, type JobResult, RESULTS_VERSION, type Results, type TestResult } from '../schema.ts';
+import { countVerdicts, type JobResult, type Results, resultsVersion, type TestResult } from '../schema.ts';
 
 /** A run for the tests of what renders runs: one passing test, changed as the test needs it. */
 export function exampleResults(tests: Partial<TestResult>[] = [{}], more: Partial<Results> = {}): Results {
   const all = tests.map(exampleTest);
   return {
-    schema: RESULTS_VERSION,
+    schema: resultsVersion,
     kiln: '0.1.0',
     id: '2026-01-02T030405-abcd',
     started: '2026-01-02T03:04:05.000Z',

@@ -3,22 +3,22 @@ import { existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import type { ExecutionContext } from 'ava';
 
-const FIXTURES = path.join(import.meta.dirname, '..', 'fixtures');
+const fixturesDirectory = path.join(import.meta.dirname, '..', 'fixtures');
 
 /** A golden input of the tests: its name without the ending, and its bytes. */
-export interface Golden {
+export type Golden = {
   name: string;
   input: Buffer;
-}
+};
 
 /** All inputs in `harness/fixtures/FOLDER` with this ending, by name. */
 export function goldens(folder: string, ending: string): Golden[] {
-  return readdirSync(path.join(FIXTURES, folder))
+  return readdirSync(path.join(fixturesDirectory, folder))
     .filter((file) => file.endsWith(ending))
     .sort()
     .map((file) => ({
       name: file.slice(0, -ending.length),
-      input: readFileSync(path.join(FIXTURES, folder, file)),
+      input: readFileSync(path.join(fixturesDirectory, folder, file)),
     }));
 }
 
@@ -27,7 +27,7 @@ export function goldens(folder: string, ending: string): Golden[] {
  * the difference, for what is written is what the code does, not what it should do.
  */
 export function matchesGolden(t: ExecutionContext, folder: string, name: string, actual: unknown): void {
-  const file = path.join(FIXTURES, folder, `${name}.json`);
+  const file = path.join(fixturesDirectory, folder, `${name}.json`);
   if (process.env.KILN_UPDATE_GOLDEN === '1') {
     writeFileSync(file, `${JSON.stringify(actual, null, 2)}\n`);
     t.pass();

@@ -8,9 +8,9 @@ import { KilnError } from '../errors.ts';
 import { lock, lockIfFree } from './lock.ts';
 import { sweep } from './scratch.ts';
 
-const GiB = 2 ** 30;
+const giB = 2 ** 30;
 /** How many bytes on disk the entries of each part may take. The least recently used are removed first. */
-export const budgets = { kernels: 8 * GiB, images: 4 * GiB, programs: GiB, templates: 4 * GiB };
+export const budgets = { kernels: 8 * giB, images: 4 * giB, programs: giB, templates: 4 * giB };
 const others = ['.', 'scratch', 'bases', 'trees'];
 
 /**

@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: MIT
 
 /** A line without its end. `cut`: it was longer than the limit, and the rest was dropped. */
-export interface Line {
+export type Line = {
   text: string;
   cut: boolean;
-}
+};
 
 /** Splits a stream of bytes into lines of at most `limit` bytes. Invalid UTF-8 becomes U+FFFD. */
 export class LineSplitter {
@@ -21,7 +21,7 @@ export class LineSplitter {
   *write(chunk: Uint8Array | string): Generator<Line> {
     const bytes = typeof chunk === 'string' ? Buffer.from(chunk) : asBuffer(chunk);
     let start = 0;
-    for (let end = bytes.indexOf(NEWLINE); end !== -1; end = bytes.indexOf(NEWLINE, start)) {
+    for (let end = bytes.indexOf(newline); end !== -1; end = bytes.indexOf(newline, start)) {
       this.#add(bytes.subarray(start, end));
       yield this.#take();
       start = end + 1;
@@ -59,7 +59,7 @@ export class LineSplitter {
   }
 }
 
-const NEWLINE = 0x0a;
+const newline = 0x0a;
 
 function asBuffer(chunk: Uint8Array): Buffer {
   return Buffer.from(chunk.buffer, chunk.byteOffset, chunk.byteLength);

@@ -44,20 +44,20 @@ export type MsharefsBench = {
 /** Pure: what was measured → what is said of it. */
 export function figuresOf({ processes, mib, steps, alone, protect }: RawMsharefs): MsharefsBench {
   const last = steps.at(-1)!;
-  const ordinary_ms = figure(alone.map((round) => round.ordinary.ms));
-  const mshare_ms = figure(alone.map((round) => round.mshare.ms));
+  const ordinaryMs = figure(alone.map((round) => round.ordinary.ms));
+  const mshareMs = figure(alone.map((round) => round.mshare.ms));
   const changed = { ordinary_ms: figure(protect.ordinary_ms), mshare_ms: figure(protect.mshare_ms) };
   return {
     page_table_ratio: fine(last.mshare.page_tables_kib, last.ordinary.page_tables_kib),
     minor_fault_ratio: fine(last.mshare.faults, last.ordinary.faults),
     time_ratio: fine(last.mshare.ms, last.ordinary.ms),
     growth_kib: last.mshare.page_tables_kib - steps[0]!.mshare.page_tables_kib,
-    alone_ratio: ratio(ordinary_ms.median, mshare_ms.median),
+    alone_ratio: ratio(ordinaryMs.median, mshareMs.median),
     protect_ratio: fine(changed.mshare_ms.median, changed.ordinary_ms.median),
     processes,
     mib,
     steps,
-    alone: { ordinary_ms, mshare_ms },
+    alone: { ordinary_ms: ordinaryMs, mshare_ms: mshareMs },
     protect: { mib: protect.mib, ...changed },
   };
 }
