@@ -16,7 +16,7 @@ import type { JobOutcome } from './results/assemble.ts';
 import { Decoder } from './splat/decode.ts';
 import { Turns } from './util/turns.ts';
 
-/** What all jobs of a run share. */
+/** Shared by all jobs of a run. */
 export type Run = {
   /** The run's directory, absolute. */
   dir: string;

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// What a fork costs, against booting: to the first answer, for a hundred tests, and in memory.
+// Compares forks with boots: time to the first answer, time for a hundred tests, memory.
 import { mkdtemp, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -94,7 +94,7 @@ export async function benchFork(built: Built, n: number, jobs: number, context: 
   };
 }
 
-/** `failures`: forks that did not come to their first answer; the first reasons are told. */
+/** `failures`: forks that did not answer. `reasons`: of the first ten. */
 export type RestoreBench = {
   forks: number;
   failures: number;

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// What a change costs: nothing changed, and one line of one kernel file, against a cold build.
+// Compares a run with nothing changed, and one with a changed line of the kernel, with a cold build.
 import { mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -13,7 +13,7 @@ import { type Figure, figure, ratio } from './statistics.ts';
 /** Milliseconds of host time. */
 export type WarmBench = { total_ms: Figure; guests_ms: Figure; overhead_ms: Figure };
 
-/** `kiln test boot` with nothing changed: what it takes on top of its guests. */
+/** `kiln test boot` with nothing changed: its time beside that of its guests. */
 export async function benchWarm(n: number, signal: AbortSignal): Promise<WarmBench> {
   const total: number[] = [];
   const guests: number[] = [];

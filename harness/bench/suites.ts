@@ -7,7 +7,7 @@ import type { Context } from '../context.ts';
 import type { Built } from '../job/built.ts';
 import { paths } from '../paths.ts';
 
-/** What `kiln bench` was given. Further keys are the bench's own options. */
+/** The options of `kiln bench`. Further keys are options of the suite's own. */
 export type BenchOptions = {
   rounds: number;
   /** A file for the figures as an SVG picture. */
@@ -15,7 +15,7 @@ export type BenchOptions = {
   [option: string]: unknown;
 };
 
-/** A bench of what a series is for. */
+/** A bench of a suite: it measures what the series gains. */
 export type SuiteBench = {
   /** One line for --help. */
   about: string;

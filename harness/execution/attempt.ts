@@ -84,7 +84,7 @@ function refuseTooLarge(request: TestRequest): TestResult | null {
   return notRun(request, 'error', `not run: ${why}`);
 }
 
-/** What a fork's template complained of would come again with every fork. */
+/** A second fork does not help against a splat in the log of the template's boot: every fork has that log. */
 function isHostsDoing({ verdict, splats, cases, time, guest }: TestResult): boolean {
   if (verdict !== 'fail' || !time) return false;
   if (guest?.origin === 'fork' && splats.some(({ phase }) => phase === 'boot')) return false;
@@ -95,7 +95,7 @@ function loadOf(time: NonNullable<TestResult['time']>): Load {
   return { elapsed: time.elapsed_ms, steal: time.lost_ms, stopped: time.stopped_ms };
 }
 
-/** A guest that is booted has its memory to itself. */
+/** A booted guest does not share its memory with a template. */
 async function runBooted(
   request: TestRequest,
   first: TestResult,
@@ -110,7 +110,7 @@ async function runBooted(
   return result;
 }
 
-/** What comes again in another guest was not the host's doing. */
+/** A failure that also occurs in another guest is not caused by the host. */
 async function runAgain(
   request: TestRequest,
   first: TestResult,
@@ -125,10 +125,10 @@ async function runAgain(
   return result;
 }
 
-/** A guest between two tests, and what it prints meanwhile. */
+/** A guest between two tests, and its output until the next one begins. */
 type Kept = { lease: Lease; between: HeldBack };
 
-/** `kept`: the guest, if it can run another test. `hadNoRoom`: it was a fork, and its memory found no place. */
+/** `kept`: the guest, if it can run another test. `hadNoRoom`: a fork ran out of room for its memory. */
 type Outcome = { result: TestResult; kept: Kept | null; hadNoRoom: boolean };
 
 async function attempt(
@@ -144,7 +144,7 @@ async function attempt(
   const collector = new Collector(guestDir);
   let lease = before?.lease ?? null;
   try {
-    // Each test's logs begin with the boot, also in a guest that others have had before.
+    // Each test's logs begin with the boot, even if other tests ran in the guest before.
     if (before?.lease.logs) replay(before.lease.logs, collector);
     before?.between.release(collector);
     before?.lease.session?.tell(collector);
@@ -175,7 +175,7 @@ function diedOfSigbus(loss: Loss | null): boolean {
   return loss?.why === 'exited' && loss.exit.signal === 'SIGBUS';
 }
 
-/** What boots this machine; QEMU looks for its sockets in the directory `sockets`. */
+/** A script that boots this machine. QEMU connects to sockets in the directory `sockets`. */
 function bootScript(machine: Machine): string {
   return `#!/bin/sh\nexec ${guestArgv(machine, 'sockets').map(quote).join(' ')}\n`;
 }

@@ -10,6 +10,6 @@ export type Execution = {
   context: Context;
   /** Adds source lines to the stacks of splats. Never throws. */
   decode?: (splats: SplatResult[]) => Promise<void>;
-  /** The result of a test that is not run, with the reason; asked when its turn comes. null: run it. */
+  /** Called when a test's turn comes. Returns the result of a test that is not to run, or null to run it. */
   refuse?: (request: TestRequest) => TestResult | null;
 };

@@ -30,14 +30,14 @@ export type Attempt = {
   onSettling: () => void;
 };
 
-/** How a test comes to a kernel. */
+/** How the guest reached a kernel. */
 type Arrival = {
   generation: number;
   by: GenerationResult['by'];
   release: string | null;
   bootMs: number | null;
   blackoutMs: number | null;
-  /** Why there is nobody to talk to. */
+  /** Why the agent of this kernel does not answer. */
   loss: Loss | null;
 };
 
@@ -108,7 +108,7 @@ async function runGeneration(
   return { result, release, by, blackout_ms: blackoutMs, run: seen.run, between, isOver };
 }
 
-/** What a test is given. */
+/** The limit of a test in its guest. `scale`: how many times the limit of its settings. */
 type Allowed = { limitMs: number; scale: number };
 
 function allow({ limit, fixedLimit }: TestRequest, { bootMs, load }: Lease): Allowed {
@@ -124,7 +124,7 @@ function describeLimit({ limitMs, scale }: Allowed): string {
   return `${seconds(limitMs)} (${seconds(limitMs / scale)}, and ${scale} times as much in a guest as slow as this)`;
 }
 
-/** A guest that fell silent is asked what it does; one that did so at its boot has been. */
+/** Examine a guest that fell silent. One that did so during its boot has been examined already. */
 async function explainSilence(
   heard: Seen,
   { lease, request }: Attempt,
@@ -140,7 +140,7 @@ async function explainSilence(
   return { seen: { ...heard, problems, bootLoss: bootLoss && why, run: run && { ...run, loss: why } }, hang };
 }
 
-/** What came of a test on its first kernel, and on all that it goes on to. `collector`: of the first one's logs. */
+/** Run a test on its first kernel and on the next ones. @param collector writes the logs of the first */
 export async function runGenerations(attempt: Attempt, collector: Collector): Promise<AttemptGeneration[]> {
   const { loss, release, bootMs } = attempt.lease;
   const start = { generation: 0, by: 'boot' as const, release, bootMs, blackoutMs: null, loss };
@@ -186,7 +186,7 @@ async function follow(
   const ordered = performance.now();
   const { message, loss } = await session.follow(next, limits.boot);
   const blackoutMs = next || !message ? null : Math.round(performance.now() - ordered);
-  // Of a guest that is gone, what it was lost by counts, and not that nobody answers there.
+  // If the guest is gone, the reason of its loss matters, not that QMP does not answer.
   if (!loss) await onReset('shutdown');
   session.tell(collector);
   const setup = loss ? null : await session.setup(limits.setup);
@@ -247,7 +247,7 @@ async function converse(
   return seen;
 }
 
-/** Put what boots next where images/runtime/kexec.c looks for it. Returns what went wrong. */
+/** Send the next kernel to the place where images/runtime/kexec.c looks for it. Returns problems. */
 async function sendKernel(session: Session, files: NextKernel): Promise<string[]> {
   for (const path of [files.kernel, files.initramfs]) {
     const archive = await buffer(create({ cwd: dirname(path), portable: true }, [basename(path)]));

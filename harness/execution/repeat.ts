@@ -16,7 +16,7 @@ import { unitsOf } from './units.ts';
 /** After so many infrastructure errors in a row, no more runs are started. */
 const maxErrors = 10;
 
-/** What `kiln repeat` is asked for. */
+/** The arguments of `kiln repeat`. */
 export type RepeatRequest = {
   times: number;
   untilFail: boolean;
@@ -58,7 +58,7 @@ export async function runRepeats(
   };
 }
 
-/** The test once more, unless it is not wanted any more when its turn comes. */
+/** Run the test once more, unless the repetitions have been stopped when its turn comes. */
 async function runOnce(
   { isolation, requests }: Unit,
   run: number,
@@ -70,7 +70,7 @@ async function runOnce(
   const request = { ...original, guestDir, reproduce: counter.again };
   let began = false;
   let keep = false;
-  // What has begun comes to its end, all cases of it.
+  // An attempt that has begun runs to its end, with all its cases.
   const refuse = () => {
     began ||= !counter.stopped;
     return began ? null : notRun(request, 'error', 'not wanted any more');

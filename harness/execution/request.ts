@@ -10,7 +10,7 @@ export type NextKernel = { kernel: string; initramfs: string };
 export type Collected = {
   dir: string;
   into: string;
-  /** Bytes of all its files; what is over that stays behind, and a problem says so. */
+  /** Bytes of all its files. If there are more, the rest stays in the guest and the result has a problem. */
   limit: number;
 };
 
@@ -31,7 +31,7 @@ export type TestRequest = {
   fixedLimit?: number;
   /** Titles of the splats that the test provokes. */
   expectSplats: RegExp[];
-  /** What is fetched from the guest when the test is over. */
+  /** Directories to fetch from the guest after the test. */
   collect: Collected[];
   /**
    * If it goes through several kernels: how many, what the guest boots for a generation from 1 on, and for how many

@@ -39,7 +39,7 @@ export async function runTests(
   return { value: undefined, cached: false, text: `${total} tests` };
 }
 
-/** Machines on which the kernel did not come up for one test: the others don't wait for it again. */
+/** Machines on which the kernel did not boot: their other tests don't run, as each would wait for a boot. */
 class Unbootable {
   readonly #first = new Map<string, TestResult>();
 

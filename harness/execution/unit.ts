@@ -7,7 +7,7 @@ import { runByCase } from './byCase.ts';
 import type { Execution } from './execution.ts';
 import type { TestRequest, Unit } from './request.ts';
 
-/** Listens: what it does changes nothing. */
+/** Only listens. It cannot change what runs or a result. */
 export type Watcher = {
   begins?: (request: TestRequest) => void;
   /** The result is complete: nothing is added to it later. */

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// Pure: a planned suite → what there is to run of it.
+// Pure: a planned suite → units.
 import { join } from 'node:path';
 import { machineFor } from '../guest/machine.ts';
 import type { Built } from '../job/built.ts';
@@ -56,7 +56,7 @@ function requestFor(
   };
 }
 
-/** The kernels of --next in turn. What it boots is small: the agent and the one test program. */
+/** The kernels of --next in turn. Their initramfs holds only the agent and the one test program. */
 export function nextKernel({ next }: Built, test: string, generation: number): NextKernel {
   const kernel = next.kernels[(generation - 1) % next.kernels.length]!;
   const initramfs = next.images.get(test);

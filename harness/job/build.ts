@@ -87,7 +87,7 @@ function describeSeries(asked: Series[], added: Series[]): string {
   return added.length === 0 ? first : `${first}, with ${names(added)}`;
 }
 
-/** A patch that does not apply on top of what --with added may well apply without it. */
+/** A patch that does not apply on top of the series of --with may apply without them. */
 function mentionAdded(error: unknown, added: Series[]): unknown {
   if (!(error instanceof KilnError) || error.code !== 'does-not-apply') return error;
   if (added.length === 0 || added.some(({ name }) => name === error.details.series)) return error;
@@ -135,7 +135,7 @@ async function stageConfig(
   return { value, cached: true, text: `${names}; ${accelerator.name} (${accelerator.reason})` };
 }
 
-/** A series that is not kept in patches/ is somebody else's. */
+/** A series that is not in patches/ is foreign. */
 async function findSandbox(plan: Plan, job: JobResult, context: Context): Promise<Sandbox> {
   const kept = await listSeries(paths.patches);
   const foreign = plan.series.some((source) => !kept.includes(source));

@@ -6,7 +6,7 @@ import type { Base } from '../tree/base.ts';
 import type { Tree } from '../tree/tree.ts';
 import type { PlannedSuite } from './plan.ts';
 
-/** What the stages up to the image leave: all that tests need. */
+/** The outputs of the stages up to the image. */
 export type Built = {
   base: Base;
   tree: Tree;

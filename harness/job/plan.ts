@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// Pure: what was asked for, and what there is → one job.
+// Pure: the user's request and what is on disk → one job.
 import { basename, resolve } from 'node:path';
 import { KilnError } from '../errors.ts';
 import type { AcceleratorChoice } from '../guest/accelerator.ts';
@@ -8,7 +8,7 @@ import type { Isolation, Settings } from '../suite/settings.ts';
 import type { Suite, Test } from '../suite/suite.ts';
 import { quote } from '../util/quote.ts';
 
-/** What the user asked for, defaults filled in. */
+/** The user's request, with defaults filled in. */
 export type Ask = {
   /** `suite`, `suite/test` or `suite/test@section`; empty means all. */
   select: string[];
@@ -22,7 +22,7 @@ export type Ask = {
   /** Directories of tests that replace the default suites. */
   tests: string[];
   accel: AcceleratorChoice;
-  /** Whether what the series and the suites bring runs in a sandbox at build time; auto: where it can be had. */
+  /** Whether programs of the series and the suites are sandboxed at build time; auto: if the machine can. */
   sandbox: SandboxChoice;
   /** Seconds; overrides every suite's own limit. */
   timeout: number | null;
@@ -181,7 +181,7 @@ export function isolationOf(plan: Plan, settings: Settings): Isolation {
   return [wanted, settings.isolation].includes('boot') ? 'boot' : 'test';
 }
 
-/** The options that make this job again, as words of a shell. */
+/** The options that make the same job again, quoted for a shell. */
 export function jobOptions(ask: Ask): string {
   const words = [
     ...(ask.series === null

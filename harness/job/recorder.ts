@@ -7,10 +7,10 @@ import type { Emit, StageName } from '../events.ts';
 import type { JobResult, TestResult } from '../schema.ts';
 import type { Plan } from './plan.ts';
 
-/** What a stage gives: its value, whether it was there already, and a line for people. */
+/** The output of a stage, whether it was cached, and a line for people. */
 export type StageResult<T> = { value: T; cached: boolean; text: string };
 
-/** A job under way: its results so far, and what each stage is given. */
+/** Records a running job: its results so far. Gives each stage its context. */
 export class JobRecorder {
   readonly plan: Plan;
   readonly job: JobResult;

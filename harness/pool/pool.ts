@@ -28,9 +28,9 @@ type Found = {
   release: string | null;
   /** Host time from QEMU's start to the agent's answer, milliseconds; less if QEMU was started ahead. */
   startMs: number;
-  /** What a fork's template said while it booted. */
+  /** The boot logs of a fork's template. */
   logs: BootLogs | null;
-  /** What a guest that did not come up was found to do, if it was silent. */
+  /** Where the processors were, if the guest hung during boot. */
   hang: Hang | null;
   /** How much of the host it had until its agent's first word (a fork's: its template). */
   load: Load;
@@ -57,7 +57,7 @@ export function memoryBudget(): number {
   return (process.availableMemory() / 2 ** 20) * memoryShare;
 }
 
-/** A guest that somebody waits for. */
+/** A request for a guest. */
 type Wanted = { machine: Machine; origin: GuestOrigin; context: Context };
 
 /** What starts QEMU. */
@@ -150,7 +150,7 @@ export class Pool implements AsyncDisposable {
     const rest = { origin: 'boot' as const, argv: guest.argv, bootMs, release, startMs, load, logs: null };
     if (!loss) return { ...rest, guest, session, loss, hang: null };
     const explained = await explain(loss, guest, session, dirname(machine.kernel));
-    // All that it said is evidence.
+    // Its last output is evidence.
     guest.kill();
     await guest.exited;
     this.#end(guest);
@@ -176,7 +176,7 @@ export class Pool implements AsyncDisposable {
     }
   }
 
-  /** Give a fork its state and hear its first answer. */
+  /** Thaw a fork and wait for its first answer. */
   async #revive({ guest, since }: Started, template: Template, collector: Listener): Promise<Found> {
     // Nothing of a fork that fails is to be in the logs of the guest that takes its place.
     const held = new HeldBack();
@@ -243,5 +243,5 @@ export function replay({ console, kmsg, records }: BootLogs, to: Listener): void
   to.kernelLog(kmsg, records);
 }
 
-/** QEMU, waiting for its state; and since when somebody waits for it, as performance.now() tells. */
+/** QEMU, waiting for its state. `since`: when the fork was requested (performance.now()). */
 type Started = { guest: Guest; since: number };

@@ -34,7 +34,7 @@ const load = z.object({
 }) satisfies z.ZodType<Load>;
 const infoSchema = z.object({ bootMs: count, release: z.string(), marks, load });
 
-/** What a guest said while it booted. */
+/** The logs of a boot. */
 export type BootLogs = { console: Buffer; kmsg: Buffer; records: KmsgRecord[] };
 
 /** A frozen guest. Its files stay open, so that they outlive their names. */
@@ -77,7 +77,7 @@ function describeLoss(loss: Loss): string {
     : `QEMU ended with ${code}: ${stderr.trim().split('\n').at(-1)}`;
 }
 
-/** Milliseconds in which the last words of a stopped guest arrive. */
+/** Milliseconds in which the last output of a stopped guest arrives. */
 const quiet = 50;
 /**
  * Milliseconds in which the guest's clock is compared with the host's; longer, where the first were too short for a

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// Templates in the cache: made on first need, found again by what they are, thrown away when they fail.
+// Templates in the cache: made on first use, found again by a key of their contents, removed when they fail.
 import { mkdir, rename, rm } from 'node:fs/promises';
 import { cpus } from 'node:os';
 import { join } from 'node:path';
@@ -70,7 +70,7 @@ export class Templates implements AsyncDisposable {
     this.#known.set(key, Promise.resolve(giveUp(cause, context)));
   }
 
-  /** What a machine's template is called; everything that QEMU must find the same again is in it. */
+  /** The template's key: everything that must be the same when QEMU restores it. */
   async #key(machine: Machine, signal: AbortSignal): Promise<string> {
     const argv = guestArgv(machine, '', { how: 'template', memory: '' });
     this.#version ??= qemuVersion(signal);
@@ -155,7 +155,7 @@ function giveUp(cause: unknown, context: Context): null {
   return null;
 }
 
-/** Whether the kernel is to blame for a guest that did not come up, or QEMU, which then can't be used this way. */
+/** Whether the kernel is to blame for a guest that did not boot, and not QEMU. */
 function isKernels({ loss }: BootLost): boolean {
   if (loss.why === 'stuck') return false;
   if (loss.why !== 'exited') return true;

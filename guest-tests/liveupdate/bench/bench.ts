@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// What a virtual machine loses of its time when the kernel under it is replaced, against nothing but kexec.
+// Measures how long a virtual machine stands still while its host's kernel is replaced, against plain kexec.
 import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -24,7 +24,7 @@ const tuned = 'quiet maxcpus=1';
 const inSmall = { suite: 'liveupdate', program: 'vm_one_cpu', words: 'liveupdate.vm=64' };
 const inWhole = { ...inSmall, wholeImage: true };
 
-/** Each with what those before it have. */
+/** Each step includes those before it. */
 const steps = {
   untuned: withWords(inWhole, 'liveupdate.late=1'),
   loaded_ahead: inWhole,
@@ -48,11 +48,11 @@ function withWords(variant: Variant, words: string): Variant {
 
 /** Kernels that follow one another in one guest. */
 const chain = 4;
-/** All variants have the same machine, so that only what is measured differs. */
+/** All variants run on the same machine, so that they can be compared. */
 const settings = { memory: 3072, cpus: 2, cmdline: 'memmap=1536M$256M guestmemfs=1536M:256M' };
 const limit = 900;
 
-/** Samples by name: what each kernel but the first said of how it was come to. */
+/** Samples by name, from each kernel but the first. */
 type Samples = Map<string, number[]>;
 
 export const bench: SuiteBench = {

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 import type { Figure } from '../../../harness/bench/statistics.ts';
 
-/** What was tuned, each with all before it. */
+/** The steps of tuning. Each includes those before it. */
 export type Step = 'untuned' | 'loaded_ahead' | 'small_initramfs' | 'quiet' | 'small';
 
 /**

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// What sharing page tables saves: processes that share memory in the ordinary way and by msharefs, in one guest.
+// Compares processes that share memory by msharefs with processes that share it without, in one guest.
 import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';

@@ -41,7 +41,7 @@ export type MsharefsBench = {
   protect: { mib: number; ordinary_ms: Figure; mshare_ms: Figure };
 };
 
-/** Pure: what was measured → what is said of it. */
+/** Pure: measurements → figures. */
 export function figuresOf({ processes, mib, steps, alone, protect }: RawMsharefs): MsharefsBench {
   const last = steps.at(-1)!;
   const ordinaryMs = figure(alone.map((round) => round.ordinary.ms));
