@@ -1,64 +1,18 @@
 // SPDX-License-Identifier: MIT
 // A series that does not apply or build, a config that can't be had, words that make no sense: each has its exit
 // code and says what to do.
-import { mkdir, mkdtemp, readdir, rm, writeFile } from 'node:fs/promises';
+import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import test from 'ava';
-import {
-  allSeries,
-  besideDefaults,
-  cacheWithOwnTemplates,
-  find,
-  kiln,
-  kilnTest,
-  sharedRun,
-  verdicts,
-} from './kiln.ts';
+import { allSeries, besideDefaults, find, kiln, kilnTest, verdicts } from './kiln.ts';
+import { seriesOf, versionPatch } from './onePatch.ts';
 
 const scratch = await mkdtemp(join(tmpdir(), 'kiln-trouble-'));
-/** A series of one patch that changes init/version.c. */
-async function seriesOf(name: string, body: string): Promise<string> {
-  const dir = join(scratch, name);
-  await mkdir(dir);
-  const head =
-    'From: A Developer <dev@example.org>\nSubject: [PATCH] init: change a line\n\nFor a test.\n---\n';
-  await writeFile(join(dir, '0001-init-change-a-line.patch'), `${head}${body}`);
-  return dir;
-}
-
-function versionPatch(context: string, added: string): string {
-  return `diff --git a/init/version.c b/init/version.c
---- a/init/version.c
-+++ b/init/version.c
-@@ -1,3 +1,4 @@
- // SPDX-License-Identifier: GPL-2.0-only
-${added}
- /*
-  *  ${context}
-`;
-}
-
-/** One kernel with both: what W=1 warns of, and what complains at boot. */
-const added = [
-  '+#include <linux/bug.h>',
-  '+#include <linux/init.h>',
-  '+int kiln_no_prototype(void) { return 1; }',
-  '+static int __init kiln_complain(void) { return WARN_ON(1); }',
-  '+late_initcall(kiln_complain);',
-];
-const body = versionPatch('linux/init/version.c', added.join('\n')).replace('+1,4', '+1,8');
-const complainingSeries = await seriesOf('complaining', body);
-const cache = await cacheWithOwnTemplates();
-// ava takes hooks and tests only after the last await of a file.
 test.after.always(() => rm(scratch, { recursive: true, force: true }));
-test.after.always(() => cache[Symbol.asyncDispose]());
-const complaining = sharedRun(['boot', ...allSeries(), '--series', complainingSeries], {
-  env: { XDG_CACHE_HOME: cache.home },
-});
 
 test.serial('a patch that does not apply is named with its file and hunk', async (t) => {
-  const series = await seriesOf('stale', versionPatch('linux/init/another.c', '+/* hello */'));
+  const series = await seriesOf(scratch, 'stale', versionPatch('linux/init/another.c', '+/* hello */'));
   await kilnTest(['--series', series], ({ exitCode, results }) => {
     t.is(exitCode, 3);
     const error = results.jobs[0]!.error!;
@@ -71,7 +25,7 @@ test.serial('a patch that does not apply is named with its file and hunk', async
 });
 
 test.serial('a patch that does not build is named with the compiler’s error', async (t) => {
-  const series = await seriesOf('broken', versionPatch('linux/init/version.c', '+int broken = ;'));
+  const series = await seriesOf(scratch, 'broken', versionPatch('linux/init/version.c', '+int broken = ;'));
   await kilnTest(['boot', ...allSeries(), '--series', series], ({ exitCode, results }) => {
     t.is(exitCode, 4);
     const error = results.jobs[0]!.error!;
@@ -79,26 +33,6 @@ test.serial('a patch that does not build is named with the compiler’s error', 
     t.is(error.patch, '0001-init-change-a-line.patch');
     t.regex(error.message, /init\/version\.c:2: expected expression/);
   });
-});
-
-test.serial('warnings at W=1 in what the series touches are shown with their patch', (t) => {
-  const { results, stdout } = complaining.ran;
-  const { warnings } = results.jobs[0]!.kernel!;
-  t.is(warnings[0]!.file, 'init/version.c', stdout);
-  t.is(warnings[0]!.patch, '0001-init-change-a-line.patch');
-  t.regex(warnings[0]!.text, /no previous prototype/);
-  t.regex(stdout, /init\/version\.c:4: no previous prototype/);
-});
-
-test.serial('a kernel that complains at boot fails every test, and nobody forks from it again', async (t) => {
-  const { exitCode, results } = complaining.ran;
-  t.is(exitCode, 1);
-  for (const { verdict, detail, splats, guest } of results.tests) {
-    t.is(verdict, 'fail');
-    t.regex(detail, /WARNING in kiln_complain/);
-    t.deepEqual([splats.length, splats[0]!.phase, guest!.origin], [1, 'boot', 'fork']);
-  }
-  t.deepEqual(await readdir(cache.templates), []);
 });
 
 test.serial('a config symbol that the kernel does not take is named with its dependency', async (t) => {

@@ -9,19 +9,10 @@ export const parts: Record<string, Group[]> = {
   /** Every change: the main job first, with the machine to itself; then what a run does of each kind. */
   check: [
     ['main'],
-    [
-      'verdicts',
-      'bad-input',
-      'endings',
-      'kexec',
-      'jobs',
-      'hostile-builds',
-      'with',
-      'shell',
-      'stages',
-      'debuginfo',
-    ],
+    ['verdicts', 'bad-input', 'endings', 'kexec', 'jobs', 'hostile-builds', 'with', 'shell', 'debuginfo'],
   ],
+  /** A kernel and an image that are built for these tests alone. */
+  builds: [['complaining-kernel', 'stages']],
   /** A kernel with KASAN, lockdep and DEBUG_VM: all suites on it, then what it says when it misbehaves. */
   debug: [['debug-kernel'], ['kernel-canaries']],
   /** Faults of the host, and guests that hang. The second file waits most of its time. */

@@ -1,0 +1,47 @@
+// SPDX-License-Identifier: MIT
+// A series whose code W=1 warns of, and whose kernel complains at boot: one kernel with both.
+import { mkdtemp, readdir, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import test from 'ava';
+import { allSeries, cacheWithOwnTemplates, sharedRun } from './kiln.ts';
+import { seriesOf, versionPatch } from './onePatch.ts';
+
+const scratch = await mkdtemp(join(tmpdir(), 'kiln-complaining-'));
+
+const added = [
+  '+#include <linux/bug.h>',
+  '+#include <linux/init.h>',
+  '+int kiln_no_prototype(void) { return 1; }',
+  '+static int __init kiln_complain(void) { return WARN_ON(1); }',
+  '+late_initcall(kiln_complain);',
+];
+const body = versionPatch('linux/init/version.c', added.join('\n')).replace('+1,4', '+1,8');
+const complainingSeries = await seriesOf(scratch, 'complaining', body);
+const cache = await cacheWithOwnTemplates();
+// ava takes hooks and tests only after the last await of a file.
+test.after.always(() => rm(scratch, { recursive: true, force: true }));
+test.after.always(() => cache[Symbol.asyncDispose]());
+const complaining = sharedRun(['boot', ...allSeries(), '--series', complainingSeries], {
+  env: { XDG_CACHE_HOME: cache.home },
+});
+
+test.serial('warnings at W=1 in what the series touches are shown with their patch', (t) => {
+  const { results, stdout } = complaining.ran;
+  const { warnings } = results.jobs[0]!.kernel!;
+  t.is(warnings[0]!.file, 'init/version.c', stdout);
+  t.is(warnings[0]!.patch, '0001-init-change-a-line.patch');
+  t.regex(warnings[0]!.text, /no previous prototype/);
+  t.regex(stdout, /init\/version\.c:4: no previous prototype/);
+});
+
+test.serial('a kernel that complains at boot fails every test, and nobody forks from it again', async (t) => {
+  const { exitCode, results } = complaining.ran;
+  t.is(exitCode, 1);
+  for (const { verdict, detail, splats, guest } of results.tests) {
+    t.is(verdict, 'fail');
+    t.regex(detail, /WARNING in kiln_complain/);
+    t.deepEqual([splats.length, splats[0]!.phase, guest!.origin], [1, 'boot', 'fork']);
+  }
+  t.deepEqual(await readdir(cache.templates), []);
+});
