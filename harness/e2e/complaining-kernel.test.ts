@@ -4,7 +4,7 @@ import { mkdtemp, readdir, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import test from 'ava';
-import { allSeries, cacheWithOwnTemplates, sharedRun } from './kiln.ts';
+import { allSeries, cacheWithOwnTemplates, kiln, sharedRun } from './kiln.ts';
 import { seriesOf, versionPatch } from './onePatch.ts';
 
 const scratch = await mkdtemp(join(tmpdir(), 'kiln-complaining-'));
@@ -22,6 +22,8 @@ const cache = await cacheWithOwnTemplates();
 // ava takes hooks and tests only after the last await of a file.
 test.after.always(() => rm(scratch, { recursive: true, force: true }));
 test.after.always(() => cache[Symbol.asyncDispose]());
+// ccache knows a tree by its path: the kernel is built in the cache that all tests share, and found there.
+test.serial.before(async () => void (await kiln(['build', ...allSeries(), '--series', complainingSeries])));
 const complaining = sharedRun(['boot', ...allSeries(), '--series', complainingSeries], {
   env: { XDG_CACHE_HOME: cache.home },
 });
