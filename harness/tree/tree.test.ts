@@ -237,22 +237,12 @@ test('after a refusal the same series, put right, applies', async (t) => {
   await t.notThrowsAsync(applySeries(base, [series(edit(5, 'five'), edit(12, 'x'))], context));
 });
 
-test('what a killed run left behind does not get in the way', async (t) => {
-  const { base, context } = await setup(t);
-  const left = join(context.cache, 'scratch', 'apply-killed', 'tree');
-  await git(base.gitDir, ['worktree', 'add', '--quiet', '--detach', left, base.commit]);
-  await rm(left, { recursive: true });
-  await t.notThrowsAsync(applySeries(base, [series(edit(5, 'five'))], context));
-  t.is(await worktrees(base), 1);
-});
-
 test('runs at once on one repository do not get in each other’s way', async (t) => {
   const { base, context } = await setup(t);
   const trees = await Promise.all(
-    [1, 2, 3].map((line) => applySeries(base, [series(edit(line + 4, 'x'))], context)),
+    [5, 6, 7, 7, 7].map((line) => applySeries(base, [series(edit(line, 'x'))], context)),
   );
   t.is(new Set(trees.map(({ tree }) => tree.commit)).size, 3);
-  t.is(await worktrees(base), 1);
 });
 
 test('200 patches take about ten times as long as 20, not a hundred times', async (t) => {
@@ -268,13 +258,12 @@ test('200 patches take about ten times as long as 20, not a hundred times', asyn
   t.true((await apply(200)) < 40 * few);
 });
 
-test('an abort ends the applying, leaves no worktree and is an interruption', async (t) => {
+test('an abort ends the applying, leaves nothing behind and is an interruption', async (t) => {
   const { base, context } = await setup(t);
   const controller = new AbortController();
   const stopping = { ...context, signal: controller.signal, progress: () => controller.abort() };
   const error = await t.throwsAsync(applySeries(base, [series(edit(5, 'five'))], stopping));
   t.is(asKilnError(error).code, 'interrupted');
-  t.is(await worktrees(base), 1);
   t.deepEqual(await readdir(join(context.cache, 'scratch')), []);
 });
 
@@ -298,14 +287,9 @@ async function refused(
     instanceOf: KilnError,
   });
   t.is(error.code, 'does-not-apply');
-  t.is(await worktrees(base), 1);
   t.deepEqual(await readdir(join(context.cache, 'scratch')), []);
   t.false((await readdir(context.cache)).includes('trees'));
   return error;
-}
-
-async function worktrees(base: Base): Promise<number> {
-  return (await git(base.gitDir, ['worktree', 'list'])).stdout.split('\n').length;
 }
 
 async function show(base: Base, commit: string, path: string): Promise<string> {

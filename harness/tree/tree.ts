@@ -4,10 +4,10 @@ import { join, relative } from 'node:path';
 import type { Context } from '../context.ts';
 import type { Patch } from '../series/patch.ts';
 import type { Series } from '../series/series.ts';
+import type { ExecOptions, ExecResult } from '../util/exec.ts';
 import { readCachedJson, readIfThere, writeAtomic } from '../util/files.ts';
 import { git } from '../util/git.ts';
 import { contentKey } from '../util/hash.ts';
-import { lock } from '../util/lock.ts';
 import { scratchDirectory } from '../util/scratch.ts';
 import type { Base } from './base.ts';
 import { describeConflict } from './conflict.ts';
@@ -48,23 +48,13 @@ export async function applySeries(
     const tree = { ...found, gitDir: base.gitDir };
     if (await hasCommit(tree)) return { tree, cached: true };
   }
-  // git can't add and remove worktrees of one repository concurrently.
-  await using _lock = await lock(join(context.cache, 'locks', `apply-${contentKey(base.gitDir)}`), {
-    signal: context.signal,
-    onWait: () => context.note('info', 'another run is applying patches to the same base: waiting for it'),
-  });
-  const scratch = await scratchDirectory(join(context.cache, 'scratch'));
-  try {
-    const worktree = await emptyWorktree(base, join(scratch.path, 'tree'), context);
-    await amAll(worktree, patches, join(scratch.path, 'mail'), context);
-    const tree = await readTree(base, key, worktree, patches, context);
-    await git(base.gitDir, ['update-ref', `refs/kiln/trees/${key}`, tree.commit]);
-    await writeAtomic(record, JSON.stringify(tree));
-    return { tree, cached: false };
-  } finally {
-    await scratch[Symbol.asyncDispose]();
-    await git(base.gitDir, ['worktree', 'prune']);
-  }
+  await using scratch = await scratchDirectory(join(context.cache, 'scratch'));
+  const repository = await scratchRepository(base, scratch.path, context);
+  await amAll(repository, patches, join(scratch.path, 'mail'), context);
+  const tree = await readTree(base, key, repository, patches);
+  await git(base.gitDir, ['update-ref', `refs/kiln/trees/${key}`, tree.commit]);
+  await writeAtomic(record, JSON.stringify(tree));
+  return { tree, cached: false };
 }
 
 /** The commit is missing if the base was removed from the cache and fetched again. */
@@ -72,21 +62,49 @@ async function hasCommit({ gitDir, commit }: Tree): Promise<boolean> {
   return (await git(gitDir, ['cat-file', '-e', commit], { okCodes: [0, 1, 128] })).exitCode === 0;
 }
 
-/** A sparse worktree without files. git checks out only those that the patches touch, so applying takes a second. */
-async function emptyWorktree(base: Base, path: string, context: Context): Promise<string> {
-  const { signal } = context;
-  await git(base.gitDir, ['worktree', 'prune'], { signal });
-  await git(base.gitDir, ['worktree', 'add', '--quiet', '--no-checkout', '--detach', path, base.commit], {
-    signal,
-  });
-  await git(path, ['sparse-checkout', 'set', '--no-cone', '/.nothing'], { signal });
-  await git(path, ['read-tree', '--reset', '-u', 'HEAD'], { signal });
-  return path;
+/** A repository with a work tree. */
+type Repository = {
+  gitDir: string;
+  directory: string;
+  git: (args: string[], options?: ExecOptions) => Promise<ExecResult>;
+};
+
+/**
+ * A repository that writes its objects into the base's, so that several runs can apply at once. Its work tree is sparse
+ * and has no files: git checks out only those that the patches touch, so applying takes a second.
+ */
+async function scratchRepository(base: Base, scratch: string, context: Context): Promise<Repository> {
+  const gitDir = join(scratch, 'repo.git');
+  const directory = join(scratch, 'tree');
+  const env = {
+    GIT_DIR: gitDir,
+    GIT_WORK_TREE: directory,
+    GIT_OBJECT_DIRECTORY: join(base.gitDir, 'objects'),
+  };
+  const sparse = ['-c', 'core.sparseCheckout=true', '-c', 'core.sparseCheckoutCone=false'];
+  await mkdir(directory);
+  const repository: Repository = {
+    gitDir,
+    directory,
+    git: (args, options = {}) =>
+      git(directory, [...sparse, ...args], { signal: context.signal, ...options, env }),
+  };
+  await repository.git(['init', '--quiet', '--template=']);
+  await mkdir(join(gitDir, 'info'));
+  await writeFile(join(gitDir, 'info', 'sparse-checkout'), '/.nothing\n');
+  await writeFile(join(gitDir, 'HEAD'), `${base.commit}\n`);
+  await repository.git(['read-tree', '--reset', '-u', 'HEAD']);
+  return repository;
 }
 
 type Named = { series: string; patch: Patch };
 
-async function amAll(worktree: string, patches: Named[], mailDir: string, context: Context): Promise<void> {
+async function amAll(
+  repository: Repository,
+  patches: Named[],
+  mailDir: string,
+  context: Context,
+): Promise<void> {
   if (patches.length === 0) return;
   context.progress(`applying ${patches.length} patches`);
   await mkdir(mailDir);
@@ -95,19 +113,16 @@ async function amAll(worktree: string, patches: Named[], mailDir: string, contex
     await writeFile(join(mailDir, names[index]!), asMail(patch));
   let done = 0;
   // Names are short, because very many patches must fit on one command line.
-  const files = names.map((name) => join(relative(worktree, mailDir), name));
-  const result = await git(worktree, ['am', '--committer-date-is-author-date', ...files], {
-    signal: context.signal,
+  const files = names.map((name) => join(relative(repository.directory, mailDir), name));
+  const result = await repository.git(['am', '--committer-date-is-author-date', ...files], {
     okCodes: [0, 1, 128],
     onLine: (line) => {
       if (line.startsWith('Applying: ')) context.progress('applying patches', ++done, patches.length);
     },
   });
   if (result.exitCode === 0) return;
-  const next = (
-    await git(worktree, ['rev-parse', '--path-format=absolute', '--git-path', 'rebase-apply/next'])
-  ).stdout;
-  const index = Number(await readIfThere(next.trim())) - 1;
+  const next = await readIfThere(join(repository.gitDir, 'rebase-apply', 'next'));
+  const index = Number(next) - 1;
   throw describeConflict(
     patches[index] ?? patches[0]!,
     `${result.stdout.replace(/^Applying: .*$/gm, '')}\n${result.stderr}`,
@@ -135,26 +150,12 @@ function asMail(patch: Patch): Buffer {
 const headerLine = /^(?:[A-Za-z0-9-]+:|\s|>?From |$)/;
 const noDate = 'Date: Thu, 1 Jan 1970 00:00:00 +0000\n';
 
-async function readTree(
-  base: Base,
-  key: string,
-  worktree: string,
-  patches: Named[],
-  context: Context,
-): Promise<Tree> {
-  const { signal } = context;
+async function readTree(base: Base, key: string, repository: Repository, patches: Named[]): Promise<Tree> {
   const range = `${base.commit}..HEAD`;
-  const log = await git(
-    worktree,
-    ['log', '--reverse', '--format=%x00%H%n%s', '--name-only', '--no-renames', range],
-    {
-      signal,
-    },
-  );
+  const format = '--format=%x00%H%n%s';
+  const log = await repository.git(['log', '--reverse', format, '--name-only', '--no-renames', range]);
   const commits = log.stdout.split('\0').slice(1);
-  const head = (await git(worktree, ['rev-parse', 'HEAD', 'HEAD^{tree}'], { signal })).stdout
-    .trim()
-    .split('\n');
+  const head = (await repository.git(['rev-parse', 'HEAD', 'HEAD^{tree}'])).stdout.trim().split('\n');
   return {
     key,
     commit: head[0]!,
@@ -165,14 +166,13 @@ async function readTree(
       const { series, patch } = patches[Math.min(index, patches.length - 1)]!;
       return { series, file: patch.file, subject: subject ?? '', commit: commit ?? '', files };
     }),
-    symbols: await kconfigSymbols(worktree, signal),
+    symbols: await kconfigSymbols(repository),
   };
 }
 
-async function kconfigSymbols(worktree: string, signal: AbortSignal): Promise<string[]> {
+async function kconfigSymbols(repository: Repository): Promise<string[]> {
   const pattern = '^(menu)?config[[:space:]]+[A-Za-z0-9_]+';
-  const grep = await git(worktree, ['grep', '--cached', '-hoE', pattern, '--', '*Kconfig*'], {
-    signal,
+  const grep = await repository.git(['grep', '--cached', '-hoE', pattern, '--', '*Kconfig*'], {
     okCodes: [0, 1],
   });
   const names = grep.stdout.split('\n').map((line) => line.split(/\s+/)[1] ?? '');
