@@ -3,6 +3,7 @@
 // limit counts the memory of several processes. Only root can create a cgroup; other users have prlimit(1) alone.
 import { mkdirSync, readdirSync, readFileSync, rmdirSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
+import { threadId } from 'node:worker_threads';
 import { isAlive } from '../util/scratch.ts';
 import type { TooMuch } from './excess.ts';
 
@@ -23,7 +24,7 @@ process.on('exit', () => {
 
 /** Create a group with these limits, or with those that this machine allows. @param limits `memory` in bytes */
 export function cgroup({ processes, memory }: { processes: number; memory: number }): Group {
-  const name = `kiln-${process.pid}-${count++}`;
+  const name = `kiln-${process.pid}-${threadId}-${count++}`;
   const wanted = [
     { controller: 'pids', files: { 'pids.max': processes } },
     { controller: 'memory', files: { 'memory.max': memory, 'memory.limit_in_bytes': memory } },
@@ -62,7 +63,7 @@ export function cgroup({ processes, memory }: { processes: number; memory: numbe
 }
 
 const enterScript =
-  'n=$1; shift; while [ "$n" -gt 0 ]; do echo $$ >"$1/cgroup.procs" 2>/dev/null; shift; n=$((n-1)); done; exec "$@"';
+  'n=$1; shift; while [ "$n" -gt 0 ]; do echo $$ 2>/dev/null >"$1/cgroup.procs"; shift; n=$((n-1)); done; exec "$@"';
 
 /**
  * The directory in which to create a group, by controller; '' is the unified hierarchy. There a group that has
@@ -95,7 +96,7 @@ function set(dir: string, file: string, value: number): boolean {
 /** Remove groups of runs that were killed. */
 function sweep(parent: string): void {
   for (const name of list(parent)) {
-    const pid = Number(/^kiln-(\d+)-\d+$/.exec(name)?.[1] ?? 0);
+    const pid = Number(/^kiln-(\d+)-/.exec(name)?.[1] ?? 0);
     if (pid > 0 && !isAlive(pid)) remove(join(parent, name), 0);
   }
 }
