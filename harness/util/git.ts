@@ -24,6 +24,7 @@ const settings = [
   ['core.compression', '1'],
   ['core.quotePath', 'false'],
   ['gc.auto', '0'],
+  ['maintenance.auto', 'false'],
   // Milliseconds: two runs may write the same ref at once.
   ['core.filesRefLockTimeout', '10000'],
   ['advice.detachedHead', 'false'],
