@@ -2,10 +2,10 @@
 // A series that means harm, at build time: each attack beside the same without the sandbox, where it works.
 import { existsSync } from 'node:fs';
 import { mkdir, readdir, readFile, symlink, writeFile } from 'node:fs/promises';
-import { createServer } from 'node:net';
 import { join } from 'node:path';
 import test from 'ava';
 import { chooseSandbox } from '../sandbox/sandbox.ts';
+import { listener } from '../testing/listener.ts';
 import { type Toy, toy } from './toy.ts';
 
 const { flags, reason } = await chooseSandbox('auto', true);
@@ -38,20 +38,13 @@ held('a Makefile that reads ~/.ssh finds none', async (t) => {
 
 held('a Makefile that phones out reaches nobody', async (t) => {
   const at = await toy(t);
-  let calls = 0;
-  const server = createServer((socket) => {
-    calls++;
-    socket.end();
-  });
-  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
-  t.teardown(() => server.close());
-  const { port } = server.address() as { port: number };
+  const { port, calls } = await listener(t);
   const series = await attack(at, `bash -c "echo hello > /dev/tcp/127.0.0.1/${port}"`);
   const { exitCode, stderr } = await at.build(series);
   t.is(exitCode, 0, stderr);
-  t.is(calls, 0);
+  t.is(calls(), 0);
   t.is((await at.build([...series, '--sandbox', 'off', '--config', 'kasan'])).exitCode, 0);
-  t.true(calls > 0);
+  t.true(calls() > 0);
 });
 
 held('a Makefile that writes elsewhere does not', async (t) => {

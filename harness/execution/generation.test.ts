@@ -6,7 +6,7 @@ import { setImmediate } from 'node:timers/promises';
 import test, { type ExecutionContext } from 'ava';
 import type { TestResult } from '../schema.ts';
 import { fakeExecution } from '../testing/fakeExecution.ts';
-import { type FakeGuestOptions, passing, type Script } from '../testing/fakeGuest.ts';
+import { type FakeGuestOptions, passing, type Script, warns } from '../testing/fakeGuest.ts';
 import { runAlone } from './attempt.ts';
 import type { TestRequest } from './request.ts';
 
@@ -90,15 +90,6 @@ test('the time that the host kept from the guest is in the result', async (t) =>
   fake.agent.end(fake.agent.running);
   t.like((await result).time, { elapsed_ms: 6000, lost_ms: 4000, stopped_ms: 0 });
 });
-
-const warns: Script = {
-  run: ({ id }, agent) => {
-    agent.begin(id);
-    agent.log('WARNING: CPU: 0 PID: 1 at fs/open.c:1 do_open+0x1/0x2');
-    agent.output(passing);
-    agent.end(id);
-  },
-};
 
 test('a splat fails the test that says all is well, unless its settings declare it', async (t) => {
   const { result } = await run(t, { script: warns });

@@ -3,18 +3,8 @@ import test from 'ava';
 import { interrupted } from '../errors.ts';
 import type { TestResult } from '../schema.ts';
 import { fakeExecution } from '../testing/fakeExecution.ts';
-import type { Script } from '../testing/fakeGuest.ts';
-import { passing } from '../testing/fakeGuest.ts';
+import { passing, warns } from '../testing/fakeGuest.ts';
 import { runUnit } from './unit.ts';
-
-const warns: Script = {
-  run: ({ id }, agent) => {
-    agent.begin(id);
-    agent.log('WARNING: CPU: 0 PID: 1 at fs/open.c:1 do_open+0x1/0x2');
-    agent.output(passing);
-    agent.end(id);
-  },
-};
 
 test('a result is complete when it is announced: its splats have their lines', async (t) => {
   const { execution, request } = await fakeExecution(t, { guest: () => ({ script: warns }) });

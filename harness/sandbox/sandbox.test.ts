@@ -3,13 +3,13 @@
 
 import { existsSync } from 'node:fs';
 import { mkdir, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
-import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout } from 'node:timers/promises';
 import test, { type ExecutionContext } from 'ava';
 import type { Sandbox } from '../context.ts';
 import { asKilnError, type KilnError } from '../errors.ts';
+import { listener } from '../testing/listener.ts';
 import { buildLimits, chooseSandbox, confined, type Limits } from './sandbox.ts';
 
 const found = await chooseSandbox('auto', false);
@@ -110,19 +110,12 @@ held('the kernel’s switches are out of reach, also for root', async (t) => {
 
 held('nobody answers on the network', async (t) => {
   const at = await makeHome(t);
-  let calls = 0;
-  const server = createServer((socket) => {
-    calls++;
-    socket.end();
-  });
-  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
-  t.teardown(() => server.close());
-  const { port } = server.address() as { port: number };
+  const { port, calls } = await listener(t);
   const call = `perl -MIO::Socket -e 'IO::Socket::INET->new(PeerAddr => "127.0.0.1:${port}") or die "$!"'`;
   t.regex((await run(at, call)).said, /unreachable|refused/i);
-  t.is(calls, 0);
+  t.is(calls(), 0);
   t.is((await run(at, call, open)).error, null);
-  t.is(calls, 1);
+  t.is(calls(), 1);
 });
 
 held('what runs on in the background ends with the build', async (t) => {

@@ -319,3 +319,13 @@ function serveQmp(end: Duplex, monitor: Monitor): void {
     }
   });
 }
+
+/** A test that passes while the kernel warns. */
+export const warns: Script = {
+  run: ({ id }, agent) => {
+    agent.begin(id);
+    agent.log('WARNING: CPU: 0 PID: 1 at fs/open.c:1 do_open+0x1/0x2');
+    agent.output(passing);
+    agent.end(id);
+  },
+};
