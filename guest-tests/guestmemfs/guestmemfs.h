@@ -14,8 +14,6 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <sched.h>
-#include <setjmp.h>
-#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -28,6 +26,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "../include/access.h"
 #include "../include/eventually.h"
 #include "../include/file.h"
 #include "../include/harness.h"
@@ -180,32 +179,14 @@ static inline bool is_zero(const char *at, size_t size)
 	return true;
 }
 
-static sigjmp_buf touch_back;
-
-static inline void touch_failed(int signal)
+/* Read a byte and, if asked, write it back: 0, or the signal that this raises. */
+static inline int touch(char *at, bool write)
 {
-	siglongjmp(touch_back, signal);
-}
+	int c = peek(at);
 
-/* Read or write a byte: 0, or the signal that this raises. */
-static inline int touch(volatile char *at, bool write)
-{
-	struct sigaction action = { .sa_handler = touch_failed };
-	struct sigaction bus, segv;
-	int signal;
-
-	sigaction(SIGBUS, &action, &bus);
-	sigaction(SIGSEGV, &action, &segv);
-	signal = sigsetjmp(touch_back, 1);
-	if (!signal) {
-		char c = *at;
-
-		if (write)
-			*at = c;
-	}
-	sigaction(SIGBUS, &bus, NULL);
-	sigaction(SIGSEGV, &segv, NULL);
-	return signal;
+	if (c >= 0 && write)
+		c = poke(at, c);
+	return c < 0 ? -c : 0;
 }
 
 #endif
