@@ -6,7 +6,7 @@ import { join } from 'node:path';
 import { nobody, Session } from '../channel/session.ts';
 import * as arch from '../guest/arch/x86_64.ts';
 import { startGuest } from '../guest/guest.ts';
-import { type Machine, machineFor } from '../guest/machine.ts';
+import { type Machine, machineFor } from '../guest/qemu.ts';
 import type { Built } from '../job/built.ts';
 import { limits } from '../limits.ts';
 import { paths } from '../paths.ts';

@@ -8,7 +8,7 @@ import type { Context } from '../context.ts';
 import type { TestRequest } from '../execution/request.ts';
 import { runUnit } from '../execution/unit.ts';
 import { type Guest, startGuest } from '../guest/guest.ts';
-import { type Machine, machineFor } from '../guest/machine.ts';
+import { type Machine, machineFor } from '../guest/qemu.ts';
 import { thaw } from '../guest/snapshot.ts';
 import type { Built } from '../job/built.ts';
 import { limits } from '../limits.ts';

@@ -12,7 +12,7 @@ import {
   Memory,
   type Script,
 } from '../testing/fakeGuest.ts';
-import type { Patience } from './limit.ts';
+import type { Patience } from './patience.ts';
 import { HeldBack, type Program, Session } from './session.ts';
 
 const program: Program = { path: '/tests/a/b', args: ['-x'], cwd: '/tests/a', generation: 0, generations: 1 };

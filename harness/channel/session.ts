@@ -5,9 +5,7 @@ import { KilnError } from '../errors.ts';
 import type { Guest, GuestExit } from '../guest/guest.ts';
 import { type Countdown, countdown, maxStretch, runOut } from '../guest/steal.ts';
 import { limits } from '../limits.ts';
-import { extractFromGuest } from './artifacts.ts';
 import { KmsgParser, type KmsgRecord } from './kmsg.ts';
-import { Limit, type Patience } from './limit.ts';
 import {
   type GuestMessage,
   type GuestMessageOf,
@@ -16,6 +14,8 @@ import {
   maxLine,
   protocolVersion,
 } from './messages.ts';
+import { Limit, type Patience } from './patience.ts';
+import { extractFromGuest } from './unpack.ts';
 
 /** Gets the guest's output as it arrives. An implementation must bound what it stores. */
 export type Listener = {

@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: MIT
 
 import { cacheDirectory } from '../context.ts';
-import { build } from '../job/build.ts';
 import type { Built } from '../job/built.ts';
 import type { Plan } from '../job/plan.ts';
 import { JobRecorder } from '../job/recorder.ts';
+import { build } from '../job/stages.ts';
 import { useCache } from '../util/cache.ts';
 import { addBuildOptions, type JobOptions, readPlan } from './ask.ts';
 import type { Cli } from './command.ts';

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 
 import { KilnError } from '../errors.ts';
-import { interactiveArgv, machineFor } from '../guest/machine.ts';
+import { interactiveArgv, machineFor } from '../guest/qemu.ts';
 import type { Built } from '../job/built.ts';
 import { spawn } from '../util/exec.ts';
 import { exists } from '../util/files.ts';

@@ -4,7 +4,7 @@ import { nobody, type Session } from '../channel/session.ts';
 import { type Context, cacheDirectory } from '../context.ts';
 import { KilnError } from '../errors.ts';
 import type { GuestExit } from '../guest/guest.ts';
-import { machineFor } from '../guest/machine.ts';
+import { machineFor } from '../guest/qemu.ts';
 import type { Built } from '../job/built.ts';
 import { type Lease, Pool } from '../pool/pool.ts';
 import { useCache } from '../util/cache.ts';

@@ -10,7 +10,7 @@ import { nobody, Session } from '../channel/session.ts';
 import { type Context, cacheDirectory } from '../context.ts';
 import { chooseAccelerator } from '../guest/accelerator.ts';
 import { startGuest } from '../guest/guest.ts';
-import { machineFor } from '../guest/machine.ts';
+import { machineFor } from '../guest/qemu.ts';
 import { prepareImage } from '../image/image.ts';
 import { findKernel, type Kernel } from '../kernel/kernel.ts';
 import { findToolchain } from '../kernel/toolchain.ts';

@@ -5,7 +5,7 @@ import { totalmem } from 'node:os';
 import { join } from 'node:path';
 import type { HeldBack, Loss } from '../channel/session.ts';
 import { asKilnError } from '../errors.ts';
-import { guestArgv, type Machine } from '../guest/machine.ts';
+import { guestArgv, type Machine } from '../guest/qemu.ts';
 import type { Load } from '../guest/steal.ts';
 import { type Lease, replay } from '../pool/pool.ts';
 import { Collector } from '../results/collector.ts';

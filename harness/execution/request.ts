@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-import type { Machine } from '../guest/machine.ts';
+import type { Machine } from '../guest/qemu.ts';
 import type { GuestOrigin } from '../pool/pool.ts';
 import type { Isolation } from '../suite/settings.ts';
 

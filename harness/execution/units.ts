@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 // Pure: a planned suite → units.
 import { join } from 'node:path';
-import { machineFor } from '../guest/machine.ts';
+import { machineFor } from '../guest/qemu.ts';
 import type { Built } from '../job/built.ts';
 import { countGenerations, isolationOf, jobOptions, type Plan, type PlannedSuite } from '../job/plan.ts';
 import { limits } from '../limits.ts';

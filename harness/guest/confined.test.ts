@@ -9,7 +9,7 @@ import { paths } from '../paths.ts';
 import { exec } from '../util/exec.ts';
 import * as arch from './arch/x86_64.ts';
 import { startGuest } from './guest.ts';
-import { guestArgv, type Machine } from './machine.ts';
+import { guestArgv, type Machine } from './qemu.ts';
 
 /** A guest of a few instructions, which then halts. */
 async function machine(t: ExecutionContext): Promise<{ dir: string; machine: Machine }> {

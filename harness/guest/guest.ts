@@ -9,7 +9,7 @@ import { KilnError } from '../errors.ts';
 import { limits } from '../limits.ts';
 import { type Child, type ChildResult, spawn } from '../util/exec.ts';
 import { socketDirectory } from '../util/scratch.ts';
-import { guestArgv, type Machine, type Origin, type PortName, portNames } from './machine.ts';
+import { guestArgv, type Machine, type Origin, type PortName, portNames } from './qemu.ts';
 import { Qmp, type QmpEvent } from './qmp.ts';
 import { countdown, processOf, runOut, StealClock } from './steal.ts';
 

@@ -9,7 +9,7 @@ import { pipeline } from 'node:stream/promises';
 import { KilnError } from '../errors.ts';
 import { socketDirectory } from '../util/scratch.ts';
 import type { Guest } from './guest.ts';
-import { forkDescriptors } from './machine.ts';
+import { forkDescriptors } from './qemu.ts';
 import type { Qmp, QmpEvent } from './qmp.ts';
 
 /** Milliseconds. On an idle machine freezing takes about 10, thawing about 5. */

@@ -10,12 +10,13 @@ import { lastToTouch, type Tree } from '../tree/tree.ts';
 import { markUsed } from '../util/cache.ts';
 import { makeDirectory, readCachedJson, readIfThere, writeAtomic } from '../util/files.ts';
 import { contentKey, treeKey } from '../util/hash.ts';
-import { compile, isExplained, warningsOfSeries } from './compile.ts';
+import { compile, isExplained } from './compile.ts';
 import { type Fragment, findMissing, missingError } from './config.ts';
 import type { Diagnostic } from './diagnostics.ts';
 import { parseConfig } from './dotConfig.ts';
 import { hasDebugInfo, kernelMake } from './make.ts';
 import type { Toolchain } from './toolchain.ts';
+import { warningsOfSeries } from './warnings.ts';
 import { openWorkspace, type Workspace } from './workspace.ts';
 
 /** The results of a build, in one directory of the cache. Later stages need nothing else of the tree's build. */

@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: MIT
 // Provides the guests of a run, forked or booted. Limits how many run at once and starts the next ones ahead.
 import { dirname } from 'node:path';
+import { explain } from '../channel/explain.ts';
 import { HeldBack, type Listener, type Loss, Session } from '../channel/session.ts';
-import { explain } from '../channel/silence.ts';
 import type { Context } from '../context.ts';
 import { type Guest, startGuest } from '../guest/guest.ts';
 import type { Hang } from '../guest/hang.ts';
-import type { Machine } from '../guest/machine.ts';
+import type { Machine } from '../guest/qemu.ts';
 import { thaw } from '../guest/snapshot.ts';
 import type { Load } from '../guest/steal.ts';
 import { limits } from '../limits.ts';

@@ -6,7 +6,7 @@ import { join } from 'node:path';
 import type { Context } from '../context.ts';
 import { asKilnError, KilnError } from '../errors.ts';
 import { qemuVersion } from '../guest/accelerator.ts';
-import { guestArgv, type Machine } from '../guest/machine.ts';
+import { guestArgv, type Machine } from '../guest/qemu.ts';
 import { describeLoad, mayBeHosts } from '../results/timing.ts';
 import { findSplats } from '../splat/find.ts';
 import { budgets, evict, markUsed } from '../util/cache.ts';

@@ -32,7 +32,7 @@ export type Settings = {
  * page tables if the CPU has them.
  */
 export type KernelFile = (typeof kernelFiles)[number];
-const kernelFiles = ['vmlinux', arch.image] as const;
+const kernelFiles = [arch.bootFile, arch.image] as const;
 
 /** `settings`: the keys before the first `[section]`. */
 export type SettingsFile = { settings: Settings; sections: { name: string; settings: Settings }[] };

@@ -11,7 +11,7 @@ import type { KmsgRecord } from '../channel/kmsg.ts';
 import type { GuestMessage, GuestMessageOf, HostMessage } from '../channel/messages.ts';
 import type { Listener, Marks } from '../channel/session.ts';
 import type { Guest, GuestExit } from '../guest/guest.ts';
-import { type Machine, type PortName, portNames } from '../guest/machine.ts';
+import { type Machine, type PortName, portNames } from '../guest/qemu.ts';
 import { Qmp } from '../guest/qmp.ts';
 import { StealClock } from '../guest/steal.ts';
 

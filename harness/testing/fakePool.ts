@@ -7,7 +7,7 @@ import type { ExecutionContext } from 'ava';
 import { parseKmsg } from '../channel/kmsg.ts';
 import type { Loss } from '../channel/session.ts';
 import type { Context } from '../context.ts';
-import type { Machine } from '../guest/machine.ts';
+import type { Machine } from '../guest/qemu.ts';
 import { type GuestOrigin, Pool, type Starters } from '../pool/pool.ts';
 import { BootLost } from '../pool/template.ts';
 import { FakeGuest, type FakeGuestOptions } from './fakeGuest.ts';

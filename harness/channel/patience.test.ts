@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 import test from 'ava';
-import { Limit } from './limit.ts';
+import { Limit } from './patience.ts';
 
 const patience = { beginMs: 30, limitMs: 100, graceMs: 40, silenceMs: 20 };
 

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 import test from 'ava';
-import { guestArgv, interactiveArgv, type Machine, machineFor, portNames } from './machine.ts';
+import { guestArgv, interactiveArgv, type Machine, machineFor, portNames } from './qemu.ts';
 
 const accelerator = { name: 'tcg', cpu: 'max', cmdline: 'tsc_early_khz=1000', reason: '' } as const;
 const parts = { accelerator, kernel: { dir: '/k' }, image: { path: '/i/initrd' }, bootWords: '' } as const;

@@ -8,7 +8,7 @@ import { join } from 'node:path';
 import { gzipSync, zstdCompressSync } from 'node:zlib';
 import test, { type ExecutionContext } from 'ava';
 import { Header, type HeaderData } from 'tar';
-import { extractFromGuest } from './artifacts.ts';
+import { extractFromGuest } from './unpack.ts';
 
 const limit = 100_000;
 
