@@ -2,11 +2,19 @@
 import { readFile, stat } from 'node:fs/promises';
 import { totalmem } from 'node:os';
 import { join } from 'node:path';
+import { setImmediate } from 'node:timers/promises';
 import test, { type ExecutionContext } from 'ava';
 import { interrupted, KilnError } from '../errors.ts';
 import type { TestResult } from '../schema.ts';
 import { fakeExecution } from '../testing/fakeExecution.ts';
-import { fakeMachine, passing, type Script } from '../testing/fakeGuest.ts';
+import {
+  type FakeAgent,
+  fakeMachine,
+  type HostMessageOf,
+  passes,
+  passing,
+  type Script,
+} from '../testing/fakeGuest.ts';
 import type { FakePoolOptions } from '../testing/fakePool.ts';
 import { notRun, runAlone, runInOneGuest } from './attempt.ts';
 import type { Execution } from './execution.ts';
@@ -45,6 +53,19 @@ test('tests that share a guest run in it one after another, and only the last on
   );
   t.true(results[0]!.guest!.start_ms! > 0);
   t.is(results[1]!.guest!.start_ms, 0);
+  for (const { cases } of results)
+    t.deepEqual(
+      cases.map(({ name }) => name),
+      ['works'],
+    );
+});
+
+test('a fork is dropped, not powered off', async (t) => {
+  const { request, execution, started } = await fakeExecution(t);
+  await runAlone(request(), execution);
+  const { agent, isGone } = started[0]!.fake;
+  t.false(agent.has('poweroff'));
+  t.true(isGone);
 });
 
 test('what a guest says between two tests is in the log of the second', async (t) => {
@@ -78,6 +99,24 @@ test('after a test that lost its guest the next has a new one', async (t) => {
   const { told, started } = await runAll(t, ['a', 'b'], { guest: () => ({ script }) });
   t.deepEqual(told, ['a begins', 'a: crash', 'b begins', 'b: pass']);
   t.is(started.length, 2);
+});
+
+test('after a test that could not be asked for, the next has a new guest, and the old one is ended', async (t) => {
+  const all = await fakeExecution(t);
+  const requests = ['a', 'b', 'c'].map((name) =>
+    all.request({ test: name, origin: 'boot', args: name === 'b' ? ['x'.repeat(100_000)] : [] }),
+  );
+  const verdicts: string[] = [];
+  await runInOneGuest(requests, all.execution, {
+    begins: () => {},
+    ended: (_, { verdict }) => verdicts.push(verdict),
+  });
+  t.deepEqual(verdicts, ['pass', 'error', 'pass']);
+  t.deepEqual(
+    all.started.map(({ fake }) => fake.isGone),
+    [true, true],
+  );
+  t.false(all.started[0]!.fake.agent.has('poweroff'));
 });
 
 test('a test that wants more memory than the machine has is not begun', async (t) => {
@@ -131,7 +170,7 @@ test('a fork that had no room for its memory is run again in a guest that was bo
 const stalls: Script = {
   run: async ({ id }, agent) => {
     agent.begin(id);
-    await new Promise((resolve) => setImmediate(resolve));
+    await setImmediate();
     agent.guest.clock.withhold(10_000);
     agent.log('rcu: INFO: rcu_preempt detected stalls on CPUs/tasks:');
     agent.output(passing);
@@ -150,6 +189,27 @@ test('a stall on a busy host is run once more, and the second verdict holds', as
     /^it was run once more: fail at first \(.*stall.*\), while QEMU waited for a processor for 10 of 10 s$/,
   );
   t.is(result.guest?.output, 'guests/demo/first/again/output.log');
+});
+
+test('a stall in a guest that goes on to the next test is the result', async (t) => {
+  const script: Script = {
+    run: (message, agent) =>
+      message.path.endsWith('/a') ? stalls.run!(message, agent) : passes(message, agent),
+  };
+  const { told, started } = await runAll(t, ['a', 'b'], { guest: () => ({ script }) });
+  t.deepEqual(told, ['a begins', 'a: fail', 'b begins', 'b: pass']);
+  t.is(started.length, 1);
+});
+
+test('a fork that was killed otherwise is not booted', async (t) => {
+  const { request, execution, started } = await fakeExecution(t, {
+    guest: () => ({ script: { run: (_, agent) => agent.guest.exit({ signal: 'SIGKILL' }) } }),
+  });
+  await runAlone(request(), execution);
+  t.deepEqual(
+    started.map(({ how }) => how),
+    ['fork'],
+  );
 });
 
 test('a stall that comes again is the result; there is no third time', async (t) => {
@@ -187,6 +247,51 @@ test('an interruption is thrown, announces nothing, and ends the guest', async (
   t.deepEqual(told, ['first']);
   t.true(all.started[0]!.fake.isGone);
 });
+
+test('an interruption between two tests begins no other, and ends the guest', async (t) => {
+  const all = await fakeExecution(t);
+  const begun: string[] = [];
+  const running = runInOneGuest([all.request(), all.request({ test: 'b' })], all.execution, {
+    begins: ({ test: name }) => void begun.push(name),
+    ended: () => all.abort.abort(interrupted()),
+  });
+  await t.throwsAsync(running, { message: 'interrupted' });
+  t.deepEqual(begun, ['first']);
+  t.true(all.started[0]!.fake.isGone);
+});
+
+for (const [what, first] of [
+  ['has no room', (agent: FakeAgent) => agent.guest.exit({ signal: 'SIGBUS' })],
+  ['stalls', (agent: FakeAgent, id: number) => stalls.run!({ id } as HostMessageOf<'run'>, agent)],
+] as const)
+  test(`a fork that ${what} while its kernel settles waits for a place to run once more`, async (t) => {
+    const end = Promise.withResolvers<void>();
+    const all = await fakeExecution(t, {
+      slots: 1,
+      guest: (_, index) => ({
+        script: {
+          run: async (message, agent) => {
+            if (index > 1) return passes(message, agent);
+            if (index === 1) return end.promise.then(() => passes(message, agent));
+            agent.say({ type: 'settling', id: message.id });
+            await all.started[1]!.fake.agent.next('run');
+            return first(agent, message.id);
+          },
+        },
+      }),
+    });
+    const results = ['a', 'b'].map((name) => runAlone(all.request({ test: name }), all.execution));
+    await all.have(2);
+    await all.started[0]!.fake.guest.exited;
+    for (let turns = 0; turns < 50; turns++) await setImmediate();
+    t.is(all.started.length, 2);
+    end.resolve();
+    t.deepEqual(
+      (await Promise.all(results)).map(({ verdict }) => verdict),
+      ['pass', 'pass'],
+    );
+    t.is(all.started.length, 3);
+  });
 
 test('no guest is started before there is a slot for it', async (t) => {
   let most = 0;

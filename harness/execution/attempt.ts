@@ -54,7 +54,7 @@ export async function runInOneGuest(
         if (isHostsDoing(result) && !kept) result = await runAgain(request, result, turn, execution);
       } catch (thrown) {
         context.signal.throwIfAborted();
-        kept?.lease[Symbol.dispose]();
+        // Its guest has been ended: what failed did so in an attempt.
         kept = null;
         const { message, hint } = asKilnError(thrown);
         result = notRun(request, 'error', [message, hint].filter(Boolean).join('; '));

@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: MIT
+import { setImmediate } from 'node:timers/promises';
 import test from 'ava';
+import { limits } from '../limits.ts';
 import { fakeExecution, fakeJob } from '../testing/fakeExecution.ts';
 import { type FakeAgent, passing, type Script } from '../testing/fakeGuest.ts';
 import { lostAtBoot } from '../testing/fakePool.ts';
@@ -81,6 +83,39 @@ test('a kernel that did not come up for one test is not waited for again, on the
     events.flatMap((event) => (event.type === 'test-start' ? [event.test] : [])),
     ['a', 'c'],
   );
+});
+
+test('a test that failed on a kernel that came up keeps no other from running', async (t) => {
+  const script: Script = {
+    run: ({ id, path }, agent) => {
+      agent.begin(id);
+      agent.end(id, { status: path.endsWith('/a') ? 1 : 0 });
+    },
+  };
+  const all = await fakeExecution(t, { slots: 1, guest: () => ({ script }) });
+  const { recorder, built } = fakeJob({ a: {}, b: {} });
+  await runTests(recorder, built, all.runDir, all.execution);
+  t.deepEqual(
+    recorder.tests.map((result) => result?.verdict),
+    ['fail', 'pass'],
+  );
+});
+
+test('a boot that the host kept from going on is tried again for the next test', async (t) => {
+  const all = await fakeExecution(t, {
+    slots: 1,
+    guest: (_, index) =>
+      index === 0 ? { isMute: true, monitor: { 'query-status': () => ({ status: 'paused' }) } } : {},
+  });
+  const { recorder, built } = fakeJob({ a: { isolation: 'boot' }, b: { isolation: 'boot' } });
+  const running = runTests(recorder, built, all.runDir, all.execution);
+  await all.have(1);
+  await setImmediate();
+  all.started[0]!.fake.clock.advance(limits.boot);
+  await running;
+  t.like(recorder.tests[0], { verdict: 'error', boot_ms: null });
+  t.truthy(recorder.tests[0]?.guest);
+  t.is(recorder.tests[1]?.verdict, 'pass');
 });
 
 test('an infrastructure error of one test is no reason not to try the next', async (t) => {

@@ -100,15 +100,18 @@ type Unnumbered<T> = T extends unknown ? Omit<T, 'seq'> : never;
 /** KTAP of one case that passes. */
 export const passing = 'KTAP version 1\n1..1\nok 1 works\n';
 
+/** A test that passes. */
+export const passes: Required<Script>['run'] = ({ id }, agent) => {
+  agent.begin(id);
+  agent.output(passing);
+  agent.end(id);
+};
+
 /** Does all that it is told; its test passes. */
 const obedient: Required<Script> = {
   setup: ({ id }, agent) => agent.say({ type: 'ready', id }),
   ping: ({ id }, agent) => agent.say({ type: 'pong', id, uptime_ms: 1000 }),
-  run: ({ id }, agent) => {
-    agent.begin(id);
-    agent.output(passing);
-    agent.end(id);
-  },
+  run: passes,
   kill: ({ id }, agent) => {
     agent.say({ type: 'ready', id });
     agent.end(agent.running, { how: 'killed' });
