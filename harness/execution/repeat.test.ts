@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import test, { type ExecutionContext } from 'ava';
 import { Tally } from '../results/tally.ts';
 import { fakeExecution, fakeJob } from '../testing/fakeExecution.ts';
-import { passing, type Script } from '../testing/fakeGuest.ts';
+import { passes, passing, type Script } from '../testing/fakeGuest.ts';
 import { type FakePoolOptions, lostAtBoot } from '../testing/fakePool.ts';
 import { runRepeats } from './repeat.ts';
 
@@ -13,7 +13,7 @@ async function repeat(
   t: ExecutionContext,
   times: number,
   fails: (index: number) => boolean,
-  options: FakePoolOptions & { untilFail?: boolean } = {},
+  options: FakePoolOptions & { untilFail?: boolean; isolation?: 'boot' } = {},
 ) {
   const script = (index: number): Script => ({
     run: ({ id }, agent) => {
@@ -27,7 +27,9 @@ async function repeat(
     guest: (_, index) => ({ script: script(index) }),
     ...options,
   });
-  const { recorder, built, events } = fakeJob({ a: {} });
+  const { recorder, built, events } = fakeJob({
+    a: options.isolation ? { isolation: options.isolation } : {},
+  });
   const tally = new Tally();
   const request = { times, untilFail: options.untilFail ?? false, again: 'kiln repeat demo/a' };
   const stage = await runRepeats(request, tally, recorder, built, all.runDir, all.execution);
@@ -85,6 +87,39 @@ test('ten infrastructure errors in a row are enough', async (t) => {
   });
   t.is(stage.value, 'errors');
   t.like(tally.verdicts, { error: 10, total: 10 });
+});
+
+test('errors that are not in a row stop nothing', async (t) => {
+  let calls = 0;
+  const { stage, tally } = await repeat(t, 19, () => false, {
+    guest: () => {
+      if (++calls !== 10) throw new Error('no QEMU');
+      return {};
+    },
+    isolation: 'boot',
+  });
+  t.is(stage.value, null);
+  t.like(tally.verdicts, { error: 18, pass: 1, total: 19 });
+});
+
+test('as many run at once as there are slots', async (t) => {
+  const begun: (() => void)[] = [];
+  const all = repeat(t, 3, () => false, {
+    slots: 3,
+    guest: () => ({
+      script: {
+        run: async (message, agent) => {
+          // None ends before all have begun.
+          await new Promise<void>((resolve) => {
+            begun.push(resolve);
+            if (begun.length === 3) for (const end of begun) end();
+          });
+          passes(message, agent);
+        },
+      },
+    }),
+  });
+  t.is((await all).tally.verdicts.pass, 3);
 });
 
 test('where there is nothing to fork from, the second time would be as the first', async (t) => {

@@ -9,7 +9,7 @@ import type { SuiteBench } from '../../../harness/bench/suites.ts';
 import type { Context } from '../../../harness/context.ts';
 import type { TestRequest } from '../../../harness/execution/request.ts';
 import { nextKernel } from '../../../harness/execution/units.ts';
-import { machineFor } from '../../../harness/guest/machine.ts';
+import { machineFor } from '../../../harness/guest/qemu.ts';
 import type { Built } from '../../../harness/job/built.ts';
 import type { TestResult } from '../../../harness/schema.ts';
 import type { LiveUpdateBench, Stages, Step } from './figures.ts';

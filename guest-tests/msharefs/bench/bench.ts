@@ -7,7 +7,7 @@ import { runOne } from '../../../harness/bench/one.ts';
 import type { SuiteBench } from '../../../harness/bench/suites.ts';
 import type { Context } from '../../../harness/context.ts';
 import { artifacts, type TestRequest } from '../../../harness/execution/request.ts';
-import { machineFor } from '../../../harness/guest/machine.ts';
+import { machineFor } from '../../../harness/guest/qemu.ts';
 import type { Built } from '../../../harness/job/built.ts';
 import { figuresOf, type RawMsharefs, rawSchema } from './figures.ts';
 import { plotMsharefs } from './plot.ts';
