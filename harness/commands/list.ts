@@ -4,6 +4,7 @@ import { listFragments } from '../kernel/config.ts';
 import { paths } from '../paths.ts';
 import { listSeries, readSeries } from '../series/series.ts';
 import { findSuites, readSuite, type Suite } from '../suite/suite.ts';
+import { plural } from '../util/plural.ts';
 import { collect } from './ask.ts';
 import type { Cli } from './command.ts';
 
@@ -52,9 +53,7 @@ function asText(suites: Suite[], series: SeriesList, configs: string[]): string 
     'Suites',
     ...suites.map(({ name, tests }) => `  ${name}: ${tests.map((test) => test.name).join(' ')}`),
     'Series',
-    ...series.map(
-      ({ name, patches }) => `  ${name}: ${patches.length} ${patches.length === 1 ? 'patch' : 'patches'}`,
-    ),
+    ...series.map(({ name, patches }) => `  ${name}: ${plural(patches.length, 'patch')}`),
     'Config fragments',
     `  ${configs.join(' ')}`,
   ];

@@ -46,7 +46,7 @@ test('a kernel that does not come up is told from one that lost something', (t) 
   const detail = (name: string) => find(results, `kexec_trouble/${name}`).detail;
   t.regex(detail('dead_kernel'), /^generation 1: the kernel died during boot: .*Unable to mount root fs/);
   t.is(detail('leaps'), 'generation 0: it asked for generation 7 next, of 3 (settings: generations=)');
-  t.is(detail('lost_data'), 'generation 1: 1 of 1 cases failed: kept');
+  t.is(detail('lost_data'), 'generation 1: 1 of 1 case failed: kept');
   t.regex(
     detail('nothing_loaded'),
     /^generation 1: the kernel did not leave for the next one: .*Invalid argument/,

@@ -66,7 +66,7 @@ test('what is said of each misbehaviour', async (t) => {
     ['pass', 'fail'],
   );
   t.regex(of('fail').cases[1]!.detail, /expected 1, got 2/);
-  t.regex(of('outlived').problems.join(), /1 processes outlived/);
+  t.regex(of('outlived').problems.join(), /1 process outlived/);
   t.is(of('outlived').cases.length, 1);
   t.deepEqual(of('forged_log').splats, []);
 

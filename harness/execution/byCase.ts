@@ -7,6 +7,7 @@ import { logFiles } from '../results/collector.ts';
 import { isBad, worst } from '../results/judge.ts';
 import type { CaseResult, TestResult } from '../schema.ts';
 import { allEnded } from '../util/ended.ts';
+import { plural } from '../util/plural.ts';
 import { runAlone } from './attempt.ts';
 import type { Execution } from './execution.ts';
 import type { TestRequest } from './request.ts';
@@ -54,7 +55,9 @@ function merge(request: TestRequest, names: string[], results: TestResult[]): Te
   const decisive = worst(results);
   const bad = results.filter(({ verdict }) => isBad(verdict));
   const detail =
-    bad.length === 0 ? decisive.detail : `${bad.length} of ${results.length} cases: ${decisive.detail}`;
+    bad.length === 0
+      ? decisive.detail
+      : `${bad.length} of ${plural(results.length, 'case')}: ${decisive.detail}`;
   const problems = results.flatMap((result, index) =>
     result.problems.map((text) => `${names[index]}: ${text}`),
   );

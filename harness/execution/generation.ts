@@ -16,6 +16,7 @@ import type { Generation } from '../results/generations.ts';
 import { type Evidence, isBad, judge, nextGeneration } from '../results/judge.ts';
 import { slowness, tempo } from '../results/timing.ts';
 import type { GenerationResult, TestResult } from '../schema.ts';
+import { plural } from '../util/plural.ts';
 import { artifacts, generationsOf, type NextKernel, type TestRequest } from './request.ts';
 
 /** A test in its guest. */
@@ -232,8 +233,8 @@ async function converse(
   };
   seen.run = await session.run(program, patience, onSettling);
   if (seen.run.loss || seen.run.next) return seen;
-  if ((seen.run.end?.leftovers ?? 0) > 0)
-    seen.problems.push(`${seen.run.end?.leftovers} processes outlived the test and were killed`);
+  const leftovers = seen.run.end?.leftovers ?? 0;
+  if (leftovers > 0) seen.problems.push(`${plural(leftovers, 'process')} outlived the test and were killed`);
   if (seen.run.end?.settled === false && nextGeneration(seen.run) === null)
     seen.problems.push('RCU callbacks or queued work of the kernel did not come to an end after the test');
   for (const { dir: from, into, limit } of request.collect) {

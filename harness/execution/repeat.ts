@@ -7,6 +7,7 @@ import type { JobRecorder, StageResult } from '../job/recorder.ts';
 import { isFailure, type Tally } from '../results/tally.ts';
 import type { Repeat, TestResult } from '../schema.ts';
 import { allEnded } from '../util/ended.ts';
+import { plural } from '../util/plural.ts';
 import { notRun } from './attempt.ts';
 import type { Execution } from './execution.ts';
 import type { TestRequest, Unit } from './request.ts';
@@ -54,7 +55,7 @@ export async function runRepeats(
   return {
     value: total < times ? counter.stopped : null,
     cached: false,
-    text: `${total} runs of ${suite}/${test}`,
+    text: `${plural(total, 'run')} of ${suite}/${test}`,
   };
 }
 

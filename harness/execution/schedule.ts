@@ -4,6 +4,7 @@ import type { JobRecorder, StageResult } from '../job/recorder.ts';
 import { isBad } from '../results/judge.ts';
 import type { TestResult } from '../schema.ts';
 import { allEnded } from '../util/ended.ts';
+import { plural } from '../util/plural.ts';
 import { notRun } from './attempt.ts';
 import type { Execution } from './execution.ts';
 import type { TestRequest } from './request.ts';
@@ -36,7 +37,7 @@ export async function runTests(
   };
   const refuse = (request: TestRequest) => unbootable.refuse(request);
   await allEnded(units.map((unit) => runUnit(unit, { ...execution, refuse }, watcher)));
-  return { value: undefined, cached: false, text: `${total} tests` };
+  return { value: undefined, cached: false, text: `${plural(total, 'test')}` };
 }
 
 /** Machines on which the kernel did not boot: their other tests don't run, as each would wait for a boot. */

@@ -3,6 +3,7 @@
 // by SysRq. QEMU comes first, because SysRq changes what the processors do.
 import { setTimeout } from 'node:timers/promises';
 import { limits } from '../limits.ts';
+import { plural } from '../util/plural.ts';
 import * as arch from './arch/x86_64.ts';
 import type { Guest } from './guest.ts';
 import { type KernelText, openKernelText } from './kernelText.ts';
@@ -175,6 +176,6 @@ async function press({ qmp, keyboard, console, clock, exited }: Guest, key: stri
   } finally {
     console.off('data', hear);
   }
-  if (bytes > maxAnswer) said.push(Buffer.from(`\n[${bytes - maxAnswer} bytes left out here]\n`));
+  if (bytes > maxAnswer) said.push(Buffer.from(`\n[${plural(bytes - maxAnswer, 'byte')} left out here]\n`));
   return Buffer.concat(said);
 }

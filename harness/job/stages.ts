@@ -23,6 +23,7 @@ import type { JobResult } from '../schema.ts';
 import { listSeries, readSeries, type Series } from '../series/series.ts';
 import { type Base, prepareBase } from '../tree/base.ts';
 import { applySeries, type Tree } from '../tree/tree.ts';
+import { plural } from '../util/plural.ts';
 import type { Built, Next } from './built.ts';
 import { countGenerations, leaveOut, type Plan, type PlannedSuite } from './plan.ts';
 import type { JobRecorder, StageResult } from './recorder.ts';
@@ -83,7 +84,7 @@ function describeSeries(asked: Series[], added: Series[]): string {
   if (asked.length + added.length === 0) return 'none: the base as it is';
   const names = (series: Series[]) => series.map(({ name }) => name).join(', ');
   const count = asked.reduce((sum, { patches }) => sum + patches.length, 0);
-  const first = count === 0 ? 'none' : `${count} ${count === 1 ? 'patch' : 'patches'} of ${names(asked)}`;
+  const first = count === 0 ? 'none' : `${plural(count, 'patch')} of ${names(asked)}`;
   return added.length === 0 ? first : `${first}, with ${names(added)}`;
 }
 
@@ -166,7 +167,8 @@ async function stageKernel(
   const warnings = kernel.warnings.map(({ file, line, text, patch }) => ({ file, line, text, patch }));
   job.kernel = { release, key, warnings };
   for (const warning of kernel.warnings) context.note('warn', formatDiagnostic(warning));
-  const count = tree.patches.length > 0 ? `, ${warnings.length} W=1 warnings in what the series touches` : '';
+  const count =
+    tree.patches.length > 0 ? `, ${plural(warnings.length, 'W=1 warning')} in what the series touches` : '';
   return { value: kernel, cached: found !== undefined, text: `${release}${count}` };
 }
 
@@ -188,7 +190,7 @@ async function stageImage(
     kernels: plan.ask.next.map((dir) => join(dir === 'same' ? kernel.dir : dir, arch.image)),
     images,
   };
-  return { value: { image, next }, cached, text: `agent and ${count} test programs` };
+  return { value: { image, next }, cached, text: `agent and ${plural(count, 'test program')}` };
 }
 
 async function prepareNextImages(

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: MIT
+import { plural } from '../util/plural.ts';
 
 /**
  * The diagnostics since the last result, within a limit. Half of it is for the first lines, where assertions
@@ -41,7 +42,7 @@ export class DetailBuffer {
 
   /** Returns the lines and clears the buffer. */
   take(): string[] {
-    const left = this.#left > 0 ? [`[${this.#left} lines left out]`] : [];
+    const left = this.#left > 0 ? [`[${plural(this.#left, 'line')} left out]`] : [];
     const lines = [...this.#head, ...left, ...this.#tail];
     this.#head = [];
     this.#tail = [];

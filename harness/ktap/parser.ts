@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 
 import { type Line, LineSplitter } from '../util/lines.ts';
+import { plural } from '../util/plural.ts';
 import { DetailBuffer } from './detail.ts';
 import { type KtapLine, type Nesting, type ResultSaying, readLine } from './line.ts';
 import type { KtapCase, KtapProblem, KtapProblemCode, KtapResult } from './result.ts';
@@ -268,7 +269,11 @@ export class KtapParser {
   #checkLevel(level: Level): void {
     const where = level.name === null ? '' : ` in subtest "${level.name}"`;
     if (level.plan !== null && level.plan !== level.count) {
-      this.#report('plan-mismatch', `${level.plan} results planned, ${level.count} seen${where}`, level);
+      this.#report(
+        'plan-mismatch',
+        `${plural(level.plan, 'result')} planned, ${level.count} seen${where}`,
+        level,
+      );
     }
     if (level.count === 0 && level.plan !== 0) {
       this.#report('no-results', `no result line${where}`, level);

@@ -4,6 +4,7 @@ import type { StageName } from '../events.ts';
 import { isBad } from '../results/judge.ts';
 import { isFailure } from '../results/tally.ts';
 import type { Counts, Repeat, Results, TestResult } from '../schema.ts';
+import { plural } from '../util/plural.ts';
 import { printable } from '../util/printable.ts';
 import { splatPlaces } from './places.ts';
 
@@ -56,10 +57,6 @@ export function slowText({ tempo, time }: Pick<TestResult, 'tempo' | 'time'>): s
   return tempo === 'slow' && time ? `slow: its limit is ${seconds(time.limit_ms)}` : null;
 }
 
-function plural(count: number, word: string): string {
-  return `${count} ${word}${count === 1 ? '' : 's'}`;
-}
-
 /**
  * The lines of a failed test: its failed cases, its splats, the path of its logs, and how to run it again.
  */
@@ -109,7 +106,7 @@ function runLines(results: Results, dir: string): string[] {
     ...errors.flatMap((text) => ['', text]),
     '',
     ...(distinct.length > 0 ? [`left out: ${distinct.join(', ')} (their series is not applied)`] : []),
-    `${counts(summary, results.tests)} (${summary.cases.total} cases) in ${seconds(results.duration_ms)}`,
+    `${counts(summary, results.tests)} (${plural(summary.cases.total, 'case')}) in ${seconds(results.duration_ms)}`,
     `results: ${dir}/results.json`,
   ];
 }

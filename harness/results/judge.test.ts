@@ -18,9 +18,9 @@ for (const [what, output, how, status, verdict, detail] of [
   ['all pass', pass, 'exit', 0, 'pass', ''],
   ['some skip', 'KTAP version 1\n1..2\nok 1 a\nok 2 b # SKIP x\n', 'exit', 0, 'pass', ''],
   ['some fail as expected', 'KTAP version 1\n1..2\nok 1 a\nnot ok 2 b # XFAIL x\n', 'exit', 0, 'pass', ''],
-  ['a case fails', fail, 'exit', 1, 'fail', '1 of 1 cases failed: a'],
-  ['a case fails, exit code 0', fail, 'exit', 0, 'fail', '1 of 1 cases failed: a'],
-  ['a case fails, exit code 4', fail, 'exit', 4, 'fail', '1 of 1 cases failed: a'],
+  ['a case fails', fail, 'exit', 1, 'fail', '1 of 1 case failed: a'],
+  ['a case fails, exit code 0', fail, 'exit', 0, 'fail', '1 of 1 case failed: a'],
+  ['a case fails, exit code 4', fail, 'exit', 4, 'fail', '1 of 1 case failed: a'],
   [
     'many cases fail',
     `1..5\n${[1, 2, 3, 4].map((n) => `not ok ${n} c${n}\n`).join('')}ok 5 c5\n`,
@@ -29,7 +29,7 @@ for (const [what, output, how, status, verdict, detail] of [
     'fail',
     '4 of 5 cases failed: c1, c2, c3, …',
   ],
-  ['a case times out', '1..1\nnot ok 1 a # TIMEOUT 5 seconds\n', 'exit', 1, 'fail', '1 of 1 cases failed: a'],
+  ['a case times out', '1..1\nnot ok 1 a # TIMEOUT 5 seconds\n', 'exit', 1, 'fail', '1 of 1 case failed: a'],
   ['results are missing', 'KTAP version 1\n1..2\nok 1 a\n', 'exit', 0, 'fail', /2/],
   ['two plans', '1..1\nok 1 a\n1..1\n', 'exit', 0, 'fail', /second plan/],
   ['a number twice', '1..2\nok 1 a\nok 1 a\n', 'exit', 0, 'fail', /./],
@@ -88,7 +88,7 @@ test('error: the test has no end', (t) => {
 /** A kernel's complaint beside what the program says of itself. */
 for (const [what, output, how, verdict, detail] of [
   ['a test that passes', pass, 'exit', 'fail', 'WARNING in f; BUG in g'],
-  ['a test that fails', fail, 'exit', 'fail', 'WARNING in f; BUG in g; 1 of 1 cases failed: a'],
+  ['a test that fails', fail, 'exit', 'fail', 'WARNING in f; BUG in g; 1 of 1 case failed: a'],
   ['a test that is skipped', skip, 'exit', 'fail', 'WARNING in f; BUG in g; no KVM'],
   ['a test that fails as expected', xfail, 'exit', 'fail', 'WARNING in f; BUG in g'],
   ['a test at its limit', pass, 'timeout', 'timeout', 'not done within 60 s'],
@@ -111,7 +111,7 @@ test('a guest that does not power off fails a test that reports success, and say
     judge(evidence({ output, run: ended(how, 0), staysOn: true }));
   t.deepEqual(summary(staysOn(pass)), ['fail', 'the guest did not power off after the test']);
   t.is(staysOn(skip).verdict, 'fail');
-  t.deepEqual(summary(staysOn(fail)), ['fail', '1 of 1 cases failed: a']);
+  t.deepEqual(summary(staysOn(fail)), ['fail', '1 of 1 case failed: a']);
   t.is(staysOn(pass, 'timeout').verdict, 'timeout');
 });
 
@@ -249,7 +249,7 @@ for (const [what, place, how, status, output, verdict, detail] of [
   ['goes on', [0, 3], 'kexec', 1, pass, 'pass', ''],
   ['goes on by a reset', [1, 3], 'reboot', 2, pass, 'pass', ''],
   ['ends on the last kernel', [2, 3], 'exit', 0, pass, 'pass', ''],
-  ['goes on with a failure', [0, 3], 'kexec', 1, fail, 'fail', '1 of 1 cases failed: a'],
+  ['goes on with a failure', [0, 3], 'kexec', 1, fail, 'fail', '1 of 1 case failed: a'],
   [
     'goes on before its plan is done',
     [0, 3],
@@ -311,7 +311,7 @@ test('a panic that leads to the next kernel is the way there; what the log had b
   const judged = (more: Partial<Evidence> & { output?: string }) =>
     summary(judge(evidence({ run, generation: 0, generations: 2, ...more })));
   t.deepEqual(judged({}), ['pass', '']);
-  t.deepEqual(judged({ output: fail }), ['fail', '1 of 1 cases failed: a']);
+  t.deepEqual(judged({ output: fail }), ['fail', '1 of 1 case failed: a']);
   t.deepEqual(judged({ splats: [splat('WARNING in f', 'warning')] }), ['fail', 'WARNING in f']);
 });
 

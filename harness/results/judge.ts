@@ -3,6 +3,7 @@
 import type { Loss, TestRun } from '../channel/session.ts';
 import { flattenCases, isFatal, type KtapResult } from '../ktap/parser.ts';
 import type { CaseResult, SplatResult, Verdict } from '../schema.ts';
+import { plural } from '../util/plural.ts';
 import { printable } from '../util/printable.ts';
 
 /** Everything known about one test in one guest. */
@@ -152,7 +153,7 @@ function judgeExit(status: number, ktap: KtapResult, cases: CaseResult[]): Reaso
 
 function describeFailed(failed: CaseResult[], total: number): string {
   const names = failed.slice(0, 3).map(({ name }) => name);
-  return `${failed.length} of ${total} cases failed: ${names.join(', ')}${failed.length > 3 ? ', …' : ''}`;
+  return `${failed.length} of ${plural(total, 'case')} failed: ${names.join(', ')}${failed.length > 3 ? ', …' : ''}`;
 }
 
 function lastLine(ktap: KtapResult): string {

@@ -4,6 +4,7 @@
 import { mkdirSync, readdirSync, readFileSync, rmdirSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { threadId } from 'node:worker_threads';
+import { plural } from '../util/plural.ts';
 import { isAlive } from '../util/scratch.ts';
 import type { TooMuch } from './excess.ts';
 
@@ -50,7 +51,7 @@ export function cgroup({ processes, memory }: { processes: number; memory: numbe
       const code = 'does-not-build';
       if (/^oom_kill [1-9]/m.test(said))
         return { code, text: `it took more than ${Math.round(memory / 2 ** 20)} MiB of memory` };
-      if (/^max [1-9]/m.test(said)) return { code, text: `it ran ${processes} processes at once` };
+      if (/^max [1-9]/m.test(said)) return { code, text: `it ran ${plural(processes, 'process')} at once` };
       return null;
     },
     kill: () => {

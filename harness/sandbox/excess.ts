@@ -2,6 +2,7 @@
 // Stops a build that uses too much of what no resource limit counts: disk space and, as root, processes.
 import { readdir, readFile, statfs } from 'node:fs/promises';
 import { exec } from '../util/exec.ts';
+import { plural } from '../util/plural.ts';
 
 type Limits = { processes: number; disk: number };
 /** `code`: whether the build or the machine is to blame. `text`: what was exceeded, as a clause. */
@@ -49,7 +50,7 @@ async function whatIsTooMuch(
   free: number,
 ): Promise<TooMuch | null> {
   if ((await countProcesses()) >= limits.processes * 0.9)
-    return { code: 'does-not-build', text: `it ran ${limits.processes} processes at once` };
+    return { code: 'does-not-build', text: `it ran ${plural(limits.processes, 'process')} at once` };
   // `du` takes a second, so it runs only after free space has shrunk. That may also be others' doing.
   if (dirs.length > 0 && (taken > limits.disk / 2 || free < reserve)) {
     const used = await sizeOf(dirs);

@@ -8,6 +8,7 @@ import type { ExecOptions, ExecResult } from '../util/exec.ts';
 import { readCachedJson, readIfThere, writeAtomic } from '../util/files.ts';
 import { git } from '../util/git.ts';
 import { contentKey } from '../util/hash.ts';
+import { plural } from '../util/plural.ts';
 import { scratchDirectory } from '../util/scratch.ts';
 import type { Base } from './base.ts';
 import { describeConflict } from './conflict.ts';
@@ -106,7 +107,7 @@ async function amAll(
   context: Context,
 ): Promise<void> {
   if (patches.length === 0) return;
-  context.progress(`applying ${patches.length} patches`);
+  context.progress(`applying ${plural(patches.length, 'patch')}`);
   await mkdir(mailDir);
   const names = patches.map((_, index) => String(index + 1).padStart(6, '0'));
   for (const [index, { patch }] of patches.entries())

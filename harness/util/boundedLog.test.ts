@@ -23,7 +23,7 @@ test('longer output loses its middle, with a line that has the number of missing
 test('as much as head and tail together leaves no gap and no line', async (t) => {
   t.is(await written(t, 60, 40, [digits]), digits);
   t.is(await written(t, 60, 40, digits.match(/.{1,7}/g) ?? []), digits);
-  t.regex(await written(t, 60, 39, [digits]), /\n\[kiln: 1 bytes left out here\]\n/);
+  t.regex(await written(t, 60, 39, [digits]), /\n\[kiln: 1 byte left out here\]\n/);
 });
 
 test('however it is cut, the head, the count and the tail are true', async (t) => {

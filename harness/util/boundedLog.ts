@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 import { createWriteStream, type WriteStream } from 'node:fs';
 import { finished } from 'node:stream/promises';
+import { plural } from './plural.ts';
 
 /**
  * A log file of bounded size, so that a guest can't fill the disk: it holds the first `limit` bytes, the last
@@ -35,7 +36,7 @@ export class BoundedLog {
   /** Write the tail. Throws the first error of the file, also an earlier one. */
   async close(): Promise<void> {
     const missing = this.bytes - this.#limit - this.#tailBytes;
-    if (missing > 0) this.#stream.write(`\n[kiln: ${missing} bytes left out here]\n`);
+    if (missing > 0) this.#stream.write(`\n[kiln: ${plural(missing, 'byte')} left out here]\n`);
     for (const chunk of this.#tail) this.#stream.write(chunk);
     this.#stream.end();
     if (!this.#error) await finished(this.#stream);
