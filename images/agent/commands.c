@@ -18,54 +18,54 @@
 #include "test.h"
 #include "transfer.h"
 
-#define LAST_WORDS_MS 2000
+#define FLUSH_MS 2000
 
-static void carry_out(struct json_object *message);
-static void setup(int64_t id, struct json_object *message);
-static void run(int64_t id, struct json_object *message);
-static void kill_test(int64_t id, struct json_object *message);
-static void put(int64_t id, struct json_object *message);
-static void get(int64_t id, struct json_object *message);
-static void window(int64_t id, struct json_object *message);
-static void shell(int64_t id, struct json_object *message);
-static void ping(int64_t id, struct json_object *message);
-static void leave(int64_t id, struct json_object *message);
-static void say_bye(int64_t id, struct json_object *message);
+static void handle(struct json_object *message);
+static void handle_setup(int64_t id, struct json_object *message);
+static void handle_run(int64_t id, struct json_object *message);
+static void handle_kill(int64_t id, struct json_object *message);
+static void handle_put(int64_t id, struct json_object *message);
+static void handle_get(int64_t id, struct json_object *message);
+static void handle_window(int64_t id, struct json_object *message);
+static void handle_shell(int64_t id, struct json_object *message);
+static void handle_ping(int64_t id, struct json_object *message);
+static void handle_leave(int64_t id, struct json_object *message);
+static void handle_poweroff(int64_t id, struct json_object *message);
 
 static const struct {
 	const char *type;
-	void (*carry_out)(int64_t id, struct json_object *message);
+	void (*handle)(int64_t id, struct json_object *message);
 } commands[] = {
-	{ "setup", setup },
-	{ "run", run },
-	{ "kill", kill_test },
-	{ "put", put },
-	{ "get", get },
-	{ "window", window },
-	{ "shell", shell },
-	{ "ping", ping },
-	{ "leave", leave },
-	{ "poweroff", say_bye },
+	{ "setup", handle_setup },
+	{ "run", handle_run },
+	{ "kill", handle_kill },
+	{ "put", handle_put },
+	{ "get", handle_get },
+	{ "window", handle_window },
+	{ "shell", handle_shell },
+	{ "ping", handle_ping },
+	{ "leave", handle_leave },
+	{ "poweroff", handle_poweroff },
 };
 
-void commands_carry_out(void)
+void commands_handle(void)
 {
 	struct json_object *message;
 
-	while (commands_wanted() && (message = control_receive()))
-		carry_out(message);
+	while (commands_can_receive() && (message = control_receive()))
+		handle(message);
 }
 
 /*
  * During a transfer nothing is taken: the streams on the files port have to
  * follow one another in the order in which control announced them.
  */
-bool commands_wanted(void)
+bool commands_can_receive(void)
 {
-	return !transfer_is_on() && control_has_room();
+	return !transfer_is_running() && control_has_room();
 }
 
-static void carry_out(struct json_object *message)
+static void handle(struct json_object *message)
 {
 	const char *type = json_string(message, "type");
 	int64_t id = 0;
@@ -80,14 +80,14 @@ static void carry_out(struct json_object *message)
 	}
 	for (size_t i = 0; i < sizeof(commands) / sizeof(commands[0]); i++) {
 		if (strcmp(type, commands[i].type) == 0) {
-			commands[i].carry_out(id, message);
+			commands[i].handle(id, message);
 			return;
 		}
 	}
 	send_error(id, "there is no message of type %s", type);
 }
 
-static void setup(int64_t id, struct json_object *message)
+static void handle_setup(int64_t id, struct json_object *message)
 {
 	const char *time_ns = json_string(message, "time_ns");
 	const char *entropy = json_string(message, "entropy");
@@ -103,32 +103,32 @@ static void setup(int64_t id, struct json_object *message)
 		send_error(id, "setup: %s", error);
 	else
 		send_ready(id);
-	kmsg_go_on();
+	kmsg_resume();
 }
 
-static void run(int64_t id, struct json_object *message)
+static void handle_run(int64_t id, struct json_object *message)
 {
-	struct test_order order = { .id = id };
+	struct test_params params = { .id = id };
 	const char *error;
 	int args;
 
-	json_integer(message, "generation", &order.generation);
-	json_integer(message, "generations", &order.generations);
-	order.path = json_string(message, "path");
-	order.cwd = json_string(message, "cwd");
-	args = json_strings(message, "args", &order.args);
-	order.arg_count = args < 0 ? 0 : (size_t)args;
-	if (!order.path || !order.cwd || args < 0 || !json_integer(message, "timeout_ms", &order.timeout_ms) ||
-	    order.timeout_ms <= 0) {
+	json_integer(message, "generation", &params.generation);
+	json_integer(message, "generations", &params.generations);
+	params.path = json_string(message, "path");
+	params.cwd = json_string(message, "cwd");
+	args = json_strings(message, "args", &params.args);
+	params.arg_count = args < 0 ? 0 : (size_t)args;
+	if (!params.path || !params.cwd || args < 0 || !json_integer(message, "timeout_ms", &params.timeout_ms) ||
+	    params.timeout_ms <= 0) {
 		send_error(id, "run: it needs path, args, cwd and a positive timeout_ms");
 		return;
 	}
-	error = shell_is_on() ? "a shell is on the console" : test_start(&order);
+	error = shell_is_running() ? "a shell is on the console" : test_start(&params);
 	if (error)
 		send_error(id, "run: %s", error);
 }
 
-static void kill_test(int64_t id, struct json_object *message)
+static void handle_kill(int64_t id, struct json_object *message)
 {
 	(void)message;
 	if (test_kill())
@@ -137,7 +137,7 @@ static void kill_test(int64_t id, struct json_object *message)
 		send_error(id, "kill: no test is running");
 }
 
-static void put(int64_t id, struct json_object *message)
+static void handle_put(int64_t id, struct json_object *message)
 {
 	const char *dir = json_string(message, "dir");
 	int64_t bytes;
@@ -146,7 +146,7 @@ static void put(int64_t id, struct json_object *message)
 		send_error(id, "put: it needs dir and bytes");
 		return;
 	}
-	if (dir && !test_is_on()) {
+	if (dir && !test_is_running()) {
 		transfer_put(id, dir, (uint64_t)bytes);
 		return;
 	}
@@ -155,20 +155,20 @@ static void put(int64_t id, struct json_object *message)
 	send_error(id, dir ? "put: a test is running" : "put: it needs dir and bytes");
 }
 
-static void get(int64_t id, struct json_object *message)
+static void handle_get(int64_t id, struct json_object *message)
 {
 	const char *dir = json_string(message, "dir");
 	int64_t limit;
 
 	if (!dir || !json_integer(message, "limit", &limit) || limit < 0)
 		send_error(id, "get: it needs dir and limit");
-	else if (test_is_on())
+	else if (test_is_running())
 		send_error(id, "get: a test is running");
 	else
 		transfer_get(id, dir, (uint64_t)limit);
 }
 
-static void window(int64_t id, struct json_object *message)
+static void handle_window(int64_t id, struct json_object *message)
 {
 	int64_t rows, columns;
 	const char *error = "it needs rows and columns";
@@ -181,9 +181,9 @@ static void window(int64_t id, struct json_object *message)
 		send_ready(id);
 }
 
-static void shell(int64_t id, struct json_object *message)
+static void handle_shell(int64_t id, struct json_object *message)
 {
-	const char *error = test_is_on() ? "a test is running" : shell_start();
+	const char *error = test_is_running() ? "a test is running" : shell_start();
 
 	(void)message;
 	if (error)
@@ -192,37 +192,37 @@ static void shell(int64_t id, struct json_object *message)
 		send_ready(id);
 }
 
-static void ping(int64_t id, struct json_object *order)
+static void handle_ping(int64_t id, struct json_object *message)
 {
-	(void)order;
-	struct json_writer *message = control_message("pong");
+	struct json_writer *pong = control_message("pong");
 
-	json_add_integer(message, "id", id);
-	json_add_integer(message, "uptime_ms", (int64_t)uptime_ms());
+	(void)message;
+	json_add_integer(pong, "id", id);
+	json_add_integer(pong, "uptime_ms", (int64_t)uptime_ms());
 	control_send();
 }
 
 /* If it works, the next kernel's hello is the answer. */
-static void leave(int64_t id, struct json_object *message)
+static void handle_leave(int64_t id, struct json_object *message)
 {
-	const char *how = test_has_left();
+	const char *how = test_leave_method();
 
 	(void)message;
 	if (!how) {
 		send_error(id, "leave: no test wants to");
 		return;
 	}
-	ports_flush_all(LAST_WORDS_MS);
+	ports_flush_all(FLUSH_MS);
 	reboot(strcmp(how, "kexec") == 0 ? LINUX_REBOOT_CMD_KEXEC : LINUX_REBOOT_CMD_RESTART);
 	send_error(id, "leave: %s: %s", how, strerror(errno));
 }
 
-static void say_bye(int64_t id, struct json_object *message)
+static void handle_poweroff(int64_t id, struct json_object *message)
 {
 	(void)id;
 	(void)message;
 	control_message("bye");
 	control_send();
-	ports_flush_all(LAST_WORDS_MS);
+	ports_flush_all(FLUSH_MS);
 	power_off();
 }

@@ -5,9 +5,9 @@
 #include <stdbool.h>
 
 /* Carries out the host's messages that have come. */
-void commands_carry_out(void);
+void commands_handle(void);
 
 /* False while messages are left unread, on purpose: the host has to wait. */
-bool commands_wanted(void);
+bool commands_can_receive(void);
 
 #endif

@@ -26,7 +26,7 @@
 static uint64_t next_tick;
 
 static char *next_line(void);
-static void check_number(const struct json_object *message);
+static void check_seq(const struct json_object *message);
 
 struct json_object *control_receive(void)
 {
@@ -37,7 +37,7 @@ struct json_object *control_receive(void)
 		const char *error = json_parse(&message, line);
 
 		if (!error) {
-			check_number(&message);
+			check_seq(&message);
 			return &message;
 		}
 		send_error(0, "a line can't be read: %s", error);
@@ -52,18 +52,18 @@ struct json_object *control_receive(void)
 static char *next_line(void)
 {
 	static char buffer[LINE_MAX_BYTES];
-	static size_t length, taken;
-	static bool forgetting;
+	static size_t length, consumed;
+	static bool discarding;
 
 	for (;;) {
-		char *line = buffer + taken;
-		char *end = memchr(line, '\n', length - taken);
+		char *line = buffer + consumed;
+		char *end = memchr(line, '\n', length - consumed);
 
 		if (end) {
-			bool rest = forgetting;
+			bool rest = discarding;
 
-			taken = (size_t)(end - buffer) + 1;
-			forgetting = false;
+			consumed = (size_t)(end - buffer) + 1;
+			discarding = false;
 			if (rest)
 				continue;
 			/* A zero byte would hide what follows it. */
@@ -72,15 +72,15 @@ static char *next_line(void)
 			*end = '\0';
 			return line;
 		}
-		length -= taken;
+		length -= consumed;
 		memmove(buffer, line, length);
-		taken = 0;
+		consumed = 0;
 		if (length == sizeof(buffer)) {
-			if (!forgetting)
+			if (!discarding)
 				send_error(0, "a line is longer than %d bytes", LINE_MAX_BYTES);
-			forgetting = true;
+			discarding = true;
 		}
-		if (forgetting)
+		if (discarding)
 			length = 0;
 		size_t more = port_read(&control_port, buffer + length, sizeof(buffer) - length);
 
@@ -92,7 +92,7 @@ static char *next_line(void)
 
 /* A gap is the host's to act on, for it ends a guest whose channel is broken;
  * here it is said, and counting goes on from what came. */
-static void check_number(const struct json_object *message)
+static void check_seq(const struct json_object *message)
 {
 	static int64_t expected = 1;
 	int64_t number = 0;

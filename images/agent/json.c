@@ -21,8 +21,8 @@ static char *parse_escape(struct parser *parser, char *to);
 static unsigned int parse_hex4(struct parser *parser);
 static int64_t parse_integer(struct parser *parser);
 static void skip_space(struct parser *parser);
-static bool take(struct parser *parser, char wanted);
-static bool take_word(struct parser *parser, const char *word);
+static bool accept(struct parser *parser, char wanted);
+static bool accept_word(struct parser *parser, const char *word);
 static void expect(struct parser *parser, char wanted, const char *error);
 static void fail(struct parser *parser, const char *error);
 static size_t encode_utf8(char *to, unsigned int code);
@@ -39,10 +39,10 @@ const char *json_parse(struct json_object *object, char *text)
 	object->count = 0;
 	object->item_count = 0;
 	expect(&parser, '{', "an object should begin here");
-	if (!take(&parser, '}')) {
+	if (!accept(&parser, '}')) {
 		do
 			parse_member(&parser);
-		while (!parser.error && take(&parser, ','));
+		while (!parser.error && accept(&parser, ','));
 		expect(&parser, '}', "a comma or } is missing");
 	}
 	skip_space(&parser);
@@ -85,8 +85,8 @@ static void parse_value(struct parser *parser, struct json_field *field)
 		field->integer = parse_integer(parser);
 	} else {
 		field->kind = JSON_BOOLEAN;
-		field->integer = take_word(parser, "true");
-		if (!field->integer && !take_word(parser, "false"))
+		field->integer = accept_word(parser, "true");
+		if (!field->integer && !accept_word(parser, "false"))
 			fail(parser, "a value is missing or of a kind that no message has");
 	}
 }
@@ -98,7 +98,7 @@ static void parse_array(struct parser *parser, struct json_field *field)
 	field->first = object->item_count;
 	field->count = 0;
 	expect(parser, '[', "an array should begin here");
-	if (take(parser, ']'))
+	if (accept(parser, ']'))
 		return;
 	do {
 		char *string;
@@ -111,7 +111,7 @@ static void parse_array(struct parser *parser, struct json_field *field)
 			return;
 		object->items[object->item_count++] = string;
 		field->count++;
-	} while (take(parser, ','));
+	} while (accept(parser, ','));
 	expect(parser, ']', "a comma or ] is missing");
 }
 
@@ -229,7 +229,7 @@ static void skip_space(struct parser *parser)
 }
 
 /* Takes `wanted` if it comes next, after white space. */
-static bool take(struct parser *parser, char wanted)
+static bool accept(struct parser *parser, char wanted)
 {
 	skip_space(parser);
 	if (parser->error || *parser->at != wanted)
@@ -238,7 +238,7 @@ static bool take(struct parser *parser, char wanted)
 	return true;
 }
 
-static bool take_word(struct parser *parser, const char *word)
+static bool accept_word(struct parser *parser, const char *word)
 {
 	size_t length = strlen(word);
 
@@ -250,7 +250,7 @@ static bool take_word(struct parser *parser, const char *word)
 
 static void expect(struct parser *parser, char wanted, const char *error)
 {
-	if (!take(parser, wanted))
+	if (!accept(parser, wanted))
 		fail(parser, error);
 }
 

@@ -18,9 +18,9 @@
 /* Held open: a test may unmount /dev. */
 static int kmsg = -1;
 static uint64_t next, last;
-static bool held;
+static bool paused;
 
-static void note_number(const char *record);
+static void note_seq(const char *record);
 
 void kmsg_open(void)
 {
@@ -33,7 +33,7 @@ bool kmsg_forward(void)
 {
 	static char record[RECORD_MAX + 1];
 
-	while (kmsg >= 0 && !held) {
+	while (kmsg >= 0 && !paused) {
 		ssize_t length;
 
 		if (queue_space(&kmsg_port.out) < RECORD_MAX)
@@ -49,25 +49,25 @@ bool kmsg_forward(void)
 			return true;
 		}
 		record[length] = '\0';
-		note_number(record);
+		note_seq(record);
 		last = now_ms();
 		queue_put(&kmsg_port.out, record, (size_t)length);
 	}
 	return true;
 }
 
-void kmsg_hold(void)
+void kmsg_pause(void)
 {
-	held = true;
+	paused = true;
 }
 
-void kmsg_go_on(void)
+void kmsg_resume(void)
 {
-	held = false;
+	paused = false;
 }
 
 /* A record begins "priority,number,...". */
-static void note_number(const char *record)
+static void note_seq(const char *record)
 {
 	const char *comma = strchr(record, ',');
 
@@ -75,12 +75,12 @@ static void note_number(const char *record)
 		next = strtoull(comma + 1, NULL, 10) + 1;
 }
 
-uint64_t kmsg_next(void)
+uint64_t kmsg_next_seq(void)
 {
 	return next;
 }
 
-uint64_t kmsg_last(void)
+uint64_t kmsg_last_ms(void)
 {
 	return last;
 }
@@ -99,5 +99,5 @@ struct pollfd kmsg_poll(void)
 {
 	bool room = queue_space(&kmsg_port.out) >= RECORD_MAX;
 
-	return (struct pollfd){ .fd = room && !held ? kmsg : -1, .events = POLLIN };
+	return (struct pollfd){ .fd = room && !paused ? kmsg : -1, .events = POLLIN };
 }

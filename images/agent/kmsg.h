@@ -18,15 +18,15 @@ void kmsg_open(void);
 /* Moves records to their port while it takes them. True: the log holds no more. */
 bool kmsg_forward(void);
 
-/* Nothing is moved until kmsg_go_on(). */
-void kmsg_hold(void);
-void kmsg_go_on(void);
+/* Nothing is moved until kmsg_resume(). */
+void kmsg_pause(void);
+void kmsg_resume(void);
 
 /* The number of the record that would come next after those forwarded. */
-uint64_t kmsg_next(void);
+uint64_t kmsg_next_seq(void);
 
 /* When the last one was forwarded (now_ms()). */
-uint64_t kmsg_last(void);
+uint64_t kmsg_last_ms(void);
 
 void kmsg_write(int level, const char *text);
 struct pollfd kmsg_poll(void);

@@ -14,7 +14,7 @@
 
 #define DRAIN_MS 2000
 
-static void say_on_console(const char *kind, const char *text);
+static void print_on_console(const char *kind, const char *text);
 static void drain_console(void);
 
 void warning(const char *format, ...)
@@ -26,7 +26,7 @@ void warning(const char *format, ...)
 	vsnprintf(text, sizeof(text), format, values);
 	va_end(values);
 	kmsg_write(KMSG_WARNING, text);
-	say_on_console("", text);
+	print_on_console("", text);
 }
 
 void fatal(const char *format, ...)
@@ -37,7 +37,7 @@ void fatal(const char *format, ...)
 	va_start(values, format);
 	vsnprintf(text, sizeof(text), format, values);
 	va_end(values);
-	say_on_console("fatal: ", text);
+	print_on_console("fatal: ", text);
 	drain_console();
 	power_off();
 }
@@ -52,7 +52,7 @@ static void drain_console(void)
 		usleep(1000);
 }
 
-static void say_on_console(const char *kind, const char *text)
+static void print_on_console(const char *kind, const char *text)
 {
 	char line[600];
 	int length = snprintf(line, sizeof(line), "kiln-agent: %s%.500s\n", kind, text);
@@ -71,7 +71,7 @@ static void on_fault(int signal, siginfo_t *info, void *context)
 	fatal("signal %d (%s) at address %p", signal, sigdescr_np(signal), info->si_addr);
 }
 
-void catch_own_faults(void)
+void catch_faults(void)
 {
 	static const int faults[] = { SIGSEGV, SIGBUS, SIGILL, SIGFPE };
 	struct sigaction action = { .sa_sigaction = on_fault, .sa_flags = SA_SIGINFO };

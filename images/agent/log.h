@@ -14,7 +14,7 @@ _Noreturn __attribute__((format(printf, 1, 2)))
 void fatal(const char *format, ...);
 
 /* Turns a fault of the agent itself into a fatal() line instead of a panic. */
-void catch_own_faults(void);
+void catch_faults(void);
 
 _Noreturn void power_off(void);
 

@@ -36,17 +36,17 @@
 /* What the test asked for with a signal, see kiln_request.h; 0: nothing. */
 static volatile sig_atomic_t request;
 
-static void take_signals(void);
+static void set_up_signals(void);
 static void handle_request(void);
-static void take_precedence(void);
+static void set_realtime_priority(void);
 static bool reap_children(void);
-static void sleep_until_work(bool again);
+static void wait_for_events(bool again);
 static int milliseconds_until(uint64_t when);
 
 int main(void)
 {
-	take_signals();
-	take_precedence();
+	set_up_signals();
+	set_realtime_priority();
 	system_set_up();
 	shell_prepare();
 	if (system_option("kiln.mode", "shell"))
@@ -55,7 +55,7 @@ int main(void)
 	ports_open();
 	/* The host has to know first that this is another kernel's log. */
 	if (system_generation() > 0)
-		kmsg_hold();
+		kmsg_pause();
 	settle_prepare();
 	test_prepare();
 	send_hello();
@@ -65,22 +65,22 @@ int main(void)
 		bool again = reap_children();
 
 		handle_request();
-		commands_carry_out();
+		commands_handle();
 		kmsg_forward();
 		test_forward_output();
 		test_step();
 		control_tick();
 		ports_flush();
-		sleep_until_work(again);
+		wait_for_events(again);
 	}
 }
 
-static void woken(int signal)
+static void on_sigchld(int signal)
 {
 	(void)signal;
 }
 
-static void take_request(int signal, siginfo_t *info, void *context)
+static void on_request_signal(int signal, siginfo_t *info, void *context)
 {
 	(void)signal;
 	(void)context;
@@ -93,10 +93,10 @@ static void take_request(int signal, siginfo_t *info, void *context)
  * SIGCHLD (to wake poll) and a test's request need one. They are blocked except in
  * ppoll(): no wake-up can fall between looking for work and sleeping.
  */
-static void take_signals(void)
+static void set_up_signals(void)
 {
-	struct sigaction on_child = { .sa_handler = woken };
-	struct sigaction on_request = { .sa_sigaction = take_request, .sa_flags = SA_SIGINFO };
+	struct sigaction on_child = { .sa_handler = on_sigchld };
+	struct sigaction on_request = { .sa_sigaction = on_request_signal, .sa_flags = SA_SIGINFO };
 	sigset_t ours;
 
 	sigaction(SIGCHLD, &on_child, NULL);
@@ -105,7 +105,7 @@ static void take_signals(void)
 	sigaddset(&ours, SIGCHLD);
 	sigaddset(&ours, KILN_REQUEST_SIGNAL);
 	sigprocmask(SIG_BLOCK, &ours, NULL);
-	catch_own_faults();
+	catch_faults();
 }
 
 static void handle_request(void)
@@ -121,7 +121,7 @@ static void handle_request(void)
  * (Spinning at the very same priority on every CPU still does: the host's own
  * deadline ends that.)
  */
-static void take_precedence(void)
+static void set_realtime_priority(void)
 {
 	struct sched_param highest = { .sched_priority = sched_get_priority_max(SCHED_FIFO) };
 
@@ -139,7 +139,7 @@ static bool reap_children(void)
 
 		if (pid <= 0) {
 			if (pid < 0 && errno == ECHILD)
-				test_no_process_left();
+				test_all_reaped();
 			return false;
 		}
 		if (test_reaped(pid, status))
@@ -150,10 +150,10 @@ static bool reap_children(void)
 	return true;
 }
 
-static void sleep_until_work(bool again)
+static void wait_for_events(bool again)
 {
 	struct pollfd fds[] = {
-		port_poll(&control_port, commands_wanted() ? POLLIN : 0),
+		port_poll(&control_port, commands_can_receive() ? POLLIN : 0),
 		port_poll(&ktap_port, 0),
 		port_poll(&kmsg_port, 0),
 		kmsg_poll(),
@@ -161,7 +161,7 @@ static void sleep_until_work(bool again)
 		settle_poll(),
 	};
 	const int count = sizeof(fds) / sizeof(fds[0]);
-	uint64_t when = earlier(control_next_tick(), earlier(test_deadline(), ports_retry_at()));
+	uint64_t when = earlier(control_next_tick(), earlier(test_deadline(), ports_next_retry()));
 	struct timespec timeout = { 0 };
 	sigset_t none;
 	int ms;
@@ -176,9 +176,9 @@ static void sleep_until_work(bool again)
 			fatal("ppoll: %s", strerror(errno));
 		return;
 	}
-	port_polled(&control_port, fds[0].revents);
-	port_polled(&ktap_port, fds[1].revents);
-	port_polled(&kmsg_port, fds[2].revents);
+	port_handle_events(&control_port, fds[0].revents);
+	port_handle_events(&ktap_port, fds[1].revents);
+	port_handle_events(&kmsg_port, fds[2].revents);
 }
 
 static int milliseconds_until(uint64_t when)

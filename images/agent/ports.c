@@ -13,7 +13,7 @@
 #include "ports.h"
 
 #define FILES "kiln.files"
-#define APPEAR_MS 5000
+#define PROBE_MS 5000
 /* While the host side isn't connected poll() would return at once, for ever. */
 #define RETRY_MS 20
 
@@ -25,7 +25,7 @@ int files_port = -1;
 static struct port *const ports[] = { &control_port, &ktap_port, &kmsg_port };
 #define PORTS (sizeof(ports) / sizeof(ports[0]))
 
-static void open_found(void);
+static void open_present_ports(void);
 static bool read_name(int dir, const char *device, char *name, size_t size);
 static int open_device(const char *device, int flags);
 static const char *missing_port(void);
@@ -34,17 +34,17 @@ static void flush(struct port *port);
 void ports_open(void)
 {
 	const struct timespec pause = { .tv_nsec = 1000000 };
-	uint64_t deadline = now_ms() + APPEAR_MS;
+	uint64_t deadline = now_ms() + PROBE_MS;
 
 	/* The driver names its ports from a work item: maybe later than PID 1 runs. */
-	for (open_found(); missing_port(); open_found()) {
+	for (open_present_ports(); missing_port(); open_present_ports()) {
 		if (now_ms() >= deadline)
 			fatal("there is no virtio port called %s", missing_port());
 		nanosleep(&pause, NULL);
 	}
 }
 
-static void open_found(void)
+static void open_present_ports(void)
 {
 	DIR *all = opendir("/sys/class/virtio-ports");
 	struct dirent *entry;
@@ -163,14 +163,14 @@ struct pollfd port_poll(struct port *port, short wanted)
 	return poll;
 }
 
-void port_polled(struct port *port, short seen)
+void port_handle_events(struct port *port, short seen)
 {
 	/* It comes with POLLIN then, although there is nothing to read. */
 	if (seen & POLLHUP)
 		port->retry_at = now_ms() + RETRY_MS;
 }
 
-uint64_t ports_retry_at(void)
+uint64_t ports_next_retry(void)
 {
 	uint64_t now = now_ms(), when = NEVER;
 
@@ -186,20 +186,20 @@ void queue_put(struct queue *queue, const void *bytes, size_t length)
 
 	while (length > 0) {
 		size_t piece;
-		char *to = queue_free_part(queue, &piece);
+		char *to = queue_free_span(queue, &piece);
 
 		if (piece == 0)
 			fatal("a queue overflowed");
 		if (piece > length)
 			piece = length;
 		memcpy(to, from, piece);
-		queue_filled(queue, piece);
+		queue_commit(queue, piece);
 		from += piece;
 		length -= piece;
 	}
 }
 
-char *queue_free_part(struct queue *queue, size_t *length)
+char *queue_free_span(struct queue *queue, size_t *length)
 {
 	size_t tail = (queue->head + queue->length) % QUEUE_SIZE;
 
@@ -209,7 +209,7 @@ char *queue_free_part(struct queue *queue, size_t *length)
 	return queue->bytes + tail;
 }
 
-void queue_filled(struct queue *queue, size_t length)
+void queue_commit(struct queue *queue, size_t length)
 {
 	queue->length += length;
 }

@@ -26,9 +26,9 @@ static inline size_t queue_space(const struct queue *queue)
 void queue_put(struct queue *queue, const void *bytes, size_t length);
 
 /* The free bytes that lie in one piece after the content, to be read into; what
- * was read is then counted with queue_filled(). */
-char *queue_free_part(struct queue *queue, size_t *length);
-void queue_filled(struct queue *queue, size_t length);
+ * was read is then counted with queue_commit(). */
+char *queue_free_span(struct queue *queue, size_t *length);
+void queue_commit(struct queue *queue, size_t length);
 
 struct port {
 	const char *name;
@@ -56,7 +56,7 @@ void ports_flush_all(uint64_t within_ms);
 
 /* What to wait for: `wanted`, and POLLOUT if bytes are queued. */
 struct pollfd port_poll(struct port *port, short wanted);
-void port_polled(struct port *port, short seen);
-uint64_t ports_retry_at(void);
+void port_handle_events(struct port *port, short seen);
+uint64_t ports_next_retry(void);
 
 #endif

@@ -16,7 +16,7 @@
 /* From include/linux/sched.h; field 9 of /proc/PID/stat shows it. */
 #define PF_KTHREAD 0x00200000u
 
-static bool is_living_program(int proc, const char *pid);
+static bool is_live_user_process(int proc, const char *pid);
 
 unsigned int processes_count(pid_t except)
 {
@@ -35,14 +35,14 @@ unsigned int processes_count(pid_t except)
 			continue;
 		if (atoi(entry->d_name) == 1 || atoi(entry->d_name) == except)
 			continue;
-		count += is_living_program(fd, entry->d_name);
+		count += is_live_user_process(fd, entry->d_name);
 	}
 	if (all)
 		closedir(all);
 	return count;
 }
 
-static bool is_living_program(int proc, const char *pid)
+static bool is_live_user_process(int proc, const char *pid)
 {
 	char path[300], stat[512];
 	const char *name_end;

@@ -17,13 +17,13 @@ static int rcu_barrier = -1, stat_refresh = -1;
 /* Each request to the thread is one byte, and so is each answer. */
 static int requests[2] = { -1, -1 }, answers[2] = { -1, -1 };
 /* Requests without an answer. */
-static unsigned int waits;
+static unsigned int pending;
 
 enum { CALLBACKS = 'c', WORK = 'w' };
 
 static int start_thread(void);
 static void *wait_for_kernel(void *unused);
-static void request(char what);
+static void start_wait(char what);
 
 void settle_prepare(void)
 {
@@ -83,34 +83,34 @@ static void *wait_for_kernel(void *unused)
 	return unused;
 }
 
-void settle_callbacks(void)
+void settle_start_rcu(void)
 {
 	if (rcu_barrier >= 0)
-		request(CALLBACKS);
+		start_wait(CALLBACKS);
 }
 
-void settle_work(void)
+void settle_start_work(void)
 {
 	if (stat_refresh >= 0)
-		request(WORK);
+		start_wait(WORK);
 }
 
-static void request(char what)
+static void start_wait(char what)
 {
 	if (write(requests[1], &what, 1) == 1)
-		waits++;
+		pending++;
 }
 
-bool settle_waits(void)
+bool settle_is_pending(void)
 {
 	char what;
 
-	while (waits > 0 && read(answers[0], &what, 1) == 1)
-		waits--;
-	return waits > 0;
+	while (pending > 0 && read(answers[0], &what, 1) == 1)
+		pending--;
+	return pending > 0;
 }
 
 struct pollfd settle_poll(void)
 {
-	return (struct pollfd){ .fd = waits > 0 ? answers[0] : -1, .events = POLLIN };
+	return (struct pollfd){ .fd = pending > 0 ? answers[0] : -1, .events = POLLIN };
 }

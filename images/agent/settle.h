@@ -14,14 +14,14 @@
 void settle_prepare(void);
 
 /* Starts the wait for the RCU callbacks that are queued now. */
-void settle_callbacks(void);
+void settle_start_rcu(void);
 
 /* Starts the wait for the work that is queued now on any CPU, and for delayed
  * work whose time has come. */
-void settle_work(void);
+void settle_start_work(void);
 
 /* Whether a wait is not over yet. */
-bool settle_waits(void);
+bool settle_is_pending(void);
 
 /* Wakes the loop when a wait is over. */
 struct pollfd settle_poll(void);

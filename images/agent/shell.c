@@ -34,10 +34,10 @@ static pid_t leader;
 static int console = -1;
 
 static void start_leader(void);
-_Noreturn static void lead_session(void);
-static void become_ordinary(void);
-_Noreturn static void become_shell(void);
-static void take_terminal(void);
+_Noreturn static void run_session_leader(void);
+static void reset_agent_attributes(void);
+_Noreturn static void exec_shell(void);
+static void acquire_terminal(void);
 static void set_window(int tty, unsigned short rows, unsigned short columns);
 static int open_console(int flags);
 
@@ -81,7 +81,7 @@ const char *shell_start(void)
 	return leader < 0 ? "no process could be started" : NULL;
 }
 
-bool shell_is_on(void)
+bool shell_is_running(void)
 {
 	return leader > 0;
 }
@@ -107,10 +107,10 @@ void shell_reaped(pid_t pid)
 
 static void start_leader(void)
 {
-	close(system_fresh_artifacts());
+	close(system_reset_artifacts());
 	leader = fork();
 	if (leader == 0)
-		lead_session();
+		run_session_leader();
 }
 
 /*
@@ -118,13 +118,13 @@ static void start_leader(void)
  * session's leader ends. So that is not the shell: the leader waits for it, and
  * for its last words to be out.
  */
-static void lead_session(void)
+static void run_session_leader(void)
 {
 	pid_t shell;
 
 	setsid();
-	become_ordinary();
-	take_terminal();
+	reset_agent_attributes();
+	acquire_terminal();
 	/* Without this neither of the two may touch a terminal that is the other's:
 	 * tcdrain() would fail as well. */
 	signal(SIGTTOU, SIG_IGN);
@@ -133,7 +133,7 @@ static void lead_session(void)
 		setpgid(0, 0);
 		tcsetpgrp(STDIN_FILENO, getpid());
 		signal(SIGTTOU, SIG_DFL);
-		become_shell();
+		exec_shell();
 	}
 	while (waitpid(shell, NULL, 0) < 0 && errno == EINTR)
 		;
@@ -142,7 +142,7 @@ static void lead_session(void)
 }
 
 /* None of what makes the agent unlike others is for what the user starts. */
-static void become_ordinary(void)
+static void reset_agent_attributes(void)
 {
 	int adjust = openat(system_proc(), "self/oom_score_adj", O_WRONLY | O_CLOEXEC);
 	sigset_t none;
@@ -155,7 +155,7 @@ static void become_ordinary(void)
 	sigprocmask(SIG_SETMASK, &none, NULL);
 }
 
-static void become_shell(void)
+static void exec_shell(void)
 {
 	/* The minus sign makes it a login shell. */
 	char *const argv[] = { "-sh", NULL };
@@ -172,7 +172,7 @@ static void become_shell(void)
 	fatal("there is neither %s nor %s: %s", BUSYBOX, SHELL, strerror(errno));
 }
 
-static void take_terminal(void)
+static void acquire_terminal(void)
 {
 	const char *size = system_option_value("kiln.winsize");
 	unsigned short rows, columns;

@@ -16,7 +16,7 @@ _Noreturn void shell_run(void);
 
 /* Starts it beside the protocol. Returns NULL or why it can't be. */
 const char *shell_start(void);
-bool shell_is_on(void);
+bool shell_is_running(void);
 
 /* The size of the console's window. Returns NULL or what is wrong. */
 const char *shell_set_window(int64_t rows, int64_t columns);

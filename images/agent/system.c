@@ -277,7 +277,7 @@ uint64_t system_taint(void)
  * last test left there, and whatever it mounted in it, this takes no longer. Its
  * size bounds what cores and artifacts take from the memory.
  */
-int system_fresh_artifacts(void)
+int system_reset_artifacts(void)
 {
 	umount2(ARTIFACTS, MNT_DETACH | UMOUNT_NOFOLLOW);
 	mkdir("/run", 0755);

@@ -20,7 +20,7 @@ uint64_t system_taint(void);
 
 /* Makes ARTIFACTS an empty directory, however the last test left it; returns it
  * opened, to be held for as long as its content matters, or -1. */
-int system_fresh_artifacts(void);
+int system_reset_artifacts(void);
 
 const char *system_command_line(void);
 /* Whether `name=value` stands on the kernel command line. */

@@ -50,8 +50,8 @@ static bool parse_octal(const char *field, size_t width, uint64_t *value);
 static unsigned int checksum(const struct header *header);
 static bool receive_file(struct receiver *receiver, const char *name, mode_t mode, uint64_t size);
 static int open_parent(struct receiver *receiver, const char *name, char *last);
-static int enter(int parent, const char *name);
-static bool take(struct receiver *receiver, void *buffer, size_t size);
+static int make_and_open_dir(int parent, const char *name);
+static bool read_exactly(struct receiver *receiver, void *buffer, size_t size);
 static int make_directories(const char *path);
 static void send_tree(struct sender *sender, int dir, char *path, int depth);
 static void send_file(struct sender *sender, int dir, const char *name, const char *path);
@@ -83,7 +83,7 @@ static void receive_entries(struct receiver *receiver)
 	while (receiver->left > 0) {
 		bool done = false;
 
-		if (!take(receiver, &header, sizeof(header)))
+		if (!read_exactly(receiver, &header, sizeof(header)))
 			return;
 		if (memcmp(&header, &zero, sizeof(zero)) == 0)
 			return;
@@ -92,7 +92,7 @@ static void receive_entries(struct receiver *receiver)
 		if (header.type == '5') {
 			char last[NAME_MAX + 1];
 			int parent = open_parent(receiver, name, last);
-			int fd = parent < 0 ? -1 : enter(parent, last);
+			int fd = parent < 0 ? -1 : make_and_open_dir(parent, last);
 
 			done = fd >= 0 || fail(receiver->result, "%s: %s", name, strerror(errno));
 			if (parent >= 0)
@@ -104,7 +104,7 @@ static void receive_entries(struct receiver *receiver)
 
 			parse_octal(header.mode, sizeof(header.mode), &mode);
 			done = receive_file(receiver, name, mode & 0777, size) &&
-			       take(receiver, padding, (size_t)(-size % BLOCK));
+			       read_exactly(receiver, padding, (size_t)(-size % BLOCK));
 		}
 		if (!done)
 			return;
@@ -179,7 +179,7 @@ static bool receive_file(struct receiver *receiver, const char *name, mode_t mod
 	while (well && size > 0) {
 		size_t length = size < PIECE ? (size_t)size : PIECE;
 
-		well = take(receiver, piece, length);
+		well = read_exactly(receiver, piece, length);
 		/* A short write has no reason of its own: the next one would have. */
 		errno = ENOSPC;
 		if (well && write(fd, piece, length) != (ssize_t)length)
@@ -218,7 +218,7 @@ static int open_parent(struct receiver *receiver, const char *name, char *last)
 		}
 		/* "a//b" and "./a" are common and harmless. */
 		if (length > 0 && !(length == 1 && *name == '.')) {
-			int next = enter(fd, last);
+			int next = make_and_open_dir(fd, last);
 
 			close(fd);
 			fd = next;
@@ -231,14 +231,14 @@ static int open_parent(struct receiver *receiver, const char *name, char *last)
 	return fd;
 }
 
-static int enter(int parent, const char *name)
+static int make_and_open_dir(int parent, const char *name)
 {
 	if (mkdirat(parent, name, 0755) < 0 && errno != EEXIST)
 		return -1;
 	return openat(parent, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
 }
 
-static bool take(struct receiver *receiver, void *buffer, size_t size)
+static bool read_exactly(struct receiver *receiver, void *buffer, size_t size)
 {
 	const struct timespec pause = { .tv_nsec = 10000000 };
 	char *at = buffer;
@@ -270,7 +270,7 @@ void tar_skip(int port, uint64_t bytes)
 	static char piece[PIECE];
 
 	while (receiver.left > 0)
-		take(&receiver, piece, receiver.left < PIECE ? (size_t)receiver.left : PIECE);
+		read_exactly(&receiver, piece, receiver.left < PIECE ? (size_t)receiver.left : PIECE);
 }
 
 static int make_directories(const char *path)

@@ -31,7 +31,7 @@
 /* For RCU callbacks and work: one of them may never end. */
 #define SETTLE_MS 10000
 /* For the next killed process to go: giving back much memory takes its time. */
-#define DIE_MS 10000
+#define EXIT_MS 10000
 #define DEPTH_MAX 16
 /* The child's exit code where exec failed, as shells have it. */
 #define NOT_STARTED 127
@@ -72,8 +72,8 @@ static struct {
 	int status;
 	unsigned int leftovers;
 	bool all_gone;
-	uint64_t gone;		/* since when */
-	bool work_is_over, settled;
+	uint64_t gone_ms;		/* since when */
+	bool work_wait_started, settled;
 	int cgroup;
 } test = { .output = -1, .exec_error = -1, .artifacts = -1, .cgroup = -1 };
 
@@ -82,19 +82,19 @@ static bool prepared;
 
 static uint64_t output_bytes;
 
-static const char *copy_order(const struct test_order *order);
-static void mark_log(const char *what);
+static const char *copy_params(const struct test_params *params);
+static void write_log_marker(const char *what);
 static void begin(void);
 static int spawn(void);
-_Noreturn static void become_test(int cgroup, int output, int error);
+_Noreturn static void exec_test(int cgroup, int output, int error);
 static void end_processes(const char *how);
-static bool nobody_is_left(void);
+static bool has_no_child(void);
 static void settle(void);
 static bool has_settled(void);
 static void finish(void);
 static void send_end(void);
 static unsigned int count_files(int parent, const char *name, int depth);
-static void close_one(int *fd);
+static void close_fd(int *fd);
 
 /*
  * What a test needs is made before it is asked for, and what the last one left is
@@ -105,37 +105,37 @@ void test_prepare(void)
 	if (prepared)
 		return;
 	cgroup_remove();
-	close_one(&test.cgroup);
+	close_fd(&test.cgroup);
 	test.cgroup = cgroup_make();
-	test.artifacts = system_fresh_artifacts();
+	test.artifacts = system_reset_artifacts();
 	prepared = true;
 }
 
-const char *test_start(const struct test_order *order)
+const char *test_start(const struct test_params *params)
 {
 	const char *error;
 
 	if (test.stage != IDLE)
 		return "a test is running";
-	error = copy_order(order);
+	error = copy_params(params);
 	if (error)
 		return error;
-	mark_log("begins");
+	write_log_marker("begins");
 	test.stage = STARTING;
 	test.deadline = now_ms() + DRAIN_MS;
 	return NULL;
 }
 
 /* The strings lie in the message, which doesn't live long enough. */
-static const char *copy_order(const struct test_order *order)
+static const char *copy_params(const struct test_params *params)
 {
 	static char text[TEXT_MAX];
 	char *at = text, *const end = text + sizeof(text);
 
-	if (order->arg_count > ARGS_MAX)
+	if (params->arg_count > ARGS_MAX)
 		return "too many args";
-	for (size_t i = 0; i < order->arg_count + 2; i++) {
-		const char *from = i == 0 ? order->cwd : i == 1 ? order->path : order->args[i - 2];
+	for (size_t i = 0; i < params->arg_count + 2; i++) {
+		const char *from = i == 0 ? params->cwd : i == 1 ? params->path : params->args[i - 2];
 		size_t size = strlen(from) + 1;
 
 		if (size > (size_t)(end - at))
@@ -145,12 +145,12 @@ static const char *copy_order(const struct test_order *order)
 			test.argv[i - 1] = at;
 		at += size;
 	}
-	test.argv[order->arg_count + 1] = NULL;
-	snprintf(generation_text, sizeof(generation_text), "KILN_GENERATION=%lld", (long long)order->generation);
-	snprintf(generations_text, sizeof(generations_text), "KILN_GENERATIONS=%lld", (long long)order->generations);
+	test.argv[params->arg_count + 1] = NULL;
+	snprintf(generation_text, sizeof(generation_text), "KILN_GENERATION=%lld", (long long)params->generation);
+	snprintf(generations_text, sizeof(generations_text), "KILN_GENERATIONS=%lld", (long long)params->generations);
 	test.cwd = text;
-	test.id = order->id;
-	test.timeout_ms = order->timeout_ms;
+	test.id = params->id;
+	test.timeout_ms = params->timeout_ms;
 	return NULL;
 }
 
@@ -159,7 +159,7 @@ static const char *copy_order(const struct test_order *order)
  * and /dev/kmsg keeps it back until another one follows. Here one does: what the
  * kernel said before this is in the log before this.
  */
-static void mark_log(const char *what)
+static void write_log_marker(const char *what)
 {
 	char text[64];
 
@@ -173,7 +173,7 @@ bool test_kill(void)
 	case IDLE:
 		return false;
 	case STARTING:
-		/* The host waits for a `begin` in any case; then it ends at once. */
+		/* The host pending for a `begin` in any case; then it ends at once. */
 		begin();
 		if (test.stage == RUNNING)
 			end_processes("killed");
@@ -192,7 +192,7 @@ bool test_kill(void)
 	return false;
 }
 
-bool test_is_on(void)
+bool test_is_running(void)
 {
 	return test.stage != IDLE && test.stage != LEFT;
 }
@@ -204,28 +204,28 @@ void test_leave(const char *how, int generation)
 	test.duration = now_ms() - test.started;
 	test.how = how;
 	test.status = generation;
-	mark_log("leaves this kernel");
+	write_log_marker("leaves this kernel");
 	test.stage = LEAVING;
 	test.deadline = now_ms() + DRAIN_MS;
 }
 
-const char *test_has_left(void)
+const char *test_leave_method(void)
 {
 	return test.stage == LEFT ? test.how : NULL;
 }
 
 void test_step(void)
 {
-	bool late = now_ms() >= test.deadline;
+	bool expired = now_ms() >= test.deadline;
 
-	if (test.stage == STARTING && (kmsg_forward() || late))
+	if (test.stage == STARTING && (kmsg_forward() || expired))
 		begin();
-	else if (test.stage == RUNNING && late)
+	else if (test.stage == RUNNING && expired)
 		end_processes("timeout");
 	if (test.stage == ENDING && (test.all_gone || now_ms() >= test.deadline))
 		settle();
 	if (test.stage == SETTLING && has_settled()) {
-		mark_log("is over");
+		write_log_marker("is over");
 		test.stage = DRAINING;
 		test.deadline = now_ms() + DRAIN_MS;
 	}
@@ -243,7 +243,7 @@ void test_step(void)
 		bool output_empty = test_forward_output();
 
 		/* Those that live on may print for ever. */
-		if ((kmsg_forward() && output_empty) || late) {
+		if ((kmsg_forward() && output_empty) || expired) {
 			send_end();
 			test.stage = LEFT;
 			test.deadline = NEVER;
@@ -267,7 +267,7 @@ static void begin(void)
 	message = control_message("begin");
 	json_add_integer(message, "id", test.id);
 	json_add_integer(message, "ktap", (int64_t)output_bytes);
-	json_add_integer(message, "kmsg", (int64_t)kmsg_next());
+	json_add_integer(message, "kmsg", (int64_t)kmsg_next_seq());
 	json_add_integer(message, "taint", (int64_t)system_taint());
 	control_send();
 
@@ -303,20 +303,20 @@ static int spawn(void)
 
 	test.pid = fork();
 	if (test.pid == 0)
-		become_test(test.cgroup, output[1], error[1]);
+		exec_test(test.cgroup, output[1], error[1]);
 	int failed = 0;
 
 	if (test.pid < 0) {
 		failed = errno;
 		test.pid = 0;
 	}
-	close_one(&test.cgroup);
+	close_fd(&test.cgroup);
 	close(output[1]);
 	close(error[1]);
 	return failed;
 }
 
-static void become_test(int cgroup, int output, int error)
+static void exec_test(int cgroup, int output, int error)
 {
 	int adjust = openat(system_proc(), "self/oom_score_adj", O_WRONLY | O_CLOEXEC);
 	sigset_t none;
@@ -345,7 +345,7 @@ bool test_forward_output(void)
 {
 	while (test.output >= 0) {
 		size_t room;
-		char *to = queue_free_part(&ktap_port.out, &room);
+		char *to = queue_free_span(&ktap_port.out, &room);
 		ssize_t length;
 
 		if (room == 0)
@@ -354,10 +354,10 @@ bool test_forward_output(void)
 		if (length < 0)
 			return errno != EINTR;
 		if (length == 0) {
-			close_one(&test.output);
+			close_fd(&test.output);
 			return true;
 		}
-		queue_filled(&ktap_port.out, (size_t)length);
+		queue_commit(&ktap_port.out, (size_t)length);
 		output_bytes += (uint64_t)length;
 	}
 	return true;
@@ -375,7 +375,7 @@ bool test_reaped(pid_t pid, int status)
 	int reason;
 
 	if (test.stage == ENDING)
-		test.deadline = now_ms() + DIE_MS;
+		test.deadline = now_ms() + EXIT_MS;
 	if (test.stage == IDLE || pid != test.pid)
 		return false;
 	test.pid = 0;
@@ -403,9 +403,9 @@ static void end_processes(const char *how)
 	test.duration = now_ms() - test.started;
 	test.how = how;
 	test.stage = ENDING;
-	test.deadline = now_ms() + DIE_MS;
+	test.deadline = now_ms() + EXIT_MS;
 	test.leftovers = 0;
-	test.all_gone = nobody_is_left();
+	test.all_gone = has_no_child();
 	if (test.all_gone)
 		return;
 	test.leftovers = processes_count(test.pid);
@@ -417,14 +417,14 @@ static void end_processes(const char *how)
 }
 
 /* All orphans become children of PID 1, and nobody else has a parent outside. */
-static bool nobody_is_left(void)
+static bool has_no_child(void)
 {
 	siginfo_t info;
 
 	return waitid(P_ALL, 0, &info, WEXITED | WNOHANG | WNOWAIT | __WALL) < 0 && errno == ECHILD;
 }
 
-void test_no_process_left(void)
+void test_all_reaped(void)
 {
 	test.all_gone = true;
 }
@@ -435,10 +435,10 @@ static void settle(void)
 		warning("%u processes are left after SIGKILL", processes_count(0));
 	json_add_integer(control_message("settling"), "id", test.id);
 	control_send();
-	test.gone = now_ms();
-	test.work_is_over = false;
+	test.gone_ms = now_ms();
+	test.work_wait_started = false;
 	test.stage = SETTLING;
-	settle_callbacks();
+	settle_start_rcu();
 }
 
 /*
@@ -447,28 +447,28 @@ static void settle(void)
  */
 static bool has_settled(void)
 {
-	bool waits = settle_waits();
+	bool pending = settle_is_pending();
 
 	/* What was waited for may have written to the log. */
 	test_forward_output();
 	kmsg_forward();
 
 	uint64_t now = now_ms();
-	uint64_t quiet = later(test.gone, kmsg_last()) + QUIET_MS;
+	uint64_t quiet = later(test.gone_ms, kmsg_last_ms()) + QUIET_MS;
 	/* A process that can't be killed is most likely what they wait for. */
-	uint64_t most = test.gone + (test.all_gone ? SETTLE_MS : DRAIN_MS);
+	uint64_t limit = test.gone_ms + (test.all_gone ? SETTLE_MS : DRAIN_MS);
 
 	/* The log may be flooded for ever. */
-	quiet = earlier(quiet, test.gone + DRAIN_MS);
-	test.settled = now >= quiet && !waits;
-	if (now >= most)
+	quiet = earlier(quiet, test.gone_ms + DRAIN_MS);
+	test.settled = now >= quiet && !pending;
+	if (now >= limit)
 		return true;
-	if (now >= quiet && !waits && !test.work_is_over) {
-		test.work_is_over = true;
-		settle_work();
-		test.settled = !settle_waits();
+	if (now >= quiet && !pending && !test.work_wait_started) {
+		test.work_wait_started = true;
+		settle_start_work();
+		test.settled = !settle_is_pending();
 	}
-	test.deadline = now < quiet ? quiet : most;
+	test.deadline = now < quiet ? quiet : limit;
 	return test.settled;
 }
 
@@ -478,9 +478,9 @@ static void finish(void)
 	tcflush(STDERR_FILENO, TCOFLUSH);
 	send_end();
 
-	close_one(&test.output);
-	close_one(&test.exec_error);
-	close_one(&test.artifacts);
+	close_fd(&test.output);
+	close_fd(&test.exec_error);
+	close_fd(&test.artifacts);
 	test.pid = 0;
 	test.stage = IDLE;
 }
@@ -493,7 +493,7 @@ static void send_end(void)
 	json_add_string(message, "how", test.how);
 	json_add_integer(message, "status", test.status);
 	json_add_integer(message, "ktap", (int64_t)output_bytes);
-	json_add_integer(message, "kmsg", (int64_t)kmsg_next());
+	json_add_integer(message, "kmsg", (int64_t)kmsg_next_seq());
 	json_add_integer(message, "taint", (int64_t)system_taint());
 	json_add_integer(message, "duration_ms", (int64_t)test.duration);
 	json_add_integer(message, "leftovers", test.leftovers);
@@ -521,7 +521,7 @@ static unsigned int count_files(int parent, const char *name, int depth)
 	return count;
 }
 
-static void close_one(int *fd)
+static void close_fd(int *fd)
 {
 	if (*fd >= 0)
 		close(*fd);

@@ -9,7 +9,7 @@
 
 /* The running test, from `run` to `end`. There is one at a time. */
 
-struct test_order {
+struct test_params {
 	int64_t id;
 	const char *path, *cwd;
 	const char *const *args;
@@ -23,17 +23,17 @@ struct test_order {
 void test_prepare(void);
 
 /* Copies the order. Returns NULL or why it can't be carried out. */
-const char *test_start(const struct test_order *order);
+const char *test_start(const struct test_params *params);
 
 /* Ends the test now; false if none is running. */
 bool test_kill(void);
-bool test_is_on(void);
+bool test_is_running(void);
 
 /* The test is over on this kernel, and wants to go on in the next one; `how` to get
  * there is a string constant. Its processes run on. */
 void test_leave(const char *how, int generation);
 /* All that it said is handed over: NULL if not, else `how`. */
-const char *test_has_left(void);
+const char *test_leave_method(void);
 
 /* Takes the test one or more stages further if it is time. */
 void test_step(void);
@@ -47,6 +47,6 @@ struct pollfd test_poll(void);
 /* True if it was the test's program that ended. */
 bool test_reaped(pid_t pid, int status);
 /* PID 1 has no child, and all orphans become its children: none is left. */
-void test_no_process_left(void);
+void test_all_reaped(void);
 
 #endif

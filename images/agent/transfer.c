@@ -20,7 +20,7 @@ static struct {
 } transfer = { .result = -1 };
 
 static void start(int kind, int64_t id, const char *dir, uint64_t bytes);
-_Noreturn static void work(int kind, const char *dir, uint64_t bytes, int to_agent);
+_Noreturn static void run_transfer(int kind, const char *dir, uint64_t bytes, int to_agent);
 static void report(const struct tar_result *result);
 
 void transfer_put(int64_t id, const char *dir, uint64_t bytes)
@@ -42,7 +42,7 @@ static void start(int kind, int64_t id, const char *dir, uint64_t bytes)
 	if (pipe2(pipe, O_CLOEXEC | O_NONBLOCK) == 0)
 		pid = fork();
 	if (pid == 0)
-		work(kind, dir, bytes, pipe[1]);
+		run_transfer(kind, dir, bytes, pipe[1]);
 	if (pid < 0) {
 		send_error(id, "the transfer can't be started: %s", strerror(errno));
 		if (kind == PUT)
@@ -57,7 +57,7 @@ static void start(int kind, int64_t id, const char *dir, uint64_t bytes)
 	close(pipe[1]);
 }
 
-static void work(int kind, const char *dir, uint64_t bytes, int to_agent)
+static void run_transfer(int kind, const char *dir, uint64_t bytes, int to_agent)
 {
 	struct tar_result result = { 0 };
 
@@ -75,7 +75,7 @@ void transfer_skip_later(uint64_t bytes)
 	transfer.skip += bytes;
 }
 
-bool transfer_is_on(void)
+bool transfer_is_running(void)
 {
 	return transfer.kind != NONE;
 }

@@ -17,7 +17,7 @@ void transfer_get(int64_t id, const char *dir, uint64_t limit);
 /* So many bytes will come that nobody wants: the next transfer passes over them. */
 void transfer_skip_later(uint64_t bytes);
 
-bool transfer_is_on(void);
+bool transfer_is_running(void);
 
 /* Answers the host if it was the transfer that ended. */
 void transfer_reaped(pid_t pid, int status);
