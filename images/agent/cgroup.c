@@ -12,7 +12,7 @@
 #include "system.h"
 
 #define NAME "test"
-/* A test may nest cgroups as deep as it likes; the agent has one stack. */
+/* A test can nest cgroups without limit; the recursion must not overflow the agent's stack. */
 #define DEPTH_MAX 32
 
 static void remove_tree(int parent, const char *name, int depth);
@@ -46,7 +46,7 @@ void cgroup_remove(void)
 		remove_tree(system_cgroup(), NAME, 0);
 }
 
-/* The files of a cgroup go with its directory; only directories are in the way. */
+/* rmdir() removes the files of a cgroup with it, and fails only while there are child cgroups. */
 static void remove_tree(int parent, const char *name, int depth)
 {
 	struct dirent *entry;

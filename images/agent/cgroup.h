@@ -2,16 +2,17 @@
 #ifndef CGROUP_H
 #define CGROUP_H
 
-/* The running test's cgroup, /sys/fs/cgroup/test. A kernel without cgroups runs
- * tests all the same: everything here does nothing then. */
+/* The cgroup of the running test, /sys/fs/cgroup/test. On a kernel without cgroups
+ * these functions do nothing, and tests run without one. */
 
-/* Makes it; returns its cgroup.procs, which a process joins by writing "0", or -1. */
+/* Creates the cgroup. Returns its cgroup.procs, which a process enters by writing
+ * "0", or -1. */
 int cgroup_make(void);
 
-/* Kills all that is in it or below it. */
+/* Kills all processes in the cgroup and its descendants. */
 void cgroup_kill(void);
 
-/* Removes it with what the test made below it. */
+/* Removes the cgroup and all cgroups that the test created below it. */
 void cgroup_remove(void);
 
 #endif

@@ -7,7 +7,7 @@
 
 #define NEVER UINT64_MAX
 
-/* Milliseconds of a clock that no test can set. */
+/* In milliseconds. A test can set CLOCK_REALTIME, but not this clock. */
 static inline uint64_t now_ms(void)
 {
 	struct timespec t;
@@ -16,7 +16,7 @@ static inline uint64_t now_ms(void)
 	return (uint64_t)t.tv_sec * 1000 + (uint64_t)t.tv_nsec / 1000000;
 }
 
-/* The same since boot, with the time the guest was suspended. */
+/* Milliseconds since boot, including the time that the guest was suspended. */
 static inline uint64_t uptime_ms(void)
 {
 	struct timespec t;

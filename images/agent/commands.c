@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-/* What the host can ask for: one function a message. */
+/* The messages of the host: one handler for each type. */
 #define _GNU_SOURCE
 #include <errno.h>
 #include <stdlib.h>
@@ -57,8 +57,8 @@ void commands_handle(void)
 }
 
 /*
- * During a transfer nothing is taken: the streams on the files port have to
- * follow one another in the order in which control announced them.
+ * No message is read during a transfer, because the streams on the files port
+ * must arrive in the order in which the control port announces them.
  */
 bool commands_can_receive(void)
 {
@@ -150,7 +150,7 @@ static void handle_put(int64_t id, struct json_object *message)
 		transfer_put(id, dir, (uint64_t)bytes);
 		return;
 	}
-	/* Refused, but the bytes come nevertheless. */
+	/* The host sends the bytes even if the put is refused. */
 	transfer_skip_later((uint64_t)bytes);
 	send_error(id, dir ? "put: a test is running" : "put: it needs dir and bytes");
 }
@@ -202,7 +202,7 @@ static void handle_ping(int64_t id, struct json_object *message)
 	control_send();
 }
 
-/* If it works, the next kernel's hello is the answer. */
+/* On success, the answer is the hello of the next kernel. */
 static void handle_leave(int64_t id, struct json_object *message)
 {
 	const char *how = test_leave_method();

@@ -4,10 +4,10 @@
 
 #include <stdbool.h>
 
-/* Carries out the host's messages that have come. */
+/* Handles all messages that have arrived from the host. */
 void commands_handle(void);
 
-/* False while messages are left unread, on purpose: the host has to wait. */
+/* False while messages stay unread on purpose, so that the host waits. */
 bool commands_can_receive(void);
 
 #endif

@@ -17,9 +17,9 @@
 #define PROTOCOL 1
 #define LINE_MAX_BYTES 65536
 #define TICK_MS 1000
-/* `hello` holds the command line, of 2048 bytes at most, escaped. */
+/* The longest message is `hello`: it has the command line, at most 2048 bytes, escaped. */
 #define MESSAGE_MAX 16384
-/* The last part of the queue is for what comes unasked: `begin`, `end`, `got`. */
+/* The rest of the queue is for messages that the host does not request: `begin`, `end`, `got`. */
 #define ROOM_FOR_ANSWERS 16384
 #define ROOM_FOR_TICKS 8192
 
@@ -46,8 +46,8 @@ struct json_object *control_receive(void)
 }
 
 /*
- * Without its newline; NULL if there is no whole line yet. Of a line that is too
- * long the rest is read and forgotten.
+ * Returns the next line without its newline, or NULL if no complete line has
+ * arrived. If a line is too long, its rest is read and discarded.
  */
 static char *next_line(void)
 {
@@ -66,7 +66,7 @@ static char *next_line(void)
 			discarding = false;
 			if (rest)
 				continue;
-			/* A zero byte would hide what follows it. */
+			/* A zero byte would hide the rest of the line, so make such a line invalid. */
 			if (memchr(line, '\0', (size_t)(end - line)))
 				*line = '\0';
 			*end = '\0';
@@ -90,8 +90,8 @@ static char *next_line(void)
 	}
 }
 
-/* A gap is the host's to act on, for it ends a guest whose channel is broken;
- * here it is said, and counting goes on from what came. */
+/* The agent only reports a gap and counts on from the number received. The host
+ * decides: it ends a guest whose channel is broken. */
 static void check_seq(const struct json_object *message)
 {
 	static int64_t expected = 1;
@@ -127,7 +127,7 @@ void control_send(void)
 
 void send_hello(void)
 {
-	/* The kernel before may have died within a line. */
+	/* The previous kernel may have died in the middle of a line. */
 	if (system_generation() > 0)
 		queue_put(&control_port.out, "\n", 1);
 
@@ -175,7 +175,7 @@ void control_tick(void)
 
 	if (now < next_tick)
 		return;
-	/* Not +=: after a pause one tick is enough. */
+	/* Not +=: one tick is enough after the guest was paused. */
 	next_tick = now + TICK_MS;
 	if (queue_space(&control_port.out) < ROOM_FOR_TICKS)
 		return;

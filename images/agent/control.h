@@ -7,13 +7,13 @@
 
 #include "json.h"
 
-/* The control channel: one JSON object a line, numbered in each direction. */
+/* The control channel: one JSON object per line, numbered in each direction. */
 
-/* The next message of the host, or NULL if none has come in full. It is valid
- * until the next call. Lines that can't be read are answered here. */
+/* Returns the next message of the host, valid until the next call, or NULL if none
+ * has arrived completely. Answers invalid lines with `error`. */
 struct json_object *control_receive(void);
 
-/* Starts a message; json_add_...() its fields, then control_send(). */
+/* Starts a message. The caller adds its fields with json_add_...() and calls control_send(). */
 struct json_writer *control_message(const char *type);
 void control_send(void);
 
@@ -26,8 +26,8 @@ void send_error(int64_t id, const char *format, ...);
 void control_tick(void);
 uint64_t control_next_tick(void);
 
-/* Room enough for the answers to one more message of the host. Without it no
- * message is taken, so that none of ours has to be dropped: `seq` has no gaps. */
+/* True if the queue has space for the answers to one more message of the host.
+ * Otherwise no message is read: dropping an answer would leave a gap in `seq`. */
 bool control_has_room(void);
 
 #endif

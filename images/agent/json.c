@@ -6,7 +6,7 @@
 
 #include "json.h"
 
-/* `at` is the next byte to read; `error` stays at the first thing wrong. */
+/* `at` is the next byte to read. `error` keeps the first error. */
 struct parser {
 	char *at;
 	const char *error;
@@ -115,7 +115,7 @@ static void parse_array(struct parser *parser, struct json_field *field)
 	expect(parser, ']', "a comma or ] is missing");
 }
 
-/* A string is never longer decoded than written, so it is decoded in place. */
+/* Decoding never makes a string longer, so it is done in place. */
 static char *parse_string(struct parser *parser)
 {
 	char *string, *to;
@@ -172,7 +172,7 @@ static char *parse_escape(struct parser *parser, char *to)
 
 		parser->at += 2;
 		low = parse_hex4(parser);
-		/* Anything but a low half leaves a surrogate, refused below. */
+		/* Without a low surrogate, `code` stays a surrogate, which is refused below. */
 		if (low >= 0xdc00 && low < 0xe000)
 			code = 0x10000 + ((code - 0xd800) << 10) + (low - 0xdc00);
 	}
@@ -215,7 +215,7 @@ static int64_t parse_integer(struct parser *parser)
 		if (__builtin_mul_overflow(value, 10, &value) || __builtin_sub_overflow(value, digit, &value))
 			fail(parser, "a number is too large");
 	}
-	/* Counted downwards, for the smallest has no positive counterpart. */
+	/* Accumulated as a negative number, because INT64_MIN has no positive counterpart. */
 	if (!negative && __builtin_sub_overflow((int64_t)0, value, &value))
 		fail(parser, "a number is too large");
 	if (*parser->at == '.' || *parser->at == 'e' || *parser->at == 'E')
@@ -228,7 +228,7 @@ static void skip_space(struct parser *parser)
 	parser->at += strspn(parser->at, " \t\r\n");
 }
 
-/* Takes `wanted` if it comes next, after white space. */
+/* Consumes `wanted` if it is the next character after white space. */
 static bool accept(struct parser *parser, char wanted)
 {
 	skip_space(parser);
@@ -335,7 +335,7 @@ static void add_key(struct json_writer *writer, const char *key)
 	add(writer, ":", 1);
 }
 
-/* What isn't UTF-8 becomes U+FFFD: a line must never be one that can't be read. */
+/* Invalid UTF-8 becomes U+FFFD, because the host rejects a line that is not UTF-8. */
 static void add_quoted(struct json_writer *writer, const char *value)
 {
 	char escape[8];
@@ -395,7 +395,7 @@ static size_t encode_utf8(char *to, unsigned int code)
 	return 4;
 }
 
-/* The bytes of the character that begins here, 0 if none does. */
+/* Returns the length of the character at `text` in bytes, 0 if it is not valid. */
 static size_t utf8_length(const char *text)
 {
 	static const unsigned int smallest[] = { 0, 0, 0x80, 0x800, 0x10000 };
@@ -408,7 +408,7 @@ static size_t utf8_length(const char *text)
 		return length;
 	code = bytes[0] & (0x7fu >> length);
 	for (size_t i = 1; i < length; i++) {
-		/* The terminating zero is no continuation byte: never read beyond. */
+		/* Stops at the terminating zero, which is not a continuation byte. */
 		if ((bytes[i] & 0xc0) != 0x80)
 			return 0;
 		code = code << 6 | (bytes[i] & 0x3f);

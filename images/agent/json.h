@@ -7,9 +7,9 @@
 #include <stdint.h>
 
 /*
- * The JSON of the protocol and no more: one flat object whose values are
- * strings, integers, true and false, and arrays of strings. Everything else is
- * an error, and so are duplicate keys, invalid UTF-8 and "\u0000".
+ * Only the JSON that the protocol uses: one flat object whose values are strings,
+ * integers, booleans and arrays of strings. Everything else is an error, and so
+ * are duplicate keys, invalid UTF-8 and "\u0000".
  */
 
 #define JSON_FIELDS 16
@@ -31,15 +31,15 @@ struct json_object {
 };
 
 /* Parses in place: `text` is overwritten and must live as long as the object.
- * Returns NULL or what is wrong. */
+ * Returns NULL or an error message. */
 const char *json_parse(struct json_object *object, char *text);
 
 const char *json_string(const struct json_object *object, const char *key);
 bool json_integer(const struct json_object *object, const char *key, int64_t *value);
-/* The number of strings, or -1 if there is no such array. */
+/* Returns the number of strings, or -1 if there is no such array. */
 int json_strings(const struct json_object *object, const char *key, const char *const **strings);
 
-/* Writing: what doesn't fit sets `overflow` and is left out. */
+/* If a value does not fit, it is not written and `overflow` is set. */
 struct json_writer {
 	char *text;
 	size_t size, length;

@@ -5,14 +5,14 @@
 #include <signal.h>
 
 /*
- * How a test (images/runtime/kexec.c) tells the agent that it wants to leave for
- * the next kernel: a signal to PID 1 with a value, which needs no descriptor that
- * a test would find among its own.
+ * A test (images/runtime/kexec.c) requests the next kernel by a signal to PID 1
+ * with a value. A signal needs no file descriptor, so the test inherits none
+ * that it does not expect.
  */
 #define KILN_REQUEST_SIGNAL SIGUSR1
-/* The generation that is to come next. */
+/* The number of the next generation. */
 #define KILN_REQUEST_GENERATION 0x00ffffff
-/* By a reset of the machine instead of kexec. */
+/* The test wants a reset of the machine instead of kexec. */
 #define KILN_REQUEST_REBOOT 0x01000000
 
 #endif

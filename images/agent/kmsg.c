@@ -12,10 +12,10 @@
 #include "log.h"
 #include "ports.h"
 
-/* The kernel's own bound for one record, CONSOLE_EXT_LOG_MAX, was 8192. */
+/* More than the largest record of any kernel: CONSOLE_EXT_LOG_MAX was 8192. */
 #define RECORD_MAX 16384
 
-/* Held open: a test may unmount /dev. */
+/* Opened once and kept open, because a test may unmount /dev. */
 static int kmsg = -1;
 static uint64_t next, last;
 static bool paused;
@@ -40,10 +40,10 @@ bool kmsg_forward(void)
 			return false;
 		length = read(kmsg, record, RECORD_MAX);
 		if (length < 0) {
-			/* Overrun: the next read goes on with the oldest record left. */
+			/* EPIPE: records were overwritten. The next read continues with the oldest one left. */
 			if (errno == EPIPE || errno == EINTR)
 				continue;
-			/* Too long a record, which the kernel has skipped by now. */
+			/* The record does not fit. The kernel has already skipped it. */
 			if (errno == EINVAL)
 				continue;
 			return true;
@@ -66,7 +66,7 @@ void kmsg_resume(void)
 	paused = false;
 }
 
-/* A record begins "priority,number,...". */
+/* A record begins with "priority,sequence number,". */
 static void note_seq(const char *record)
 {
 	const char *comma = strchr(record, ',');
@@ -90,7 +90,7 @@ void kmsg_write(int level, const char *text)
 	char line[600];
 	int length = snprintf(line, sizeof(line), "<%d>kiln-agent: %.500s\n", level, text);
 
-	/* Not dprintf(): it seeks first, which /dev/kmsg refuses. */
+	/* Not dprintf(): it seeks first, and /dev/kmsg does not allow that. */
 	if (kmsg >= 0 && write(kmsg, line, (size_t)length) < 0)
 		return;
 }

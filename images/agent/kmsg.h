@@ -6,26 +6,27 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-/* Levels of printk, with the facility "user": the host tells by it that the
- * kernel didn't say this. */
+/* Levels of printk with the facility "user", by which the host recognizes that
+ * the record is not from the kernel. */
 #define KMSG_WARNING 12
 #define KMSG_INFO 14
 #define KMSG_DEBUG 15
 
-/* Opens /dev/kmsg for good; reading starts at the oldest record. */
+/* Opens /dev/kmsg, for as long as the agent runs. The first record read is the oldest. */
 void kmsg_open(void);
 
-/* Moves records to their port while it takes them. True: the log holds no more. */
+/* Moves records to the kmsg port while it has space. Returns true if the log is
+ * empty. */
 bool kmsg_forward(void);
 
-/* Nothing is moved until kmsg_resume(). */
+/* kmsg_forward() moves nothing between these two. */
 void kmsg_pause(void);
 void kmsg_resume(void);
 
-/* The number of the record that would come next after those forwarded. */
+/* The sequence number that follows the last forwarded record. */
 uint64_t kmsg_next_seq(void);
 
-/* When the last one was forwarded (now_ms()). */
+/* When the last record was forwarded (now_ms()). */
 uint64_t kmsg_last_ms(void);
 
 void kmsg_write(int level, const char *text);

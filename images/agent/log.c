@@ -42,7 +42,8 @@ void fatal(const char *format, ...)
 	power_off();
 }
 
-/* Until it is out, the kernel's own lines can fall into the middle. A test may have stopped the output, though. */
+/* Until the line is out, the kernel can print into the middle of it. The wait has
+ * a limit, because a test may have stopped the output. */
 static void drain_console(void)
 {
 	const uint64_t until = now_ms() + DRAIN_MS;
@@ -57,7 +58,7 @@ static void print_on_console(const char *kind, const char *text)
 	char line[600];
 	int length = snprintf(line, sizeof(line), "kiln-agent: %s%.500s\n", kind, text);
 
-	/* One write, so that no other process' line falls into the middle. */
+	/* A single write: no other process can print into the middle of the line. */
 	if (write(STDERR_FILENO, line, (size_t)length) < 0)
 		return;
 }
@@ -65,7 +66,8 @@ static void print_on_console(const char *kind, const char *text)
 static void on_fault(int signal, siginfo_t *info, void *context)
 {
 	(void)context;
-	/* Sent by a process, not raised by an instruction of ours: not for PID 1. */
+	/* A process sent the signal, so it is no fault of the agent. The kernel ignores
+	 * a signal to PID 1 that has no handler; so does this one. */
 	if (info->si_code <= 0)
 		return;
 	fatal("signal %d (%s) at address %p", signal, sigdescr_np(signal), info->si_addr);
@@ -81,15 +83,15 @@ void catch_faults(void)
 }
 
 /*
- * The kernel log reaches the console in order: what the host reads there behind
- * this line was said during the shutdown, by the kernel and by no process.
+ * The kernel log reaches the console in order, so the host knows that kernel
+ * messages after this line are from the shutdown.
  */
 void power_off(void)
 {
 	kmsg_write(KMSG_INFO, "powering off");
 	sync();
 	reboot(RB_POWER_OFF);
-	/* PID 1 may not return: the kernel would panic and hide the reason. */
+	/* PID 1 must not exit: the kernel would panic and hide the reason. */
 	for (;;)
 		pause();
 }

@@ -2,18 +2,18 @@
 #ifndef LOG_H
 #define LOG_H
 
-/* What the agent has to say for itself: for people reading the console and the
- * kernel log, never part of the protocol. */
+/* Messages for people who read the console and the kernel log. They are not part
+ * of the protocol. */
 
-/* Something is missing or went wrong, and the agent goes on. */
+/* Reports that something is missing or failed; the agent continues. */
 __attribute__((format(printf, 1, 2)))
 void warning(const char *format, ...);
 
-/* The agent can't go on: one line on the console, power off. */
+/* Reports why the agent can't continue, as one line on the console, and powers off. */
 _Noreturn __attribute__((format(printf, 1, 2)))
 void fatal(const char *format, ...);
 
-/* Turns a fault of the agent itself into a fatal() line instead of a panic. */
+/* Reports a fault in the agent by fatal(). Otherwise the kernel panics without the reason. */
 void catch_faults(void);
 
 _Noreturn void power_off(void);

@@ -1,11 +1,12 @@
 // SPDX-License-Identifier: MIT
 /*
  * The guest agent: PID 1 of a Kiln guest. It sets the system up, then runs
- * one test at a time for the host, or a shell, as docs/protocol.md says.
+ * one test at a time for the host, or a shell. docs/protocol.md describes the
+ * protocol.
  *
- * One poll() loop, nothing in it blocks; one thread beside it (settle.c) waits for
- * the kernel where that can't be bounded. Whatever wakes the loop, every step is
- * tried; a step with nothing to do costs at most one system call.
+ * The agent is one ppoll() loop, and nothing in it blocks. Waits for the kernel
+ * that have no bound run in a thread (settle.c). Each iteration tries every step,
+ * whatever the event was; a step that has nothing to do costs at most one system call.
  */
 #define _GNU_SOURCE
 #include <errno.h>
@@ -30,10 +31,10 @@
 #include "test.h"
 #include "transfer.h"
 
-/* So many at a time: a test that forks without end must not hold the loop. */
+/* The loop reaps at most this many children per iteration, so that a fork bomb can't stall it. */
 #define REAP_AT_ONCE 1000
 
-/* What the test asked for with a signal, see kiln_request.h; 0: nothing. */
+/* The value of the test's request (kiln_request.h); 0 if there is none. */
 static volatile sig_atomic_t request;
 
 static void set_up_signals(void);
@@ -53,7 +54,7 @@ int main(void)
 		shell_run();
 
 	ports_open();
-	/* The host has to know first that this is another kernel's log. */
+	/* The log is held back until the host knows that another kernel runs. */
 	if (system_generation() > 0)
 		kmsg_pause();
 	settle_prepare();
@@ -89,9 +90,9 @@ static void on_request_signal(int signal, siginfo_t *info, void *context)
 }
 
 /*
- * The kernel delivers no signal to PID 1 that it has no handler for, so only
- * SIGCHLD (to wake poll) and a test's request need one. They are blocked except in
- * ppoll(): no wake-up can fall between looking for work and sleeping.
+ * The kernel ignores signals to PID 1 that have no handler. So only SIGCHLD, which
+ * wakes ppoll(), and the request signal need one. Both are blocked outside ppoll(),
+ * so that none is lost between the last look for work and the sleep.
  */
 static void set_up_signals(void)
 {
@@ -116,10 +117,10 @@ static void handle_request(void)
 }
 
 /*
- * A test that takes all the CPU time, with real-time priority or with thousands
- * of processes, must not keep the agent from ending it. Children start ordinary.
- * (Spinning at the very same priority on every CPU still does: the host's own
- * deadline ends that.)
+ * The agent must be able to end a test that uses all CPU time, with real-time
+ * priority or with thousands of processes. SCHED_RESET_ON_FORK gives children
+ * the default policy. A test that spins at the same priority on every CPU still
+ * starves the agent; then the host's deadline ends the guest.
  */
 static void set_realtime_priority(void)
 {
@@ -129,7 +130,7 @@ static void set_realtime_priority(void)
 		warning("no real-time priority: %s", strerror(errno));
 }
 
-/* True if it stopped early and there may be more. */
+/* Returns true if it reached its limit, so that there may be more children to reap. */
 static bool reap_children(void)
 {
 	int status;

@@ -14,7 +14,7 @@
 
 #define FILES "kiln.files"
 #define PROBE_MS 5000
-/* While the host side isn't connected poll() would return at once, for ever. */
+/* poll() returns at once while the host side is not connected. This pause avoids a busy loop. */
 #define RETRY_MS 20
 
 struct port control_port = { .name = "kiln.control", .fd = -1 };
@@ -36,7 +36,7 @@ void ports_open(void)
 	const struct timespec pause = { .tv_nsec = 1000000 };
 	uint64_t deadline = now_ms() + PROBE_MS;
 
-	/* The driver names its ports from a work item: maybe later than PID 1 runs. */
+	/* The driver names its ports in a work item, possibly after PID 1 has started. */
 	for (open_present_ports(); missing_port(); open_present_ports()) {
 		if (now_ms() >= deadline)
 			fatal("there is no virtio port called %s", missing_port());
@@ -157,7 +157,7 @@ struct pollfd port_poll(struct port *port, short wanted)
 
 	if (port->out.length > 0)
 		poll.events |= POLLOUT;
-	/* poll() reports POLLHUP even to those who want nothing. */
+	/* poll() reports POLLHUP even if no event is requested. */
 	if (poll.events == 0 || now_ms() < port->retry_at)
 		poll.fd = -1;
 	return poll;
@@ -165,7 +165,7 @@ struct pollfd port_poll(struct port *port, short wanted)
 
 void port_handle_events(struct port *port, short seen)
 {
-	/* It comes with POLLIN then, although there is nothing to read. */
+	/* A disconnected port reports POLLIN too, although there is nothing to read. */
 	if (seen & POLLHUP)
 		port->retry_at = now_ms() + RETRY_MS;
 }

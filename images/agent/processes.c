@@ -60,7 +60,7 @@ static bool is_live_user_process(int proc, const char *pid)
 	if (length <= 0)
 		return false;
 	stat[length] = '\0';
-	/* A process can have a ")" in its name, but nothing behind the name has. */
+	/* The name of a process may contain ")", but no later field does. */
 	name_end = strrchr(stat, ')');
 	if (!name_end || sscanf(name_end, ") %c %*d %*d %*d %*d %*d %u", &state, &flags) != 2)
 		return false;
@@ -68,9 +68,9 @@ static bool is_live_user_process(int proc, const char *pid)
 }
 
 /*
- * Whatever is not PID 1 or a kernel thread belongs to the test, also if it has
- * left the test's cgroup, session and pid namespace. The kernel goes through all
- * processes under the lock that fork() needs, so nobody can fork past it.
+ * Every process except PID 1 and kernel threads belongs to the test, even if it
+ * has left the test's cgroup, session or pid namespace. No process escapes by
+ * fork(), because the kernel signals all of them under the lock that fork() takes.
  */
 void processes_kill(void)
 {

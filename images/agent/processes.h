@@ -4,13 +4,13 @@
 
 #include <sys/types.h>
 
-/* No more are counted: with a fork bomb it is the killing that is urgent. */
+/* The count stops here: if there is a fork bomb, it is more urgent to kill it. */
 #define PROCESSES_COUNTED 1000
 
-/* The living processes but PID 1, kernel threads and `except`. */
+/* Counts the live processes other than PID 1, kernel threads and `except`. */
 unsigned int processes_count(pid_t except);
 
-/* Sends SIGKILL to all processes but PID 1. A few kernel threads heed it too. */
+/* Sends SIGKILL to all processes other than PID 1. A few kernel threads react to it, too. */
 void processes_kill(void);
 
 #endif

@@ -12,11 +12,11 @@
 
 #define STACK_SIZE 65536
 
-/* Held open from the start, for a test may unmount them; -1 if this kernel lacks them. */
+/* Opened before the first test, which may unmount them; -1 if this kernel lacks them. */
 static int rcu_barrier = -1, stat_refresh = -1;
-/* Each request to the thread is one byte, and so is each answer. */
+/* The loop requests a wait with one byte, and the thread answers with one byte. */
 static int requests[2] = { -1, -1 }, answers[2] = { -1, -1 };
-/* Requests without an answer. */
+/* The number of requests without an answer. */
 static unsigned int pending;
 
 enum { CALLBACKS = 'c', WORK = 'w' };
@@ -40,7 +40,7 @@ void settle_prepare(void)
 	rcu_barrier = stat_refresh = -1;
 }
 
-/* Returns 0 or an errno. Its signals are all for the loop. */
+/* Returns 0 or an errno. The thread blocks all signals: the loop handles them. */
 static int start_thread(void)
 {
 	sigset_t all, before;
@@ -69,10 +69,10 @@ static void *wait_for_kernel(void *unused)
 		if (what == CALLBACKS && pwrite(rcu_barrier, "1", 1, 0) < 0)
 			warning("rcu_barrier: %s", strerror(errno));
 		/*
-		 * The kernel runs a work item of its own on each CPU and waits for it, so
-		 * for all that was queued there before. And once more: when a CPU has run
-		 * the first one, it has taken the timer interrupts that were due, which
-		 * queue delayed work behind that.
+		 * A read of stat_refresh queues a work item on each CPU and waits for it,
+		 * and so for all work that was queued before it. The second read is for
+		 * delayed work: once a CPU has run the first work item, it has also
+		 * handled the timers that were due, which queue delayed work behind it.
 		 */
 		for (int i = 0; what == WORK && i < 2; i++)
 			if (pread(stat_refresh, &none, 1, 0) < 0)

@@ -6,24 +6,24 @@
 #include <stdbool.h>
 
 /*
- * What the kernel still has to do for processes that are gone. A thread of its
- * own waits for it: no such wait has a bound.
+ * Waits for what the kernel still does on behalf of processes that have exited.
+ * These waits have no bound, so they run in a thread.
  */
 
 /* Opens what the waits need, and starts the thread. */
 void settle_prepare(void);
 
-/* Starts the wait for the RCU callbacks that are queued now. */
+/* Starts a wait for all RCU callbacks that are queued now. */
 void settle_start_rcu(void);
 
-/* Starts the wait for the work that is queued now on any CPU, and for delayed
- * work whose time has come. */
+/* Starts a wait for all work that is queued now on any CPU, and for delayed work
+ * whose timer has expired. */
 void settle_start_work(void);
 
-/* Whether a wait is not over yet. */
+/* Returns true while a wait is in progress. */
 bool settle_is_pending(void);
 
-/* Wakes the loop when a wait is over. */
+/* Wakes the loop when a wait ends. */
 struct pollfd settle_poll(void);
 
 #endif

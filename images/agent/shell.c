@@ -28,9 +28,9 @@ static char *const environment[] = {
 	NULL,
 };
 
-/* Leads the shell's session; 0 if there is none. */
+/* The leader of the shell's session; 0 if there is none. */
 static pid_t leader;
-/* The console, -1 if nobody has asked for it yet. */
+/* The console; -1 before its first use. */
 static int console = -1;
 
 static void start_leader(void);
@@ -41,7 +41,7 @@ static void acquire_terminal(void);
 static void set_window(int tty, unsigned short rows, unsigned short columns);
 static int open_console(int flags);
 
-/* Links of all its commands in /bin; where it has none, it says so itself. */
+/* busybox creates a link in /bin for each of its commands, and reports its errors itself. */
 void shell_prepare(void)
 {
 	char *const argv[] = { BUSYBOX, "--install", "-s", "/bin", NULL };
@@ -90,7 +90,7 @@ const char *shell_set_window(int64_t rows, int64_t columns)
 {
 	if (rows < 0 || rows > USHRT_MAX || columns < 0 || columns > USHRT_MAX)
 		return "a window has 0 to 65535 rows and columns";
-	/* Kept open: a terminal that nobody has open forgets its size. */
+	/* Kept open: a terminal loses its size when no process has it open. */
 	if (console < 0)
 		console = open_console(O_NOCTTY | O_CLOEXEC);
 	if (console < 0)
@@ -114,9 +114,9 @@ static void start_leader(void)
 }
 
 /*
- * The terminal is hung up, and what it has not yet sent is dropped, when its
- * session's leader ends. So that is not the shell: the leader waits for it, and
- * for its last words to be out.
+ * When the session leader exits, the kernel hangs up the terminal and drops its
+ * pending output. So the shell is not the leader: the leader waits until the shell
+ * has exited and the terminal has sent its output.
  */
 static void run_session_leader(void)
 {
@@ -125,8 +125,7 @@ static void run_session_leader(void)
 	setsid();
 	reset_agent_attributes();
 	acquire_terminal();
-	/* Without this neither of the two may touch a terminal that is the other's:
-	 * tcdrain() would fail as well. */
+	/* Otherwise tcsetpgrp() and tcdrain() stop the process that is in the background. */
 	signal(SIGTTOU, SIG_IGN);
 	shell = fork();
 	if (shell == 0) {
@@ -141,7 +140,7 @@ static void run_session_leader(void)
 	_exit(0);
 }
 
-/* None of what makes the agent unlike others is for what the user starts. */
+/* The user's processes must not inherit the agent's oom_score_adj and signal mask. */
 static void reset_agent_attributes(void)
 {
 	int adjust = openat(system_proc(), "self/oom_score_adj", O_WRONLY | O_CLOEXEC);
@@ -166,7 +165,7 @@ static void exec_shell(void)
 	uname(&name);
 	printf("Linux %s. The tests are in /tests; \"exit\" powers off.\n", name.release);
 	fflush(stdout);
-	/* busybox as "-sh" is its shell, with or without the link. */
+	/* Called as "-sh", busybox is a shell even if /bin/sh does not exist. */
 	execve(BUSYBOX, argv, environment);
 	execve(SHELL, argv, environment);
 	fatal("there is neither %s nor %s: %s", BUSYBOX, SHELL, strerror(errno));
@@ -190,7 +189,7 @@ static void acquire_terminal(void)
 		close(tty);
 }
 
-/* A foreground program is told of a change by the kernel, with SIGWINCH. */
+/* The kernel sends SIGWINCH to the foreground process group. */
 static void set_window(int tty, unsigned short rows, unsigned short columns)
 {
 	const struct winsize window = { .ws_row = rows, .ws_col = columns };
@@ -202,6 +201,6 @@ static int open_console(int flags)
 {
 	int tty = open("/dev/ttyS0", O_RDWR | flags);
 
-	/* /dev/console can't be anyone's controlling terminal: no job control. */
+	/* The fallback has no job control: /dev/console can't be a controlling terminal. */
 	return tty < 0 ? open("/dev/console", O_RDWR | flags) : tty;
 }

@@ -6,22 +6,22 @@
 #include <stdint.h>
 #include <sys/types.h>
 
-/* A login shell on the serial console; the guest goes when the shell does. */
+/* A login shell on the serial console. The guest powers off when the shell exits. */
 
-/* Before all else: gives an image that has busybox its commands. */
+/* Installs the commands of busybox if the image has it. */
 void shell_prepare(void);
 
-/* kiln.mode=shell: instead of the protocol. */
+/* For kiln.mode=shell: runs the shell instead of the protocol. */
 _Noreturn void shell_run(void);
 
-/* Starts it beside the protocol. Returns NULL or why it can't be. */
+/* Starts a shell while the protocol continues. Returns NULL or an error message. */
 const char *shell_start(void);
 bool shell_is_running(void);
 
-/* The size of the console's window. Returns NULL or what is wrong. */
+/* Sets the window size of the console. Returns NULL or an error message. */
 const char *shell_set_window(int64_t rows, int64_t columns);
 
-/* Powers off if it was the shell that ended. */
+/* Powers off if `pid` is the shell's session leader. */
 void shell_reaped(pid_t pid);
 
 #endif

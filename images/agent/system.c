@@ -22,7 +22,7 @@
 
 #define ENTROPY_MAX 512
 
-/* In this order: a later one may lie in an earlier one. */
+/* In this order, because some mount points are inside earlier mounts. */
 static const struct {
 	const char *type, *where, *options;
 	unsigned long flags;
@@ -51,7 +51,7 @@ static const struct {
 	{ "/proc/self/fd/2", "/dev/stderr" },
 };
 
-/* Written if the image doesn't bring its own. */
+/* Created if the image does not contain them. */
 static const struct {
 	const char *path, *text;
 } files[] = {
@@ -62,14 +62,14 @@ static const struct {
 	{ "/etc/hosts", "127.0.0.1 localhost kiln\n::1 localhost\n" },
 };
 
-/* Those that a kernel doesn't have are left out. */
+/* A file that this kernel lacks is skipped. */
 static const struct {
 	const char *path, *value;
 } settings[] = {
-	/* What tests write to /dev/kmsg must not be rate limited away. */
+	/* The kernel must not rate-limit what tests write to /dev/kmsg. */
 	{ "/proc/sys/kernel/printk_devkmsg", "on\n" },
 	{ "/proc/sys/kernel/core_pattern", ARTIFACTS "/core.%e.%p" },
-	/* Killing the agent for want of memory would be a panic. */
+	/* The kernel would panic if the OOM killer chose the agent. */
 	{ "/proc/self/oom_score_adj", "-1000" },
 };
 
@@ -114,7 +114,7 @@ static void mount_all(void)
 
 		if (i > 0 && !kernel_has(type))
 			continue;
-		/* Fails where the directory is there, or its file system makes it. */
+		/* May fail: the directory exists, or the mount below it creates it. */
 		mkdir(where, 0755);
 		if (mount(type, where, type, mounts[i].flags, mounts[i].options) < 0 && errno != EBUSY &&
 		    errno != ENODEV)
@@ -124,8 +124,8 @@ static void mount_all(void)
 	}
 }
 
-/* Asked before mount() is, which would have the kernel look for a module: an
- * exec for each one that isn't there. Lines are "nodev<tab>type" or "<tab>type". */
+/* mount() with an unknown type makes the kernel execute modprobe, once for each.
+ * This check avoids that. Lines are "nodev<tab>type" or "<tab>type". */
 static bool kernel_has(const char *type)
 {
 	char line[64];
@@ -135,9 +135,9 @@ static bool kernel_has(const char *type)
 }
 
 /*
- * Input is /dev/null, which children inherit. An initramfs without /dev/console
- * leaves PID 1 with nothing open: then output has to be opened here, before any
- * other file comes to lie on its number.
+ * Standard input is /dev/null; children inherit it. If the initramfs has no
+ * /dev/console, PID 1 starts without open files. Then this function opens the
+ * output, before another file takes descriptor 1 or 2.
  */
 static void open_standard_files(void)
 {
@@ -165,12 +165,12 @@ static void enable_controllers(void)
 	if (cgroup < 0)
 		return;
 	if (read_file("/sys/fs/cgroup/cgroup.controllers", names, sizeof(names)) < 0) {
-		/* An empty directory, for this kernel has no cgroups. */
+		/* This kernel has no cgroups: the directory is empty. */
 		close(cgroup);
 		cgroup = -1;
 		return;
 	}
-	/* In one write, which takes a third of the time of one for each. */
+	/* One write for all controllers takes a third of the time of one write for each. */
 	while ((name = strsep(&rest, " \n")))
 		if (*name)
 			snprintf(wanted + strlen(wanted), sizeof(wanted) - strlen(wanted), "+%s ", name);
@@ -205,13 +205,13 @@ static void write_file(const char *path, int flags, const char *text)
 			warning("%s: %s", path, strerror(errno));
 		return;
 	}
-	/* EINVAL: set on the command line for good, which wins. */
+	/* EINVAL: the kernel command line has fixed the value. */
 	if (write(fd, text, strlen(text)) < 0 && errno != EINVAL)
 		warning("%s: %s", path, strerror(errno));
 	close(fd);
 }
 
-/* The text ends with a zero byte, whatever happens. */
+/* Terminates the text with a zero byte even if the read fails. */
 static ssize_t read_file(const char *path, char *text, size_t size)
 {
 	int fd = open(path, O_RDONLY | O_CLOEXEC);
@@ -230,7 +230,7 @@ static void bring_up_loopback(void)
 	struct ifreq request = { .ifr_name = "lo" };
 	int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
 
-	/* A kernel without IPv4. */
+	/* Not an error: the kernel has no IPv4. */
 	if (fd < 0)
 		return;
 	if (ioctl(fd, SIOCGIFFLAGS, &request) == 0) {
@@ -241,7 +241,8 @@ static void bring_up_loopback(void)
 	close(fd);
 }
 
-/* Children inherit them. Cores go to the artifacts, whose size is bounded. */
+/* Children inherit the limits. Core dumps need none: they go to the artifacts, a
+ * file system of limited size. */
 static void set_limits(void)
 {
 	const struct rlimit core = { RLIM_INFINITY, RLIM_INFINITY };
@@ -273,9 +274,9 @@ uint64_t system_taint(void)
 }
 
 /*
- * A file system of its own, thrown away and made anew: however deep a tree the
- * last test left there, and whatever it mounted in it, this takes no longer. Its
- * size bounds what cores and artifacts take from the memory.
+ * Detaching a tmpfs and mounting a new one takes the same time however deep the
+ * tree of the last test is, and whatever it mounted there. The size of the tmpfs
+ * limits the memory that core dumps and artifacts use.
  */
 int system_reset_artifacts(void)
 {
@@ -353,8 +354,8 @@ const char *system_add_entropy(const char *hex)
 	pool.info.entropy_count = (int)length * 8;
 	if (ioctl(urandom, RNDADDENTROPY, &pool) < 0)
 		return "RNDADDENTROPY failed";
-	/* Without it the generator may go on from its old state for minutes.
-	 * ENODATA: it was never seeded, so it has no old state. */
+	/* Without a reseed, the generator may use its old state for minutes.
+	 * ENODATA: the generator was never seeded, so it has no old state. */
 	if (ioctl(urandom, RNDRESEEDCRNG, NULL) < 0 && errno != ENODATA)
 		return "RNDRESEEDCRNG failed";
 	return NULL;

@@ -16,13 +16,13 @@
 
 #define BLOCK 512
 #define END_SIZE (2 * BLOCK)
-/* What the virtio driver takes in one write. */
+/* The most that the virtio driver accepts in one write. */
 #define PIECE 32768
-/* The most that eleven octal digits can say. */
+/* The largest size that eleven octal digits can represent. */
 #define FILE_MAX 077777777777ULL
-/* Each level holds a file open. */
+/* Each level of the recursion keeps a descriptor open. */
 #define DEPTH_MAX 64
-/* prefix, slash, name, and the zero that neither field needs to have */
+/* prefix, slash, name, and a terminating zero, which neither field must have */
 #define NAME_SIZE (155 + 1 + 100 + 1)
 
 struct header {
@@ -114,7 +114,7 @@ static void receive_entries(struct receiver *receiver)
 static bool check_header(struct receiver *receiver, const struct header *header, char *name, uint64_t *size)
 {
 	uint64_t sum;
-	/* GNU's own format, "ustar ", has other things where the prefix is. */
+	/* The GNU format ("ustar ") has other data in place of the prefix. */
 	bool posix = memcmp(header->magic, "ustar", 6) == 0;
 
 	if (!parse_octal(header->checksum, sizeof(header->checksum), &sum) || sum != checksum(header))
@@ -134,7 +134,7 @@ static bool check_header(struct receiver *receiver, const struct header *header,
 	return true;
 }
 
-/* Octal digits between blanks, up to a blank, a zero or the end of the field. */
+/* Octal digits after optional spaces, up to a space, a zero byte or the end of the field. */
 static bool parse_octal(const char *field, size_t width, uint64_t *value)
 {
 	size_t i = 0, first;
@@ -152,7 +152,7 @@ static unsigned int checksum(const struct header *header)
 	const unsigned char *bytes = (const unsigned char *)header;
 	unsigned int sum = 0;
 
-	/* Its own field counts as blanks. */
+	/* The checksum field itself counts as spaces. */
 	for (size_t i = 0; i < BLOCK; i++) {
 		bool own = i >= offsetof(struct header, checksum) && i < offsetof(struct header, type);
 
@@ -170,7 +170,7 @@ static bool receive_file(struct receiver *receiver, const char *name, mode_t mod
 	bool well = true;
 
 	if (parent >= 0) {
-		/* Always a new file: not through a link, nor into what runs. */
+		/* Always a new file: the old one may be a link, or a running program. */
 		unlinkat(parent, last, 0);
 		fd = openat(parent, last, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, mode);
 	}
@@ -180,7 +180,7 @@ static bool receive_file(struct receiver *receiver, const char *name, mode_t mod
 		size_t length = size < PIECE ? (size_t)size : PIECE;
 
 		well = read_exactly(receiver, piece, length);
-		/* A short write has no reason of its own: the next one would have. */
+		/* A short write does not set errno; it means that there is no space. */
 		errno = ENOSPC;
 		if (well && write(fd, piece, length) != (ssize_t)length)
 			well = fail(receiver->result, "%s: %s", name, strerror(errno));
@@ -194,9 +194,9 @@ static bool receive_file(struct receiver *receiver, const char *name, mode_t mod
 }
 
 /*
- * Opens the directory that `name` lies in, making what is missing, one component
- * at a time and never through a link; its last component goes to `last` ("." if
- * there is none). Returns -1 with errno.
+ * Opens the directory that contains `name`, creating missing components and never
+ * following a link. Stores the last component in `last` ("." if there is none).
+ * Returns -1 with errno on failure.
  */
 static int open_parent(struct receiver *receiver, const char *name, char *last)
 {
@@ -253,7 +253,7 @@ static bool read_exactly(struct receiver *receiver, void *buffer, size_t size)
 			size -= (size_t)length;
 			receiver->left -= (uint64_t)length;
 		} else if (length == 0) {
-			/* The host side isn't connected just now. */
+			/* The host side is not connected. */
 			nanosleep(&pause, NULL);
 		} else if (errno != EINTR) {
 			receiver->left = 0;
@@ -307,7 +307,7 @@ void tar_send(int port, const char *dir, uint64_t limit, struct tar_result *resu
 	send_bytes(&sender, end, sizeof(end));
 }
 
-/* Closes `dir`. `path` is where it lies, seen from the top; "" there. */
+/* Closes `dir`. `path` is relative to the top directory, "" for the top itself. */
 static void send_tree(struct sender *sender, int dir, char *path, int depth)
 {
 	size_t length = strlen(path);
@@ -322,7 +322,7 @@ static void send_tree(struct sender *sender, int dir, char *path, int depth)
 			continue;
 		if (fstatat(dir, entry->d_name, &info, AT_SYMLINK_NOFOLLOW) < 0)
 			continue;
-		/* Looked at before it is opened: opening a device can do things. */
+		/* Checked before open(), which can have side effects on a device. */
 		if (!S_ISREG(info.st_mode) && !S_ISDIR(info.st_mode))
 			continue;
 		if (length + strlen(entry->d_name) + 2 > NAME_SIZE || depth == DEPTH_MAX) {
@@ -346,7 +346,7 @@ static void send_tree(struct sender *sender, int dir, char *path, int depth)
 
 static void send_file(struct sender *sender, int dir, const char *name, const char *path)
 {
-	/* Nonblocking for the case that a pipe has taken the name meanwhile. */
+	/* O_NONBLOCK, because a pipe may have replaced the file since the check. */
 	int fd = openat(dir, name, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
 	static char piece[PIECE];
 	struct header header;
@@ -363,14 +363,14 @@ static void send_file(struct sender *sender, int dir, const char *name, const ch
 		return;
 	}
 	send_bytes(sender, &header, sizeof(header));
-	/* The header has promised a size: a file that shrinks is filled with zeros. */
+	/* The header has the size. If the file shrinks meanwhile, zeros fill the rest. */
 	for (left = (uint64_t)info.st_size + -(uint64_t)info.st_size % BLOCK; left > 0;) {
 		size_t length = left < PIECE ? (size_t)left : PIECE;
 		ssize_t got = read(fd, piece, length);
 
 		got = got < 0 ? 0 : got;
 		memset(piece + got, 0, length - (size_t)got);
-		/* Short reads are for the last piece, or for a file that shrank. */
+		/* A read is short only for the last piece, or if the file has shrunk. */
 		send_bytes(sender, piece, length);
 		left -= length;
 	}
@@ -396,7 +396,7 @@ static bool fill_header(struct header *header, const char *path, const struct st
 	return true;
 }
 
-/* A name of more than 100 bytes is cut in two at a slash. */
+/* A name of more than 100 bytes is split at a slash into prefix and name. */
 static bool fill_name(struct header *header, const char *path)
 {
 	size_t length = strlen(path);
@@ -433,7 +433,7 @@ static void send_bytes(struct sender *sender, const void *bytes, size_t length)
 	}
 }
 
-/* Keeps the first reason; returns false. */
+/* Stores the first error only. Returns false. */
 static bool fail(struct tar_result *result, const char *format, ...)
 {
 	va_list values;

@@ -7,19 +7,19 @@
 
 /*
  * POSIX ustar over a blocking virtio port. Only regular files and directories
- * are taken or sent; nothing leads out of the directory named.
+ * are received or sent, and none outside `dir`.
  */
 
 struct tar_result {
 	uint64_t bytes;		/* sent */
-	bool truncated;		/* something was left out */
-	char error[400];	/* empty if all is well */
+	bool truncated;		/* files are missing */
+	char error[400];	/* empty on success */
 };
 
-/* Reads exactly `bytes` from the port, also if unpacking fails. */
+/* Reads exactly `bytes` from the port even if unpacking fails. */
 void tar_receive(int port, const char *dir, uint64_t bytes, struct tar_result *result);
 
-/* Sends at most `limit` bytes. A file that doesn't fit is left out as a whole. */
+/* Sends at most `limit` bytes. A file that does not fit is skipped as a whole. */
 void tar_send(int port, const char *dir, uint64_t limit, struct tar_result *result);
 
 void tar_skip(int port, uint64_t bytes);

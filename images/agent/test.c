@@ -24,16 +24,16 @@
 
 #define ARGS_MAX JSON_ITEMS
 #define TEXT_MAX 65536
-/* For the kernel log to become empty: it may be flooded for ever. */
+/* How long the agent waits for an empty kernel log, which may never come: a flood does not end. */
 #define DRAIN_MS 2000
-/* Without a process and without a record of the kernel log. */
+/* The kernel has settled after this time without a process and without a log record. */
 #define QUIET_MS 60
-/* For RCU callbacks and work: one of them may never end. */
+/* How long the agent waits for RCU callbacks and work, which may never end. */
 #define SETTLE_MS 10000
-/* For the next killed process to go: giving back much memory takes its time. */
+/* How long the next killed process may take to exit: freeing much memory takes time. */
 #define EXIT_MS 10000
 #define DEPTH_MAX 16
-/* The child's exit code where exec failed, as shells have it. */
+/* The exit code of a child whose exec failed, as in a shell. */
 #define NOT_STARTED 127
 
 static char generation_text[48], generations_text[48];
@@ -51,33 +51,33 @@ static char *const environment[] = {
 static struct {
 	enum {
 		IDLE,
-		STARTING,	/* the kernel log up to here belongs to others */
+		STARTING,	/* forwarding the earlier kernel log */
 		RUNNING,
-		ENDING,		/* all is killed; the last processes go */
-		SETTLING,	/* what the kernel still does for them comes to its end */
-		DRAINING,	/* what they wrote is forwarded */
-		LEAVING,	/* the same, but they live on */
-		LEFT,		/* the host may send the guest to the next kernel */
+		ENDING,		/* all processes are killed; waiting until they are gone */
+		SETTLING,	/* waiting for RCU callbacks and work of these processes */
+		DRAINING,	/* forwarding output and log of the test */
+		LEAVING,	/* the same before kexec, while the processes run on */
+		LEFT,		/* the host may send `leave` */
 	} stage;
 	uint64_t deadline;	/* of the stage */
 	int64_t id, timeout_ms;
 	char *argv[ARGS_MAX + 2];
 	const char *cwd;
 	pid_t pid;
-	int output;		/* the pipe's end, -1 if closed */
-	int exec_error;		/* the same: an errno comes if exec fails */
+	int output;		/* our end of the output pipe, -1 if closed */
+	int exec_error;		/* our end of the pipe for the errno of a failed exec */
 	int artifacts;
 	uint64_t started, duration;
 	const char *how;
 	int status;
 	unsigned int leftovers;
 	bool all_gone;
-	uint64_t gone_ms;		/* since when */
+	uint64_t gone_ms;	/* when SETTLING began (now_ms) */
 	bool work_wait_started, settled;
 	int cgroup;
 } test = { .output = -1, .exec_error = -1, .artifacts = -1, .cgroup = -1 };
 
-/* Cgroup and artifacts directory are there for the next test. */
+/* The cgroup and the artifacts directory for the next test exist. */
 static bool prepared;
 
 static uint64_t output_bytes;
@@ -97,8 +97,8 @@ static unsigned int count_files(int parent, const char *name, int depth);
 static void close_fd(int *fd);
 
 /*
- * What a test needs is made before it is asked for, and what the last one left is
- * removed no sooner: a guest that is forked for one test then pays for neither.
+ * Runs before the first `run`, and again only when another test starts. So a guest
+ * that is forked for one test spends no time on either the setup or the cleanup.
  */
 void test_prepare(void)
 {
@@ -126,7 +126,7 @@ const char *test_start(const struct test_params *params)
 	return NULL;
 }
 
-/* The strings lie in the message, which doesn't live long enough. */
+/* The strings belong to the message, which the next message overwrites. */
 static const char *copy_params(const struct test_params *params)
 {
 	static char text[TEXT_MAX];
@@ -155,9 +155,9 @@ static const char *copy_params(const struct test_params *params)
 }
 
 /*
- * A record that the kernel left without a newline stays open for a continuation,
- * and /dev/kmsg keeps it back until another one follows. Here one does: what the
- * kernel said before this is in the log before this.
+ * A record without a newline stays open for a continuation, and /dev/kmsg withholds
+ * it until another record follows. This record makes sure that everything the
+ * kernel has printed so far can be read.
  */
 static void write_log_marker(const char *what)
 {
@@ -173,7 +173,7 @@ bool test_kill(void)
 	case IDLE:
 		return false;
 	case STARTING:
-		/* The host pending for a `begin` in any case; then it ends at once. */
+		/* The host waits for `begin` in any case. The test ends at once after it. */
 		begin();
 		if (test.stage == RUNNING)
 			end_processes("killed");
@@ -233,7 +233,7 @@ void test_step(void)
 		bool output_empty = test_forward_output();
 		bool log_empty = kmsg_forward();
 
-		/* The log has had its time; only the host is waited for now. */
+		/* The log has had its time. From now on the agent waits only for the host to read. */
 		if (now_ms() >= test.deadline)
 			test.deadline = NEVER;
 		if (output_empty && (log_empty || test.deadline == NEVER))
@@ -242,7 +242,7 @@ void test_step(void)
 	if (test.stage == LEAVING) {
 		bool output_empty = test_forward_output();
 
-		/* Those that live on may print for ever. */
+		/* The processes run on and may print for ever, so this stage has a deadline. */
 		if ((kmsg_forward() && output_empty) || expired) {
 			send_end();
 			test.stage = LEFT;
@@ -273,14 +273,14 @@ static void begin(void)
 
 	test.started = now_ms();
 	test.stage = RUNNING;
-	/* No limit can reach beyond the end of time. */
+	/* A timeout of the host may be so long that the sum overflows. */
 	if (__builtin_add_overflow(test.started, (uint64_t)test.timeout_ms, &test.deadline))
 		test.deadline = NEVER;
 	error = spawn();
 	if (error) {
 		test.status = error;
 		end_processes("exec");
-		/* Nothing was started, so nothing will announce its end. */
+		/* No process was started, so waitpid() will not report an exit. */
 		test.all_gone = true;
 	}
 }
@@ -298,7 +298,7 @@ static int spawn(void)
 		return errno;
 	}
 	test.exec_error = error[0];
-	/* Only this end: the test's has to be an ordinary, blocking one. */
+	/* Only our end: the test expects blocking output. */
 	fcntl(test.output, F_SETFL, O_NONBLOCK);
 
 	test.pid = fork();
@@ -328,7 +328,7 @@ static void exec_test(int cgroup, int output, int error)
 		warning("the test keeps the agent's oom_score_adj: %s", strerror(errno));
 	dup2(output, STDOUT_FILENO);
 	dup2(output, STDERR_FILENO);
-	/* Handlers become the default by exec, the mask has to be emptied. */
+	/* exec resets the handlers, but not the mask. */
 	sigemptyset(&none);
 	sigprocmask(SIG_SETMASK, &none, NULL);
 	if (chdir(test.cwd) == 0)
@@ -381,7 +381,7 @@ bool test_reaped(pid_t pid, int status)
 	test.pid = 0;
 	if (test.stage != RUNNING)
 		return true;
-	/* A running test can write into the pipe too, but does not end as a failed exec does. */
+	/* A test could write to the pipe as well, so the exit code must also be that of a failed exec. */
 	bool not_started = WIFEXITED(status) && WEXITSTATUS(status) == NOT_STARTED;
 
 	if (not_started && read(test.exec_error, &reason, sizeof(reason)) == sizeof(reason) &&
@@ -409,14 +409,14 @@ static void end_processes(const char *how)
 	if (test.all_gone)
 		return;
 	test.leftovers = processes_count(test.pid);
-	/* Its cgroup always, for a process that forks and exits in turns is easily
-	 * missed in counting; everything only if there is something to kill. */
+	/* The cgroup is always killed, because the count easily misses a process that
+	 * forks and exits in turn. All processes are killed only if there are any. */
 	cgroup_kill();
 	if (test.leftovers > 0 || test.pid > 0 || system_cgroup() < 0)
 		processes_kill();
 }
 
-/* All orphans become children of PID 1, and nobody else has a parent outside. */
+/* Orphans become children of PID 1. So if PID 1 has no child, no process is left. */
 static bool has_no_child(void)
 {
 	siginfo_t info;
@@ -442,23 +442,25 @@ static void settle(void)
 }
 
 /*
- * True if the kernel has nothing more to say about the test: what was queued has
- * run, and the log was quiet for a while, in which delayed work has had its turn.
+ * Returns true if the kernel has settled, or at the limit. It has settled if the
+ * queued callbacks and work have run, and the log has been quiet for QUIET_MS, which
+ * gives delayed work time to run.
  */
 static bool has_settled(void)
 {
 	bool pending = settle_is_pending();
 
-	/* What was waited for may have written to the log. */
+	/* The callbacks or the work may have written to the log. */
 	test_forward_output();
 	kmsg_forward();
 
 	uint64_t now = now_ms();
 	uint64_t quiet = later(test.gone_ms, kmsg_last_ms()) + QUIET_MS;
-	/* A process that can't be killed is most likely what they wait for. */
+	/* If a process can't be killed, the callbacks and work most likely wait for it,
+	 * so a longer wait is of no use. */
 	uint64_t limit = test.gone_ms + (test.all_gone ? SETTLE_MS : DRAIN_MS);
 
-	/* The log may be flooded for ever. */
+	/* A flood of the log may never end. */
 	quiet = earlier(quiet, test.gone_ms + DRAIN_MS);
 	test.settled = now >= quiet && !pending;
 	if (now >= limit)
@@ -474,7 +476,8 @@ static bool has_settled(void)
 
 static void finish(void)
 {
-	/* What its dead processes had still to say on the console, for ever perhaps. */
+	/* Drops what the dead processes left in the console's buffer: a stopped console
+	 * would never send it. */
 	tcflush(STDERR_FILENO, TCOFLUSH);
 	send_end();
 

@@ -7,7 +7,7 @@
 #include <stdint.h>
 #include <sys/types.h>
 
-/* The running test, from `run` to `end`. There is one at a time. */
+/* The running test, from `run` to `end`. Only one test runs at a time. */
 
 struct test_params {
 	int64_t id;
@@ -15,38 +15,39 @@ struct test_params {
 	const char *const *args;
 	size_t arg_count;
 	int64_t timeout_ms;
-	/* Of how many kernels this is which, for the test to know. */
+	/* The number of this kernel, and how many there are; the test gets both. */
 	int64_t generation, generations;
 };
 
-/* Makes what the next test needs. Slow; best before anybody waits. */
+/* Creates what the next test needs. It is slow, so it is called before the host waits. */
 void test_prepare(void);
 
-/* Copies the order. Returns NULL or why it can't be carried out. */
+/* Copies the parameters and starts the test. Returns NULL or an error message. */
 const char *test_start(const struct test_params *params);
 
-/* Ends the test now; false if none is running. */
+/* Ends the test now. Returns false if no test is running. */
 bool test_kill(void);
 bool test_is_running(void);
 
-/* The test is over on this kernel, and wants to go on in the next one; `how` to get
- * there is a string constant. Its processes run on. */
+/* The test requests the next kernel, by "kexec" or "reboot" (`how`, a string constant).
+ * Its processes run on until that kernel starts. */
 void test_leave(const char *how, int generation);
-/* All that it said is handed over: NULL if not, else `how`. */
+/* Returns `how` once all output of the leaving test is forwarded, else NULL. */
 const char *test_leave_method(void);
 
-/* Takes the test one or more stages further if it is time. */
+/* Moves the test to its next stages if their conditions hold. */
 void test_step(void);
-/* When test_step() has something to do at the latest (now_ms()), or NEVER. */
+/* When test_step() must be called at the latest (now_ms()), or NEVER. */
 uint64_t test_deadline(void);
 
-/* Moves output to its port while that takes it. True: the pipe holds no more. */
+/* Moves output to the ktap port while it has space. Returns true if the pipe is
+ * empty. */
 bool test_forward_output(void);
 struct pollfd test_poll(void);
 
-/* True if it was the test's program that ended. */
+/* Returns true if `pid` is the test's program. */
 bool test_reaped(pid_t pid, int status);
-/* PID 1 has no child, and all orphans become its children: none is left. */
+/* PID 1 has no child left. As orphans become its children, all processes are gone. */
 void test_all_reaped(void);
 
 #endif

@@ -38,7 +38,7 @@ static void start(int kind, int64_t id, const char *dir, uint64_t bytes)
 	int pipe[2] = { -1, -1 };
 	pid_t pid = -1;
 
-	/* Not blocking: whoever still holds the other end can't make PID 1 wait. */
+	/* O_NONBLOCK: a process that still has the other end open must not block PID 1. */
 	if (pipe2(pipe, O_CLOEXEC | O_NONBLOCK) == 0)
 		pid = fork();
 	if (pid == 0)
@@ -66,7 +66,7 @@ static void run_transfer(int kind, const char *dir, uint64_t bytes, int to_agent
 		tar_receive(files_port, dir, bytes, &result);
 	else
 		tar_send(files_port, dir, bytes, &result);
-	/* Less than PIPE_BUF, so it arrives in one piece. */
+	/* The write is atomic, because the result is smaller than PIPE_BUF. */
 	_exit(write(to_agent, &result, sizeof(result)) == sizeof(result) ? 0 : 1);
 }
 

@@ -7,19 +7,19 @@
 #include <sys/types.h>
 
 /*
- * Tar streams over the files port, each in a process of its own: a file system
- * that hangs, a huge tree or a fault in the tar code then can't stop PID 1.
+ * Tar streams over the files port. Each runs in its own process, so that a file
+ * system that hangs, a huge tree or a fault in the tar code can't stop PID 1.
  */
 
 void transfer_put(int64_t id, const char *dir, uint64_t bytes);
 void transfer_get(int64_t id, const char *dir, uint64_t limit);
 
-/* So many bytes will come that nobody wants: the next transfer passes over them. */
+/* The host sends this many bytes for a refused put; the next transfer skips them. */
 void transfer_skip_later(uint64_t bytes);
 
 bool transfer_is_running(void);
 
-/* Answers the host if it was the transfer that ended. */
+/* Answers the host if `pid` is the transfer process. */
 void transfer_reaped(pid_t pid, int status);
 
 #endif
