@@ -75,7 +75,7 @@ static void handle(struct json_object *message)
 		return;
 	}
 	if ((!json_integer(message, "id", &id) || id <= 0) && strcmp(type, "poweroff") != 0) {
-		send_error(0, "%s: there is no positive id", type);
+		send_error(0, "%s: it needs a positive id", type);
 		return;
 	}
 	for (size_t i = 0; i < sizeof(commands) / sizeof(commands[0]); i++) {
@@ -84,7 +84,7 @@ static void handle(struct json_object *message)
 			return;
 		}
 	}
-	send_error(id, "there is no message of type %s", type);
+	send_error(id, "unknown message type %s", type);
 }
 
 static void handle_setup(int64_t id, struct json_object *message)
@@ -123,7 +123,7 @@ static void handle_run(int64_t id, struct json_object *message)
 		send_error(id, "run: it needs path, args, cwd and a positive timeout_ms");
 		return;
 	}
-	error = shell_is_running() ? "a shell is on the console" : test_start(&params);
+	error = shell_is_running() ? "a shell is running" : test_start(&params);
 	if (error)
 		send_error(id, "run: %s", error);
 }
@@ -209,7 +209,7 @@ static void handle_leave(int64_t id, struct json_object *message)
 
 	(void)message;
 	if (!how) {
-		send_error(id, "leave: no test wants to");
+		send_error(id, "leave: no test has requested it");
 		return;
 	}
 	ports_flush_all(FLUSH_MS);

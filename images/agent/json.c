@@ -63,7 +63,7 @@ static void parse_member(struct parser *parser)
 	skip_space(parser);
 	field->key = parse_string(parser);
 	if (!parser->error && find(object, field->key))
-		fail(parser, "a key comes twice");
+		fail(parser, "a duplicate key");
 	expect(parser, ':', "a colon is missing");
 	if (parser->error)
 		return;
@@ -87,7 +87,7 @@ static void parse_value(struct parser *parser, struct json_field *field)
 		field->kind = JSON_BOOLEAN;
 		field->integer = accept_word(parser, "true");
 		if (!field->integer && !accept_word(parser, "false"))
-			fail(parser, "a value is missing or of a kind that no message has");
+			fail(parser, "a value is missing or has an unsupported type");
 	}
 }
 
@@ -97,7 +97,7 @@ static void parse_array(struct parser *parser, struct json_field *field)
 
 	field->first = object->item_count;
 	field->count = 0;
-	expect(parser, '[', "an array should begin here");
+	expect(parser, '[', "expected an array");
 	if (accept(parser, ']'))
 		return;
 	do {
@@ -123,7 +123,7 @@ static char *parse_string(struct parser *parser)
 	if (parser->error)
 		return NULL;
 	if (*parser->at != '"') {
-		fail(parser, "a string should begin here");
+		fail(parser, "expected a string");
 		return NULL;
 	}
 	string = to = ++parser->at;
@@ -133,7 +133,7 @@ static char *parse_string(struct parser *parser)
 		if (*parser->at == '\\') {
 			to = parse_escape(parser, to);
 		} else if ((unsigned char)*parser->at < 0x20) {
-			fail(parser, "a string has no end or a bare control character in it");
+			fail(parser, "a string is unterminated or contains a control character");
 		} else if (length == 0) {
 			fail(parser, "a string isn't UTF-8");
 		} else {
@@ -158,7 +158,7 @@ static char *parse_escape(struct parser *parser, char *to)
 	if (*parser->at != 'u') {
 		name = *parser->at ? strchr(names, *parser->at) : NULL;
 		if (!name) {
-			fail(parser, "there is no such escape");
+			fail(parser, "unknown escape");
 			return to;
 		}
 		parser->at++;
@@ -177,7 +177,7 @@ static char *parse_escape(struct parser *parser, char *to)
 			code = 0x10000 + ((code - 0xd800) << 10) + (low - 0xdc00);
 	}
 	if (code == 0 || (code >= 0xd800 && code < 0xe000))
-		fail(parser, "an escape isn't a character that a string can hold");
+		fail(parser, "an escape is not a valid character");
 	if (parser->error)
 		return to;
 	return to + encode_utf8(to, code);

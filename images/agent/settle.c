@@ -36,7 +36,7 @@ void settle_prepare(void)
 	error = start_thread();
 	if (error == 0)
 		return;
-	warning("no thread to wait for the kernel: %s", strerror(error));
+	warning("can't start the thread that waits for the kernel: %s", strerror(error));
 	rcu_barrier = stat_refresh = -1;
 }
 

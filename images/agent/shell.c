@@ -74,7 +74,7 @@ void shell_run(void)
 const char *shell_start(void)
 {
 	if (leader > 0)
-		return "there is a shell already";
+		return "a shell is already running";
 	if (access(BUSYBOX, X_OK) < 0 && access(SHELL, X_OK) < 0)
 		return "there is neither " BUSYBOX " nor " SHELL;
 	start_leader();

@@ -89,7 +89,7 @@ void transfer_reaped(pid_t pid, int status)
 	if (read(transfer.result, &result, sizeof(result)) == sizeof(result))
 		report(&result);
 	else
-		send_error(transfer.id, "the transfer process died (status %#x); the files port is out of step",
+		send_error(transfer.id, "the transfer process died (status %#x); the files port is out of sync",
 			   (unsigned int)status);
 	close(transfer.result);
 	transfer.kind = NONE;
