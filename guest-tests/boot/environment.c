@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * What every guest promises its tests (docs/writing-a-test.md): each promise is a case. Any tree can run this
- * suite, so a series without tests of its own is at least booted and looked at.
+ * What every guest guarantees to its tests (docs/writing-a-test.md): one case for each guarantee. The suite runs on
+ * any tree, so that Kiln can at least boot a series that has no tests.
  */
 #include <fcntl.h>
 #include <net/if.h>
@@ -153,7 +153,7 @@ TEST(all_processors_run)
 
 TEST(the_clock_has_the_hosts_date)
 {
-	/* 2026-01-01: no guest without the host's word could know. */
+	/* 2026-01-01: the clock is that late only if the host has set it. */
 	EXPECT_LT(1767225600, time(NULL));
 }
 

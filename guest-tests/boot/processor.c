@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * The processor is one that a kernel can be tested on. QEMU before 8.0 emulates CMPXCHG16B with flags computed from
- * the wrong operation; the slab allocator uses it, and once in some hundred boots an interrupt at the wrong moment
- * made a trap flag of an address. Kiln takes the instruction away there (harness/guest/machine.ts).
+ * The processor executes CMPXCHG16B correctly. QEMU before 8.0 computes the flags from the wrong operation. The slab
+ * allocator uses the instruction, and about once in some hundred boots an interrupt at the wrong moment set the trap
+ * flag from bits of an address. Kiln hides the instruction from the guest there (harness/guest/machine.ts).
  */
 #include <cpuid.h>
 #include <stdint.h>
@@ -11,7 +11,7 @@
 
 #define FLAG_ZERO	0x0040
 
-/* Compares b with a, which sets the flags, then exchanges: only the zero flag may differ. */
+/* Compares b with a, which sets the flags, then exchanges. The exchange may change only the zero flag. */
 static void exchange(uint64_t a, uint64_t b, uint64_t *before, uint64_t *after)
 {
 	uint64_t words[2] __attribute__((aligned(16))) = { 1, 2 };
@@ -21,7 +21,7 @@ static void exchange(uint64_t a, uint64_t b, uint64_t *before, uint64_t *after)
 		     "pushfq\n\t"
 		     "popq %[before]\n\t"
 		     "pushfq\n\t"
-		     "popfq\n\t"	/* so that the emulator has flags, and no comparison, in mind */
+		     "popfq\n\t"	/* makes the emulator compute the flags now, not when they are used */
 		     "cmp %[a], %[b]\n\t"
 		     "cmpxchg16b %[words]\n\t"
 		     "pushfq\n\t"

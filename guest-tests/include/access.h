@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0 */
-/* Single accesses to memory, and what comes of them. */
+/* Single accesses to memory, and their results. */
 #ifndef GUEST_TESTS_ACCESS_H
 #define GUEST_TESTS_ACCESS_H
 
@@ -14,7 +14,7 @@ static void access_signal(int signal)
 	siglongjmp(access_failed, signal);
 }
 
-/* Read or write a byte: the byte that was read, 0, or the negative signal. */
+/* Read or write a byte.  Returns the byte read, 0 after a write, or the negative signal. */
 static inline int access_byte(volatile char *addr, int value)
 {
 	struct sigaction action = { .sa_handler = access_signal };

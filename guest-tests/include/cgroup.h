@@ -8,20 +8,20 @@
 
 #define CGROUP	"/sys/fs/cgroup"
 
-/* Let groups have memory controllers; an error if the kernel has none. */
+/* Enable the memory controller for child groups; fails if the kernel has none. */
 static inline int enable_memory_cgroups(void)
 {
 	return write_to(CGROUP "/cgroup.subtree_control", "+memory");
 }
 
-/* Create a group, in place of one that an earlier case may have left. */
+/* Create a group; replaces one that an earlier case may have left. */
 static inline int new_cgroup(const char *group)
 {
 	rmdir(group);
 	return or_errno(mkdir(group, 0755));
 }
 
-/* Once all that was charged to it is given back; true if it is gone. */
+/* Wait until all memory charged to the group is freed; true if it was removed. */
 static inline bool remove_cgroup(const char *group)
 {
 	return EVENTUALLY(!rmdir(group) || errno == ENOENT);
@@ -35,7 +35,7 @@ static inline int enter_cgroup(const char *group)
 	return write_to(path, "0");
 }
 
-/* In bytes. */
+/* The memory charged to the group, in bytes. */
 static inline long cgroup_usage(const char *group)
 {
 	char path[128];
@@ -45,9 +45,9 @@ static inline long cgroup_usage(const char *group)
 }
 
 /*
- * The kernel brings its per-CPU numbers together every two seconds, and when
- * memory.stat is read only if there are many of them; for cpu.stat it always
- * does, for those of memory too.
+ * The kernel flushes its per-CPU statistics every two seconds.  A read of
+ * memory.stat flushes only if many are pending; a read of cpu.stat always
+ * flushes, those of memory too.
  */
 static inline long cgroup_stat(const char *group, const char *key)
 {

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * Waiting for something to happen.
+ * Waits for an event.
  *
- * A wait ends with the event.  Its limit only tells a kernel in which the event
- * never comes from one that is slow, so it can be generous.
+ * A wait ends with the event.  The limit only distinguishes a kernel in which the
+ * event never comes from a slow one, so it can be generous.
  */
 #ifndef GUEST_TESTS_EVENTUALLY_H
 #define GUEST_TESTS_EVENTUALLY_H
@@ -18,9 +18,8 @@
 #endif
 
 /*
- * The most that counts of the time between two looks.  A virtual machine may
- * stand still for longer than a wait may take; in that time nothing could happen
- * for which the wait is.
+ * At most this much of the time between two checks counts.  A virtual machine can
+ * be paused for longer than the limit, and the event can't happen meanwhile.
  */
 #define LONGEST_STEP_MS	1000
 
@@ -34,7 +33,7 @@ static inline long now_ms(void)
 
 struct patience {
 	long left;
-	long last;		/* now_ms() at the last look */
+	long last;		/* now_ms() at the last check */
 };
 
 static inline struct patience patience_of(long milliseconds)
@@ -42,7 +41,7 @@ static inline struct patience patience_of(long milliseconds)
 	return (struct patience) { .left = milliseconds, .last = now_ms() };
 }
 
-/* Subtract the time since the last look; returns whether some is left. */
+/* Subtract the time since the last check; returns true if some is left. */
 static inline bool has_patience(struct patience *patience)
 {
 	long now = now_ms(), step = now - patience->last;
@@ -52,7 +51,7 @@ static inline bool has_patience(struct patience *patience)
 	return patience->left > 0;
 }
 
-/* Wait until a condition holds; false if it did not within the time. */
+/* Wait until a condition holds; false if it did not hold within the time. */
 #define EVENTUALLY_WITHIN(milliseconds, condition) ({			\
 	struct patience _patience = patience_of(milliseconds);		\
 	bool _ok;							\
@@ -64,8 +63,8 @@ static inline bool has_patience(struct patience *patience)
 #define EVENTUALLY(condition)	EVENTUALLY_WITHIN(PATIENCE_MS, condition)
 
 /*
- * Wait until work is done that takes as long as it takes: false if the number
- * that shows its progress did not change for PATIENCE_MS.
+ * Wait for work of unknown duration: false if the number that shows its progress
+ * did not change for PATIENCE_MS.
  */
 #define EVENTUALLY_BY(progress, condition) ({				\
 	struct patience _patience = patience_of(PATIENCE_MS);		\

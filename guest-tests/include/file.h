@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * Files, and the numbers that files of the kernel show.  Functions return a
- * value, or -errno.
+ * Files, and numbers read from files of the kernel.  Functions return a value, or
+ * -errno.
  */
 #ifndef GUEST_TESTS_FILE_H
 #define GUEST_TESTS_FILE_H
@@ -111,10 +111,10 @@ static inline long fdinfo(int fd, const char *key)
 	return number_in(path, key);
 }
 
-/* In kB. */
+/* A value of /proc/meminfo in kB. */
 static inline long meminfo(const char *key)
 {
-	/* CPUs keep small numbers to themselves until they are asked. */
+	/* Each CPU keeps small changes to itself until a refresh. */
 	write_to("/proc/sys/vm/stat_refresh", "1");
 	return number_in("/proc/meminfo", key);
 }
@@ -153,7 +153,7 @@ static inline unsigned long chosen(const char *name, unsigned long otherwise)
 		       number_of_boot(name, otherwise);
 }
 
-/* The kernel's log from now on. */
+/* Open the kernel log; reads begin with the next record. */
 static inline int watch_kernel_log(void)
 {
 	int log = or_errno(open("/dev/kmsg",
@@ -164,7 +164,7 @@ static inline int watch_kernel_log(void)
 	return log;
 }
 
-/* Is there a record with these words, from where the log was read last? */
+/* True if a record since the last read of the log contains these words. */
 static inline bool log_says(int log, const char *words)
 {
 	char record[8192];
@@ -178,7 +178,7 @@ static inline bool log_says(int log, const char *words)
 	return false;
 }
 
-/* Send descriptors, eight at most, with one byte of data. */
+/* Send up to eight descriptors with one byte of data. */
 static inline int send_descriptors(int socket, const int *fds, int count)
 {
 	char control[CMSG_SPACE(8 * sizeof(int))] __attribute__((aligned(8))) = "";

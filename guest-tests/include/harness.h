@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0 */
-/* For programs of kselftest_harness.h: where each of their cases runs. */
+/* The environment of each case, for programs that use kselftest_harness.h. */
 #ifndef GUEST_TESTS_HARNESS_H
 #define GUEST_TESTS_HARNESS_H
 
@@ -13,12 +13,12 @@
 #include "../kselftest_harness.h"
 
 /*
- * The harness jumps over its own variable when an ASSERT fails.  At worst a
- * teardown is left out, and then the namespace takes care of the rest.
+ * When an ASSERT fails, the harness jumps over one of its own variables.  At worst
+ * a teardown is skipped, and the end of the namespace cleans up.
  */
 #pragma GCC diagnostic ignored "-Wclobbered"
 
-/* A mount namespace of the case's own. */
+/* Give the case its own mount namespace. */
 static inline void private_mounts(struct __test_metadata *_metadata)
 {
 	ASSERT_EQ(0, unshare(CLONE_NEWNS)) {
@@ -27,7 +27,7 @@ static inline void private_mounts(struct __test_metadata *_metadata)
 	ASSERT_EQ(0, mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL));
 }
 
-/* The same, and in it an empty /tmp with one directory, to mount on. */
+/* The same, with an empty /tmp that has one directory to mount on. */
 static inline void private_tmp(struct __test_metadata *_metadata,
 			       const char *directory)
 {

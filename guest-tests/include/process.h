@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0 */
-/* Other processes, and processors. */
+/* Child processes, users and CPUs. */
 #ifndef GUEST_TESTS_PROCESS_H
 #define GUEST_TESTS_PROCESS_H
 
@@ -15,14 +15,14 @@
 /* The user that a test becomes. */
 #define USER	1000
 
-/* What each child does first: it dies with its parent, and by its limit. */
+/* Each child calls this first: it is killed with its parent, or at its time limit. */
 static inline void be_a_child(void)
 {
 	prctl(PR_SET_PDEATHSIG, SIGKILL);
 	signal(SIGALRM, SIG_DFL);
 }
 
-/* Wait for a child: its exit code, or 256 and the signal. */
+/* Wait for a child.  Returns its exit code, or 256 + signal. */
 static inline int reap(pid_t pid)
 {
 	int status;
@@ -33,7 +33,7 @@ static inline int reap(pid_t pid)
 				     WEXITSTATUS(status);
 }
 
-/* Evaluate something in a child: its value from 0 to 255, or 256 + signal. */
+/* Evaluate an expression in a child.  Returns its value, 0 to 255, or 256 + signal. */
 #define CHILD(expression) ({						\
 	pid_t _pid = fork();						\
 	if (!_pid) {							\
@@ -43,12 +43,12 @@ static inline int reap(pid_t pid)
 	reap(_pid);							\
 })
 
-/* Evaluate something in a child that is USER. */
+/* Evaluate an expression in a child that runs as USER. */
 #define CHILD_AS_USER(expression)					\
 	CHILD(setresgid(USER, USER, USER) || setresuid(USER, USER, USER) ? \
 	      99 : (expression))
 
-/* Become USER for one expression; root again afterwards. */
+/* Evaluate an expression as USER, then become root again. */
 #define AS_USER(expression) ({						\
 	long _result;							\
 	if (setegid(USER) || seteuid(USER))				\
@@ -59,7 +59,7 @@ static inline int reap(pid_t pid)
 	_result;							\
 })
 
-/* Page faults of this process that read nothing from a disk. */
+/* The minor page faults of this process. */
 static inline long faults_so_far(void)
 {
 	struct rusage usage;
@@ -68,7 +68,7 @@ static inline long faults_so_far(void)
 	return usage.ru_minflt;
 }
 
-/* Run on one processor only, from now on. */
+/* Bind this thread to one CPU. */
 static inline int pin(int cpu)
 {
 	cpu_set_t set;

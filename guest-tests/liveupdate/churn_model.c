@@ -63,7 +63,7 @@ int churn_attach(void)
 
 /* ----- The operations ----- */
 
-/* Three words of each block: at its ends and somewhere between. */
+/* Tags are written to three words of each block: the first, the last and one between. */
 static volatile uint32_t *word_of(char *block, unsigned int which)
 {
 	static const size_t where[WORDS_IN_BLOCK] = {
@@ -86,7 +86,7 @@ static int write_tag(const char *path, unsigned int blocks, uint32_t tag)
 	return 0;
 }
 
-/* The file is in use until the next one is removed, and so an orphan. */
+/* The file stays open, and so an orphan, until the next file is removed. */
 static int remove_file(const char *path)
 {
 	static int in_use = -1;
@@ -128,9 +128,9 @@ static int perform(unsigned int worker, const struct churn_notes *note)
 }
 
 /*
- * What an operation makes of two files; CHURN_NONE if it can't be done.  Making
- * files larger takes longer than all else, since their memory is zeroed: half of
- * the processes rarely do it, so that most of their time goes into names.
+ * The result of an operation on two files; CHURN_NONE if it is not possible.
+ * Growing a file takes longer than anything else, because its memory is zeroed.
+ * Half of the processes rarely do it and spend most of their time on names.
  */
 static uint32_t plan(unsigned int worker, struct churn_file file[2],
 		     uint32_t operation, uint64_t number)
@@ -178,7 +178,7 @@ static uint32_t plan(unsigned int worker, struct churn_file file[2],
 	return operation;
 }
 
-/* The kernel may stop us anywhere; the compiler keeps the order. */
+/* The kernel may stop us at any instruction, so the order of the stores matters. */
 static void barrier(void)
 {
 	asm volatile("" : : : "memory");
@@ -194,7 +194,7 @@ static void settle(struct churn_notes *note, const struct churn_file now[2])
 	barrier();
 }
 
-/* How often is what tried? */
+/* The operations, repeated by how often each is tried. */
 static const uint8_t operations[] = {
 	CHURN_CREATE, CHURN_CREATE, CHURN_RESIZE, CHURN_RESIZE, CHURN_RESIZE,
 	CHURN_WRITE, CHURN_WRITE, CHURN_WRITE, CHURN_UNLINK, CHURN_RENAME,
@@ -262,7 +262,7 @@ void churn_kill(void)
 	}
 }
 
-/* Of the worker that has finished fewest. */
+/* The number of operations of the slowest worker. */
 static uint64_t finished(void)
 {
 	volatile struct churn_notes *note;
@@ -306,7 +306,7 @@ static void read_tags(const char *path, struct churn_file *file,
 		*torn = true;
 }
 
-/* A file as it is; a write may be half done, and then is called done. */
+/* The current state of a file.  A write that is half done counts as done. */
 static struct churn_file read_file(const char *path,
 				   const struct churn_file *before,
 				   const struct churn_file *after, bool writing,
@@ -365,7 +365,7 @@ static bool verify_settled(unsigned int worker, unsigned int slot)
 	return false;
 }
 
-/* Both files of an operation are as they were before it, or as after it. */
+/* True if both files are as before the operation, or both as after it. */
 static bool verify_under_way(unsigned int worker)
 {
 	struct churn_notes *note = notes[worker];
@@ -375,7 +375,7 @@ static bool verify_under_way(unsigned int worker)
 
 	for (unsigned int i = 0; i < 2; i++) {
 		file_path(path[i], worker, note->slots[i]);
-		/* Between two names there are both files' contents to expect. */
+		/* An exchange can leave the contents of either file under each name. */
 		found[i] = read_file(path[i], &note->before[i], &note->after[i],
 				     writing, &torn);
 	}

@@ -3,11 +3,11 @@
  * Processes that change files all the time, and a model of these files that
  * outlives them and their kernel.
  *
- * Each process has files of its own, and a block of guestmemfs in which it
- * notes what they are: before each operation what it is going to do, and
- * afterwards that this is how it is now.  So the next kernel must find each
- * file as the notes say, or, of those that the operation under way is about,
- * all as they were before it or all as they are after it.
+ * Each process has its own files, and a block of guestmemfs for notes about them.
+ * Before each operation it notes the intended result, and afterwards that the
+ * operation is done.  So the next kernel must find each file as the notes say.
+ * The files of an operation that was under way must all be as before it, or all
+ * as after it.
  */
 #ifndef LIVEUPDATE_CHURN_MODEL_H
 #define LIVEUPDATE_CHURN_MODEL_H
@@ -34,15 +34,15 @@ struct churn_file {
 	uint32_t there;
 	uint32_t blocks;
 	uint32_t mode;
-	uint32_t tags[CHURN_BLOCKS];	/* what is written in each block */
+	uint32_t tags[CHURN_BLOCKS];	/* the tag in each block */
 };
 
 struct churn_notes {
-	uint64_t operations;		/* that were finished */
-	uint64_t refused;		/* of those, for want of space */
-	int64_t err;			/* that there should not have been */
+	uint64_t operations;		/* operations that were finished */
+	uint64_t refused;		/* of those, refused because there was no space */
+	int64_t err;			/* an error that should not happen */
 	uint32_t err_operation;
-	/* Under way; or CHURN_NONE, when files[] is all. */
+	/* The operation under way; CHURN_NONE if only files[] matters. */
 	uint32_t operation;
 	uint32_t slots[2];
 	struct churn_file before[2], after[2];
@@ -51,7 +51,7 @@ struct churn_notes {
 
 extern const char * const churn_names[CHURN_OPERATIONS];
 
-/* Create the notes of all workers; or find those of the kernel before. */
+/* Create the notes of all workers, or find those of the previous kernel. */
 int churn_begin(void);
 int churn_attach(void);
 
@@ -63,12 +63,12 @@ void churn_kill(void);
 bool churn_has_done(uint64_t operations);
 
 /*
- * How many files are not as they must be, each with a line of its own; nobody
- * may be changing them.  What was under way is settled in the notes.
+ * Returns how many files are wrong, and prints a line for each.  No process may
+ * change them meanwhile.  Notes whether an operation under way was done.
  */
 unsigned int churn_verify(void);
 
-/* Are there as many free blocks as the files leave? */
+/* True if the number of free blocks matches the sizes of the files. */
 bool churn_space_adds_up(void);
 
 /* The notes of a worker. */

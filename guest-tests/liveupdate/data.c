@@ -2,10 +2,10 @@
 /*
  * Files over generations of kernels: nothing is lost, nothing is invented.
  *
- * What is to be there in a generation follows from a seed that is drawn in the
- * first one.  In each turn, about a quarter of the files are changed; all others stay
- * as they are, some of them from the beginning.  A turn is a kernel that knows
- * guestmemfs; one that does not may come between two.
+ * The contents of each generation follow from a seed that the first one draws.
+ * Each turn changes about a quarter of the files; the others stay as they are,
+ * some of them from the beginning.  A turn is a kernel that has guestmemfs; one
+ * that does not may come between two turns.
  */
 #include <dirent.h>
 
@@ -16,7 +16,7 @@
 #define FACTS		GM "/facts"
 #define TEMPORARY	GM "/temporary"
 
-/* What must be true of a file; of slot i, since a generation changed it. */
+/* The expected file of slot i, since the generation that changed it. */
 struct file {
 	bool there;
 	char path[sizeof(GM) + 256];
@@ -28,11 +28,11 @@ struct file {
 	uint64_t contents;
 };
 
-/* What is kept for the next generation, beside the files. */
+/* What the next generation needs to know, beside the files. */
 struct facts {
 	uint64_t seed;
 	uint64_t turn;
-	uint64_t digest;	/* of all files as they were found to be */
+	uint64_t digest;	/* of all files, as this generation found them */
 	uint64_t free_blocks, free_inodes;
 };
 
@@ -68,7 +68,7 @@ static unsigned int changed_in(unsigned int slot, unsigned int generation)
 	return generation;
 }
 
-/* Unique by its beginning, and from 8 to 255 bytes long. */
+/* A name has 8 to 255 bytes; its beginning makes it unique. */
 static void name_file(char *path, unsigned int slot, unsigned int generation)
 {
 	unsigned int length = 8 + draw(slot, generation, 1) % 248, i;
@@ -100,7 +100,7 @@ static struct file file_of(unsigned int slot, unsigned int generation)
 	return file;
 }
 
-/* Blocks that nobody ever writes to. */
+/* True for the blocks of the file that are never written. */
 static bool is_hole(const struct file *file, unsigned int block)
 {
 	return mix(file->contents, block) % 4 == 0;
@@ -113,7 +113,7 @@ static uint64_t word_of(const struct file *file, uint64_t index)
 	return word ^ word >> 29;
 }
 
-/* ----- Making it so ----- */
+/* ----- Creating files ----- */
 
 static int fill(const struct file *file, uint64_t *words)
 {
@@ -129,7 +129,7 @@ static int fill(const struct file *file, uint64_t *words)
 	return munmap(words, file->blocks * BLOCK);
 }
 
-/* Give an open, empty file all that it must have, but the name. */
+/* Give an open, empty file its contents and attributes. */
 static int furnish(int fd, const struct file *file)
 {
 	struct timespec times[2] = { file->mtime, file->mtime };
@@ -160,7 +160,7 @@ static int make(const char *path, const struct file *file)
 	return err;
 }
 
-/* The old file gets the new name, and then loses all that it had. */
+/* Rename the old file, then replace its contents and attributes. */
 static int refurbish(const struct file *old, const struct file *new)
 {
 	int fd, err;
@@ -175,7 +175,7 @@ static int refurbish(const struct file *old, const struct file *new)
 	return err;
 }
 
-/* The new file takes the place of the old one, and then its own. */
+/* Rename the new file over the old one, then to its own name. */
 static int replace(const struct file *old, const struct file *new)
 {
 	int err = make(TEMPORARY, new);
@@ -214,7 +214,7 @@ static int change_some(unsigned int generation)
 	return err;
 }
 
-/* ----- Looking whether it is so ----- */
+/* ----- Checking files ----- */
 
 static bool contents_are_right(const struct file *file, const uint64_t *words,
 			       uint64_t *digest)
@@ -279,7 +279,7 @@ static unsigned int files_listed(void)
 	return listed;
 }
 
-/* All files, against what must be there after a generation. */
+/* Compare all files with the expected ones of a generation. */
 static struct findings look(unsigned int generation)
 {
 	unsigned int slot, expected = 3; /* ".", ".." and the facts */
@@ -357,7 +357,7 @@ static void prepare_next(unsigned int turn)
 	facts->turn = turn;
 }
 
-/* A kernel in between that was built without it: the next one shall find all as it was. */
+/* False on a kernel without guestmemfs, which must leave the files as they are. */
 static bool kernel_knows_guestmemfs(void)
 {
 	char names[4096] = "";
@@ -399,7 +399,7 @@ int main(void)
 	if (err || !facts)
 		ksft_exit_fail();
 	if (generation) {
-		/* Of the kernels that knew guestmemfs. */
+		/* Counts only kernels that have guestmemfs. */
 		turn = facts->turn + 1;
 		result(kernels_are_counted(turn), "the kernels are counted");
 		look_back(turn);

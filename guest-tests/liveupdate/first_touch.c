@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * The first touch of memory: with entries of 2 MiB there are fewer faults than
- * with pages, since one fault maps a whole block.
+ * The first touch of memory: there are fewer faults with 2 MiB entries than with
+ * pages, because one fault maps a whole block.
  */
 #include "../kselftest.h"
 #include "liveupdate.h"
@@ -9,7 +9,7 @@
 
 #define SIZE (64 * BLOCK)
 
-/* Map a file at an address and write to each page; how many faults is that? */
+/* Map a file at an address and write to each page.  Returns the number of faults. */
 static long touch_all(int fd, char *at, uint64_t *cycles)
 {
 	long before = faults_so_far();
@@ -46,7 +46,7 @@ int main(void)
 		ksft_exit_fail();
 	room = (char *)(((uintptr_t)room + BLOCK - 1) & ~(BLOCK - 1));
 	large = touch_all(fd, room, &large_cycles);
-	/* A page further on, no block has an address that an entry could map. */
+	/* At an offset of one page, no block is aligned for a 2 MiB entry. */
 	small = touch_all(fd, room + PAGE, &small_cycles);
 	ksft_print_msg("faults_2m %ld, faults_4k %ld, ratio %ld\n", large, small,
 		       small / (large ?: 1));

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * The code of the inner guest.  All of it is in one section, without calls to
- * the outside, constants in memory or vector instructions that the compiler
- * chose: see inner.h.
+ * The code of the inner guest.  All of it is in one section that can be copied
+ * (inner.h).  So it must not call other code or use constants in memory, and the
+ * compiler must not choose vector instructions.
  */
 #pragma GCC target("general-regs-only")
 #pragma GCC optimize("no-tree-loop-distribute-patterns", "no-jump-tables", \
@@ -96,7 +96,7 @@ INNER static void report(volatile struct inner_cpu *cpu, uint64_t trouble,
 	out(PORT_TROUBLE, trouble);
 }
 
-/* A value of another pass tells a lost write, or one that was done twice. */
+/* The value of another pass means a lost write, or one that was done twice. */
 INNER static void report_word(volatile struct inner_cpu *cpu, uint64_t pass,
 			      uint64_t index, uint64_t found)
 {
@@ -110,7 +110,7 @@ INNER static void report_word(volatile struct inner_cpu *cpu, uint64_t pass,
 	       inner_word(index, pass - 1));
 }
 
-/* Take a page from the pass before to this one; returns the sum of its words. */
+/* Advance a page from the previous pass to this one.  Returns the sum of its words. */
 INLINE uint64_t do_page(volatile struct inner_cpu *cpu, uint64_t pass,
 			uint64_t page)
 {
@@ -145,7 +145,7 @@ INLINE void note_progress(volatile struct inner_cpu *cpu, uint64_t progress)
 	cpu->progress = progress;
 }
 
-/* The longest time in which no instruction is known to have been executed. */
+/* Record the longest time without proof that an instruction was executed. */
 INLINE void note_gap(volatile struct inner_cpu *cpu, uint64_t now)
 {
 	uint64_t last = cpu->tsc > cpu->gap_end ? cpu->tsc : cpu->gap_end;
@@ -203,7 +203,7 @@ INNER void inner_main(struct inner_cpu *own)
 			note_progress(cpu, PROGRESS(pass, page + cpu->cpus));
 			note_time(cpu);
 		}
-		/* While these two don't fit together, summed is 0. */
+		/* summed is 0 until sum matches it again. */
 		cpu->summed = 0;
 		cpu->sum = sum;
 		cpu->summed = pass;
@@ -214,9 +214,9 @@ INNER void inner_main(struct inner_cpu *own)
 }
 
 /*
- * One at a time: the next only when the other has counted the last one.  And none
- * before the other has its timer: to a local APIC that is not enabled yet, it
- * would be lost.
+ * Send an interrupt only when the other processor has counted the last one, and
+ * not before its timer runs: an interrupt to a local APIC that is not yet enabled
+ * is lost.
  */
 INLINE void interrupt_neighbour(volatile struct inner_cpu *cpu)
 {
@@ -232,8 +232,8 @@ INLINE void interrupt_neighbour(volatile struct inner_cpu *cpu)
 }
 
 /*
- * The deadline of each tick is a period after that of the tick before.  So all
- * are made up for that were due while nobody ran.
+ * The deadline of each tick is one period after the previous one.  So the guest
+ * makes up for all ticks that were due while it was stopped.
  */
 __attribute__((interrupt))
 INNER void inner_tick(void *frame)

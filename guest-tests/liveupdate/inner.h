@@ -1,12 +1,11 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * The inner guest: what runs in the virtual machine that lives through kexec,
- * and what it shares with the VMM.
+ * The inner guest: the code that runs in the virtual machine across kexec, and
+ * the data that it shares with the VMM.
  *
- * Each of its processors works on every page of the workload that is its own,
- * pass after pass: a word has one right value in each pass, which is checked
- * before the next one's takes its place.  Meanwhile a timer ticks and the
- * processors interrupt each other.
+ * Each processor works on its own pages, pass after pass.  A word has one right
+ * value in each pass.  The guest checks it before it writes the value of the next
+ * pass.  Meanwhile a timer ticks and the processors interrupt each other.
  */
 #ifndef LIVEUPDATE_INNER_H
 #define LIVEUPDATE_INNER_H
@@ -31,8 +30,8 @@
 #define INNER_WORDS	(INNER_PAGE / 8)
 #define INNER_CPUS	2
 
-#define PORT_PASS	0x10	/* out: this pass is finished */
-#define PORT_SERIAL	0x14	/* in: numbers in a row, each given once */
+#define PORT_PASS	0x10	/* out: the pass that is finished */
+#define PORT_SERIAL	0x14	/* in: consecutive numbers, each given once */
 #define PORT_TROUBLE	0x18	/* out: see struct inner_cpu */
 
 #define VECTOR_TICK	0x20
@@ -43,9 +42,9 @@
 
 enum inner_trouble {
 	NO_TROUBLE,
-	WORD_LOST,	/* has a value of an earlier pass: a lost write */
-	WORD_REPLAYED,	/* has a later value already: a write done twice */
-	WORD_DAMAGED,	/* has a value that it never had */
+	WORD_LOST,	/* the value of an earlier pass: a lost write */
+	WORD_REPLAYED,	/* the value of a later pass: a write done twice */
+	WORD_DAMAGED,	/* a value of no pass */
 	REGISTERS_OLD,	/* progress in registers and in memory differ */
 	XMM_CHANGED,
 	TIME_WENT_BACK,
@@ -64,13 +63,13 @@ struct inner_cpu {
 	uint64_t summed;		/* the last pass that was finished, ... */
 	uint64_t sum;			/* ... and the sum of its words */
 	uint64_t tsc;			/* after the page that was done last */
-	uint64_t gap, gap_end;		/* longest time without anything */
+	uint64_t gap, gap_end;		/* the longest time without an instruction */
 	uint64_t first, deadline;	/* of the first tick, of the next one */
 	uint64_t ticks;
-	uint64_t ticks_done;		/* those whose deadline is over, too */
+	uint64_t ticks_done;		/* including those whose deadline has passed */
 	uint64_t ipis_sent, ipis_received;
 	uint64_t serial;
-	uint64_t troubles;		/* how many, and of the first one: */
+	uint64_t troubles;		/* the number of errors; the others describe the first */
 	uint64_t trouble, where, found, expected;
 };
 
@@ -78,7 +77,7 @@ struct inner_cpu {
 #define PASS(progress)		((progress) >> 32)
 #define NEXT(progress)		((progress) & 0xffffffff)
 
-/* The one right value of a word after a pass; what is new is zero. */
+/* The right value of a word after a pass; 0 before the first. */
 __attribute__((always_inline))
 static inline uint64_t inner_word(uint64_t index, uint64_t pass)
 {
@@ -88,8 +87,8 @@ static inline uint64_t inner_word(uint64_t index, uint64_t pass)
 }
 
 /*
- * The code, which is position independent and calls nothing outside of it.  It
- * is copied to INNER_CODE once, when the guest is created.
+ * The code is position independent and calls nothing outside its section.  The VMM
+ * copies it to INNER_CODE once, when it creates the guest.
  */
 extern const char __start_inner_text[], __stop_inner_text[];
 

@@ -1,11 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * A kernel that ends, by kexec or by a panic, while several processes change
- * files as fast as they can.  The next one must find each of these operations
- * done or not done.
+ * A kernel ends, by kexec or by a panic, while several processes change files as
+ * fast as they can.  The next kernel must find each operation done or not done.
  *
- * A run is one interruption, at a random instant.  liveupdate.panic= on the
- * command line chooses which: 1 a panic, 0 kexec; without it, chance does.
+ * A run is one interruption at a random instant.  liveupdate.panic= on the command
+ * line selects a panic (1) or kexec (0); without it, the choice is random.
  */
 #include "../kselftest.h"
 #include "churn_model.h"
@@ -94,7 +93,7 @@ static bool metadata_makes_sense(bool mounted, struct leftovers *left)
 	return !wrong;
 }
 
-/* How many processes were in the midst of something. */
+/* Print how many processes were in the middle of an operation. */
 static void tell_interruptions(void)
 {
 	for (unsigned int i = 0; i < CHURN_WORKERS; i++)
@@ -122,7 +121,7 @@ static void second_kernel(void)
 	tell_interruptions();
 	result(!churn_verify(), "each operation is done or not done");
 	result(churn_space_adds_up(), "no block is lost");
-	/* And it can go on. */
+	/* The files can be changed further. */
 	err = churn_start();
 	result(!err && churn_has_done(OPERATIONS),
 	       "processes can change files again");

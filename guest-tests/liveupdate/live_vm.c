@@ -1,17 +1,17 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * A virtual machine that lives on when the kernel under it is replaced.
+ * A virtual machine continues to run when kexec replaces the kernel under it.
  *
- * Its memory is a file, and what KVM and the VMM know of it is put into another
- * one before kexec.  The next kernel brings it back and lets it run on, and only
- * then looks closer: the guest checks each word that it comes across, and the
- * VMM all of them by a replay of what the guest has computed.
+ * The memory of the machine is a file.  Before kexec, the VMM saves the state of
+ * KVM and its own in a second file.  The next kernel restores the machine and lets
+ * it run, and only then checks it: the guest checks each word that it reads, and
+ * the VMM checks all words by a replay of the guest's computation.
  *
- * On the command line, for what it costs:
+ * The benchmark sets these on the command line:
  *
  *   liveupdate.vm=     the memory of the machine in MiB
- *   liveupdate.late=1  the next kernel is loaded after the machine was stopped
- *   liveupdate.keep=1  the first one's next kernel is everybody's
+ *   liveupdate.late=1  load the next kernel after the machine was stopped
+ *   liveupdate.keep=1  all generations boot the next kernel that the first one stored
  */
 #include "../kselftest.h"
 #include "live_vm.h"
@@ -20,15 +20,15 @@
 #define RAM	GM "/ram"
 #define STATE	GM "/state"
 
-/* The second file, one block: the state, and what is measured beside it. */
+/* The second file, one block: the state and the measurements. */
 struct saved {
 	struct vm_state state;
-	struct vm_state other;		/* for states that are refused */
+	struct vm_state other;		/* for states that must be refused */
 	uint64_t saved;			/* TSC when the state was saved */
 	uint64_t left;			/* TSC at the call of kexec_to() */
 };
 
-/* TSC at the points between the stages of the blackout. */
+/* TSC at the end of each stage of the blackout. */
 struct times {
 	uint64_t main, mounted, restored, runs;
 };
@@ -69,7 +69,7 @@ static uint64_t progress(void)
 	return sum;
 }
 
-/* One pass more than now, so that each word was looked at. */
+/* Wait for one more complete pass, so that the guest has checked each word. */
 static bool guest_does_a_pass(void)
 {
 	uint64_t until[INNER_CPUS];
@@ -81,8 +81,8 @@ static bool guest_does_a_pass(void)
 }
 
 /*
- * Each tick has moved the deadline by a period.  What is read belongs together
- * if no tick came in between: the guest writes these in the other order.
+ * True if each tick has moved the deadline by one period.  The guest writes these
+ * values in the opposite order, so they are consistent if no tick came between.
  */
 static bool deadline_is_right(volatile struct inner_cpu *cpu)
 {
@@ -94,7 +94,7 @@ static bool deadline_is_right(volatile struct inner_cpu *cpu)
 	return deadline == cpu->first + ticks * cpu->period;
 }
 
-/* All ticks that were due by now have been there. */
+/* True if all ticks that were due have happened. */
 static bool ticks_are_made_up_for(void)
 {
 	uint64_t due[INNER_CPUS];
@@ -106,7 +106,7 @@ static bool ticks_are_made_up_for(void)
 	       ALL_CPUS(cpu, deadline_is_right(cpu));
 }
 
-/* The two processors have interrupted each other, and still do. */
+/* True if the two processors have interrupted each other, and still do. */
 static bool interrupts_get_through(void)
 {
 	uint64_t sent[INNER_CPUS];
@@ -143,7 +143,7 @@ static void tell_troubles(void)
 
 /* ----- The replay ----- */
 
-/* The words of a page: before some point of this pass, after it of the last. */
+/* Up to some point the words of a page are of this pass, behind it of the previous one. */
 static bool page_is_right(uint64_t page, uint64_t pass, bool in_progress)
 {
 	const uint64_t *word = (const uint64_t *)(memory + INNER_WORK) +
@@ -165,7 +165,7 @@ static bool page_is_right(uint64_t page, uint64_t pass, bool in_progress)
 	return true;
 }
 
-/* Of the stopped guest. */
+/* The guest must be stopped. */
 static bool memory_is_as_computed(void)
 {
 	uint64_t pages = (size - INNER_WORK) / INNER_PAGE, page;
@@ -255,7 +255,7 @@ static double ms(uint64_t cycles)
 	return (double)cycles / vm_tsc_rate(&vm);
 }
 
-/* From the last instruction of any processor to the first of any. */
+/* The blackout: from the last instruction of any processor to the first of any. */
 static void tell_blackout(const struct times *at, uint64_t stopped)
 {
 	double kernel = seconds_of_kernel() * 1000, init;
@@ -317,7 +317,7 @@ static int go_on(struct times *at)
 	return err;
 }
 
-/* Less than nothing if it has noted another time since we looked at the clock. */
+/* Negative if the guest has recorded a later time since we read the clock. */
 static int64_t behind(volatile struct inner_cpu *cpu)
 {
 	return host_to_guest(rdtsc(), cpu->number) - cpu->tsc;
@@ -329,7 +329,7 @@ static bool guest_goes_on(void)
 			  behind(cpu) < (int64_t)vm_tsc_rate(&vm) * 1000)));
 }
 
-/* A kernel on a busy host may take the TSC for unstable, see vm_tsc_offset(). */
+/* A kernel on a busy host may mark the TSC unstable, see vm_tsc_offset(). */
 static bool tsc_is_stable(void)
 {
 	char clock[16] = "";
@@ -343,9 +343,9 @@ static bool tsc_is_stable(void)
 }
 
 /*
- * It has the time that KVM gives it, which is ours with the offset it had.  What
- * it noted is read first: it notes another time at any moment, and this thread
- * can be kept from its processor at any point.
+ * True if the guest's time is ours plus the saved offset.  The recorded time is read
+ * first, because the guest can record another one at any moment, and this thread
+ * can be preempted at any point.
  */
 static bool cpu_has_our_time(volatile struct inner_cpu *cpu)
 {
@@ -357,7 +357,7 @@ static bool cpu_has_our_time(volatile struct inner_cpu *cpu)
 		ksft_print_msg("KVM has moved the time of cpu %lu by %ld cycles\n",
 			       cpu->number, (long)(offset - restored));
 
-	/* The kernel chooses another clock some time after it has given up the TSC. */
+	/* The kernel changes its clock source some time after it marked the TSC unstable. */
 	return noted <= rdtsc() + offset &&
 	       (offset == restored || EVENTUALLY(!tsc_is_stable()));
 }
@@ -386,7 +386,7 @@ static void look_at_the_stopped_guest(void)
 	tell_troubles();
 	result(ALL_CPUS(cpu, !cpu->troubles), "the guest noticed nothing wrong");
 	result(ALL_CPUS(cpu, cpu->started == 1), "it was started once");
-	/* It may have been stopped before it took note of the last one. */
+	/* The processor may have been stopped before it recorded its last number. */
 	result(ALL_CPUS(cpu, vm.vcpus[cpu->number].serial - cpu->serial < 2),
 	       "it has each serial number");
 	result(memory_is_as_computed(), "its memory is as a replay gives it");
@@ -426,12 +426,12 @@ static void leave(void)
 
 	if (knob("keep", 0))
 		result(!keep_next_kernel(), "the next kernel is kept");
-	/* Once more, and the next kernel loaded meanwhile if it may be. */
+	/* Run again, and load the next kernel meanwhile unless liveupdate.late=1. */
 	vm_run(&vm);
 	if (!late)
 		load();
 	result(guest_does_a_pass(), "the guest runs until it is put away");
-	/* Anywhere in a pass. */
+	/* Stop at a random point of a pass. */
 	usleep(random_number() % 100000);
 	err = vm_stop(&vm);
 	forget_gaps();
@@ -447,7 +447,7 @@ static void leave(void)
 	kexec_to(kiln_generation() + 1);
 }
 
-/* Those that maxcpus= left out: the guest did not wait for them. */
+/* Bring up the processors that maxcpus= excluded, to keep the blackout short. */
 static void bring_processors(void)
 {
 	uint64_t before = rdtsc();

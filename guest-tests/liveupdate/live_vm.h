@@ -2,7 +2,7 @@
 #ifndef LIVEUPDATE_LIVE_VM_H
 #define LIVEUPDATE_LIVE_VM_H
 
-/* The whole program, for a machine with so many processors. */
+/* The program, for a machine with this many processors. */
 int live_vm(unsigned int cpus);
 
 #endif

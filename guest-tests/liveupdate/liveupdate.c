@@ -11,7 +11,7 @@ int mount_gm(void)
 
 	if (mkdir(GM, 0755) && errno != EEXIST)
 		return -errno;
-	/* Another program's processes may take a moment to go. */
+	/* The processes of another program may take a moment to exit. */
 	EVENTUALLY((err = or_errno(mount("none", GM, "guestmemfs", 0,
 					 options))) != -EBUSY);
 	return err;
@@ -37,7 +37,7 @@ void *map_file(const char *path, size_t size)
 	return at;
 }
 
-/* Into guestmemfs, whose files are whole blocks: the size stands before it. */
+/* Copy a file to guestmemfs.  Files there are whole blocks, so the size is stored first. */
 static int put_away(const char *from, const char *to)
 {
 	uint64_t size = size_of(from);

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * What the programs of this suite share.
+ * Shared by the programs of this suite.
  *
- * Each is one test over several kernels: main() is called anew in each of them,
- * finds in guestmemfs what it left there, and prints a KTAP document of its
- * own.  The memory is the one that "settings" puts on the command line.
+ * Each program is one test over several kernels.  Each kernel calls main() again;
+ * it finds in guestmemfs what the previous one left there, and prints its own
+ * KTAP document.  "settings" puts the memory range on the command line.
  *
  * Functions return a value, or -errno.
  */
@@ -29,7 +29,7 @@
 
 #include <kiln.h>
 
-/* Work on a kernel that checks much, under emulation, with a guest in it. */
+/* For a debug kernel under emulation that runs a guest itself. */
 #define PATIENCE_MS	60000
 
 #include "../include/eventually.h"
@@ -41,8 +41,7 @@
 #define BLOCK	(2 * MiB)
 
 /*
- * Mount guestmemfs at GM: formatted in generation 0, and as it was found in
- * those after it.
+ * Mount guestmemfs at GM.  Generation 0 formats it; later ones mount it as it is.
  */
 int mount_gm(void);
 
@@ -57,18 +56,18 @@ uint64_t rdtsc(void);
 uint64_t random_number(void);
 
 /*
- * The next kernel and its initramfs: what generation 0 was sent is put into
- * guestmemfs, and found there by those after it, which are sent nothing.
+ * Keep the next kernel and its initramfs: the host sends them to generation 0,
+ * which stores them in guestmemfs for the later ones.
  */
 int keep_next_kernel(void);
 
-/* Returns how many were not, and are now. */
+/* Returns how many processors this call brought online. */
 int bring_processors_online(void);
 
-/* A good mixture of two numbers. */
+/* A hash of two numbers. */
 uint64_t mix(uint64_t a, uint64_t b);
 
-/* Seconds since the kernel's clock started; when it started process 1. */
+/* Seconds since boot; seconds from boot to the start of process 1. */
 double seconds_of_kernel(void);
 double seconds_to_init(void);
 

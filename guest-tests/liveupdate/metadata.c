@@ -48,7 +48,7 @@ struct metadata {
 
 /* ----- Reading ----- */
 
-/* From "guestmemfs=<size>:<base>". */
+/* The base of "guestmemfs=<size>:<base>". */
 static uint64_t base_on_command_line(void)
 {
 	char line[4096] = "", *at;
@@ -142,7 +142,7 @@ static const char *name_of(const struct metadata *meta, const uint32_t *states,
 	return meta->inodes[inode].name[states[inode] == STATE_NAME1];
 }
 
-/* The states as they will be when a rename that was written down is done. */
+/* Apply a recorded rename to the states, as the next mount does. */
 static unsigned int finish_rename(const struct metadata *meta, uint32_t *states,
 				  struct leftovers *left)
 {

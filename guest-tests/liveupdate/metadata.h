@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * guestmemfs' metadata as it lies in memory, read past the file system; see
+ * The metadata of guestmemfs, read directly from memory; see
  * Documentation/filesystems/guestmemfs.rst.
  */
 #ifndef LIVEUPDATE_METADATA_H
@@ -15,16 +15,16 @@ struct leftovers {
 	unsigned int renames;		/* to be finished */
 };
 
-/* Read it all; NULL if that is not possible. */
+/* Read all metadata; NULL on failure. */
 struct metadata *metadata_read(void);
 
 /*
- * Walk through it.  Returns how much of it makes no sense, with a line for each
- * thing, and counts what is half done, which a mount is to put right.
+ * Check the metadata.  Returns the number of inconsistencies, and prints a line for
+ * each.  Counts what is half done; a mount completes or undoes that.
  */
 unsigned int metadata_check(const struct metadata *meta, struct leftovers *left);
 
-/* The number of kernels that have used it. */
+/* The number of kernels that have used the metadata. */
 uint32_t metadata_generation(const struct metadata *meta);
 
 #endif

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * What is not in guestmemfs is gone with its kernel: open files that have a name
- * in srvfs, and regions of msharefs.  Whoever uses them when kexec comes does
- * not disturb it, and in the next kernel it is said cleanly that they are gone.
+ * Anything outside guestmemfs is lost at kexec: open files with a name in srvfs,
+ * and regions of msharefs.  A process that uses them does not disturb kexec, and
+ * in the next kernel every access fails cleanly.
  */
 #include <stddef.h>
 #include <sys/ioctl.h>
@@ -22,7 +22,7 @@
 #define UNIT	(1UL << 39)
 #define WORD	0x6b657074UL
 
-static int users_in[2] = { -1, -1 };	/* tell that they use it */
+static int users_in[2] = { -1, -1 };	/* the users report that they have started */
 
 static void result(bool ok, const char *name)
 {
@@ -53,7 +53,7 @@ static int publish(const char *path, int fd)
 	return err;
 }
 
-/* A socket to connect to; its name is outside of any file system. */
+/* A socket to connect to, with an abstract name, outside any file system. */
 static struct sockaddr_un address = {
 	.sun_family = AF_UNIX, .sun_path = "\0liveupdate",
 };
@@ -85,7 +85,7 @@ static void tell_in_use(void)
 		_exit(1);
 }
 
-/* Blocks in the socket, by way of its entry, until the kernel ends. */
+/* Open the socket through its entry and block in accept() until the kernel ends. */
 static void use_socket(void)
 {
 	int fd = open(SRV "/socket", O_RDWR);
@@ -95,7 +95,7 @@ static void use_socket(void)
 		accept(fd, NULL, NULL);
 }
 
-/* Rewrites a word of a guestmemfs file, by way of its entry. */
+/* Rewrite a word of a guestmemfs file through its entry. */
 static void use_file(void)
 {
 	int fd = open(SRV "/kept", O_RDWR);
@@ -134,7 +134,7 @@ static int make_region(void)
 }
 #endif
 
-/* Writes to all pages of the region, which are two processes' by then. */
+/* Write to all pages of the region, which two processes have attached. */
 static void use_region(void)
 {
 	int fd = open(MSHARE "/region", O_RDWR);

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * A reset of the machine instead of kexec.  Whether memory keeps what is in it is
- * the firmware's choice; so either the files are there as they were, or the
- * memory is formatted, which the log says, and there is none.  Nothing between.
+ * A reset of the machine instead of kexec.  The firmware decides whether memory
+ * keeps its contents.  So either all files are unchanged, or guestmemfs formats the
+ * memory, logs that, and has no files.
  */
 #include <dirent.h>
 
@@ -17,7 +17,7 @@ static void result(bool ok, const char *name)
 	ksft_test_result(ok, "%s\n", name);
 }
 
-/* Of this kernel, since it was booted. */
+/* True if the log of this kernel contains the words. */
 static bool kernel_has_said(const char *words)
 {
 	int log = open("/dev/kmsg", O_RDONLY | O_NONBLOCK | O_CLOEXEC);
@@ -72,7 +72,7 @@ int main(void)
 	uint64_t *numbers;
 	int err;
 
-	/* Not by mount_gm(), which asks for it to be formatted. */
+	/* Not mount_gm(): it requests formatting. */
 	mkdir(GM, 0755);
 	err = or_errno(mount("none", GM, "guestmemfs", 0, NULL));
 	formatted = kernel_has_said("guestmemfs: formatted");

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * A virtual machine with one processor lives on when the kernel under it is
- * replaced.
+ * A virtual machine with one processor continues to run when kexec replaces the
+ * kernel under it.
  */
 #include "live_vm.h"
 

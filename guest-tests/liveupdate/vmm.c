@@ -18,7 +18,7 @@
 
 #define MSR_TSC_DEADLINE	0x6e0
 
-/* The deadline is last, when the local APIC is there that it is for. */
+/* The deadline is last, because it needs the restored local APIC. */
 static const uint32_t saved_msrs[] = {
 	0x174, 0x175, 0x176,			/* SYSENTER */
 	0x277,					/* PAT */
@@ -63,9 +63,9 @@ static int open_vcpu(struct vm *vm, unsigned int number)
 	if (vcpu->fd < 0)
 		return -errno;
 	/*
-	 * To KVM the rate is what the kernel took it to be when it booted.  If
-	 * that was corrected since, by more than a little, then KVM's idea of
-	 * the guest's TSC, and so its timer, is wrong.  0 is what it is now.
+	 * KVM uses the TSC rate that the kernel estimated at boot.  If the kernel
+	 * has since corrected it by more than a little, KVM's value of the guest's
+	 * TSC, and so its timer, is wrong.  0 selects the current rate.
 	 */
 	if (ioctl(vcpu->fd, KVM_SET_TSC_KHZ, 0))
 		return -errno;
@@ -94,7 +94,7 @@ unsigned long vm_tsc_rate(struct vm *vm)
 	return rate > 0 ? rate : 1;
 }
 
-/* ----- The guest at its beginning ----- */
+/* ----- The initial state of the guest ----- */
 
 struct gate {
 	uint16_t low, selector;
@@ -229,7 +229,7 @@ static int set_cpuid(int vcpu, const struct kvm_cpuid_entry2 *entries,
 	return or_errno(ioctl(vcpu, KVM_SET_CPUID2, &cpuid));
 }
 
-/* What KVM supports, and the parts of the local APIC that are always there. */
+/* The CPUID that KVM supports, plus the features of its local APIC. */
 static int supported_cpuid(int kvm, struct kvm_cpuid_entry2 *entries)
 {
 	struct {
@@ -301,7 +301,7 @@ static void *run_vcpu(void *argument)
 		int err = or_errno(ioctl(vcpu->fd, KVM_RUN, 0));
 
 		vcpu->stopped = rdtsc();
-		/* Only here is no instruction half done. */
+		/* Only after EINTR no instruction is half done. */
 		if (err == -EINTR && vcpu->vm->stopping)
 			break;
 		if (err && err != -EINTR && err != -EAGAIN)
@@ -351,7 +351,7 @@ int vm_stop(struct vm *vm)
 	return err;
 }
 
-/* ----- Putting away ----- */
+/* ----- Saving ----- */
 
 static uint64_t checksum(const struct vm_state *state)
 {
@@ -454,7 +454,7 @@ int vm_save(struct vm *vm, struct vm_state *state)
 	unsigned int i;
 	int err;
 
-	/* No state is better than half of one. */
+	/* Invalid until it is complete: no state is better than half of one. */
 	state->magic = 0;
 	memset(state, 0, sizeof(*state));
 	state->version = VM_STATE_VERSION;
@@ -476,11 +476,11 @@ int vm_save(struct vm *vm, struct vm_state *state)
 	return 0;
 }
 
-/* ----- Bringing back ----- */
+/* ----- Restoring ----- */
 
 int vm_check(const struct vm_state *state, unsigned int cpus, size_t size)
 {
-	/* First what says how the rest is to be read. */
+	/* First the fields that determine the layout of the rest. */
 	if (state->magic != VM_STATE_MAGIC ||
 	    state->version != VM_STATE_VERSION ||
 	    state->size != sizeof(*state))
@@ -503,7 +503,7 @@ static int restore_vcpu(struct vcpu *vcpu, const struct vm_state *from)
 	vcpu->serial = state.serial;
 	if (err)
 		return err;
-	/* The TSC counts on over kexec, so the guest's does with its offset. */
+	/* The TSC counts on across kexec; with its offset, so does the guest's. */
 	err = transfer_tsc_offset(vcpu->fd, KVM_SET_DEVICE_ATTR,
 				  &state.tsc_offset);
 	if (err)
@@ -526,7 +526,7 @@ static int restore_vcpu(struct vcpu *vcpu, const struct vm_state *from)
 	return 0;
 }
 
-/* The clock goes on as if it had never stopped. */
+/* The guest's clock continues as if it had never stopped. */
 static int restore_clock(struct vm *vm, const struct vm_state *state)
 {
 	uint64_t cycles = rdtsc() - state->clock_tsc;

@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * A small virtual machine monitor whose machine can be put away into a
- * struct vm_state, and brought back from it by the next kernel.
+ * A small virtual machine monitor that saves its machine in a struct vm_state,
+ * from which the next kernel restores it.
  *
- * The machine has one or two processors with their local APICs, an I/O APIC
- * and a pair of PICs in the kernel, and a device of its own that gives serial
- * numbers.  Functions return 0 or -errno.
+ * The machine has one or two processors with local APICs, an I/O APIC and a pair
+ * of PICs, all in the kernel, and a device that returns serial numbers.  Functions
+ * return 0 or -errno.
  */
 #ifndef LIVEUPDATE_VMM_H
 #define LIVEUPDATE_VMM_H
@@ -35,13 +35,13 @@ struct vcpu_state {
 	uint64_t serial;			/* the device */
 };
 
-/* What a generation leaves to the next, in this layout and no other. */
+/* The state that a generation saves for the next.  Its layout is fixed. */
 struct vm_state {
 	uint64_t magic;
 	uint32_t version;
 	uint32_t size;
-	uint64_t checksum;		/* of all but this word */
-	uint32_t generation;		/* that has saved it */
+	uint64_t checksum;		/* of everything except this word */
+	uint32_t generation;		/* the generation that has saved it */
 	uint32_t cpus;
 	uint64_t memory;
 	uint32_t nr_cpuid;
@@ -62,7 +62,7 @@ struct vcpu {
 	pthread_t thread;
 	uint64_t serial;
 	uint64_t stopped;		/* TSC when KVM_RUN returned last */
-	int err;			/* why it stopped, if nobody asked */
+	int err;			/* why it stopped, unless vm_stop() was called */
 };
 
 struct vm {
@@ -79,37 +79,37 @@ static inline volatile struct inner_cpu *inner_cpu(struct vm *vm, unsigned int i
 	return (void *)(vm->memory + INNER_CPU + i * INNER_PAGE);
 }
 
-/* Create a machine and the guest in its memory, which is zero so far. */
+/* Create a machine, and the guest in its memory, which must be zero. */
 int vm_create(struct vm *vm, unsigned int cpus, char *memory, size_t size);
 
-/* Start all processors, each in a thread; stop them between instructions. */
+/* Start all processors, each in its own thread; stop them between instructions. */
 void vm_run(struct vm *vm);
 int vm_stop(struct vm *vm);
 
-/* Put the stopped machine away. */
+/* Save the state of the stopped machine. */
 int vm_save(struct vm *vm, struct vm_state *state);
 
 /*
- * Is the state one that this program can go on from?  -EPROTONOSUPPORT: has
- * another version; -EBADMSG: damaged; -ESTALE: not saved by the kernel before
- * this one; -EINVAL: of another machine.
+ * Check that this program can continue from the state.  -EPROTONOSUPPORT: another
+ * version; -EBADMSG: damaged; -ESTALE: not saved by the previous kernel; -EINVAL:
+ * of another machine.
  */
 int vm_check(const struct vm_state *state, unsigned int cpus, size_t size);
 
-/* Give a state the checksum of what it says now. */
+/* Update the checksum of a state. */
 void vm_seal(struct vm_state *state);
 
-/* Create the machine as it was put away. */
+/* Create the machine from a saved state. */
 int vm_restore(struct vm *vm, const struct vm_state *state, char *memory,
 	       size_t size);
 
-/* In kHz. */
+/* The TSC rate in kHz. */
 unsigned long vm_tsc_rate(struct vm *vm);
 
 /*
- * What the guest's TSC is ahead of ours.  It stays what it was restored to, unless
- * the kernel takes our TSC for unstable: then KVM has the guest's follow the
- * kernel's clock, and moves it now and then.
+ * The guest's TSC minus ours.  It stays as restored, unless the kernel marks our TSC
+ * unstable: then KVM makes the guest's TSC follow the kernel's clock, and adjusts
+ * it now and then.
  */
 uint64_t vm_tsc_offset(struct vm *vm, unsigned int cpu);
 

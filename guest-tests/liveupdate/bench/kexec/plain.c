@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
-/* Nothing but kexec, for `kiln bench liveupdate`. */
+/* Does only kexec, for `kiln bench liveupdate`. */
 #include <kiln.h>
 #include "../kselftest.h"
 
