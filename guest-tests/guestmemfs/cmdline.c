@@ -1,18 +1,18 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * What the kernel makes of its command line.
+ * How the kernel parses its command line.
  *
- * The program judges the command line that the guest was booted with, whatever
- * that is: with the suite's own one the memory is usable, and with any other of
- * the table below the log has its reason, once, and a mount gives ENODEV.
+ * The program checks the command line that the guest was booted with.  With the
+ * default one of the suite, the memory is usable.  With any other of the table
+ * below, the log has the reason once, and a mount fails with ENODEV.
  */
 #include "guestmemfs.h"
 
 #define NOT_USABLE "guestmemfs: guestmemfs= on the command line is not usable: "
 
 /*
- * All guestmemfs= parameters together, memmap= being 1280M$256M or, where there
- * is another value in the second column, that; the machine has 2 GiB.
+ * All guestmemfs= parameters of a command line, then its memmap=; NULL stands for
+ * 1280M$256M.  The machine has 2 GiB.
  */
 static const struct {
 	const char *parameters;
@@ -74,7 +74,7 @@ static const struct {
 	  "the kernel uses memory in the range, memmap= is missing or differs" },
 	{ "guestmemfs=1280M:0", NULL,
 	  "the kernel uses memory in the range, memmap= is missing or differs" },
-	/* No memory at all, the hole of the PCI devices, half of it memory. */
+	/* No RAM at all, the PCI hole, half of the range RAM. */
 	{ "guestmemfs=1G:64G", NULL, "not all of the range is RAM" },
 	{ "guestmemfs=128M:3G", NULL, "not all of the range is RAM" },
 	{ "guestmemfs=256M:1920M", "memmap=256M$1920M",
@@ -93,7 +93,7 @@ static void read_command_line(void)
 	close(fd);
 }
 
-/* All words that begin with this, with a space between them. */
+/* All words of the command line that begin with `begin`, separated by spaces. */
 static const char *words(const char *begin, char *out)
 {
 	char copy[sizeof(command_line)], *word, *rest = copy;
@@ -116,7 +116,7 @@ static int log_records(const char *text)
 	char record[8192];
 	ssize_t size;
 
-	/* EPIPE: the oldest ones were overwritten. */
+	/* EPIPE: the oldest records were overwritten. */
 	while ((size = read(log, record, sizeof(record) - 1)) > 0 ||
 	       errno == EPIPE) {
 		record[size > 0 ? size : 0] = '\0';
@@ -197,7 +197,7 @@ TEST_F(cmdline, that_is_right_gives_a_filesystem)
 	EXPECT_EQ(0, mount_gm("format"));
 }
 
-/* A program that matches nothing would pass on anything. */
+/* Otherwise the program would pass on any command line that is not in the table. */
 TEST_F(cmdline, is_one_that_this_program_knows)
 {
 	char parameters[4096];

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Allocations fail, one after another, in everything that the filesystem does.
- * It says so and has changed nothing, and the next attempt succeeds.
+ * Each allocation of each operation fails in turn.  The operation then returns an
+ * error and changes nothing, and the next attempt succeeds.
  */
 #include <sys/resource.h>
 
@@ -9,10 +9,10 @@
 
 #define DEBUGFS	"/sys/kernel/debug"
 #define SIZE	(2 * BLOCK)
-/* Where no page table is yet. */
+/* An address where no page table exists yet. */
 #define FAR	((char *)(32UL << 40))
 
-/* What must be the same after an attempt that failed. */
+/* A failed attempt must not change any of this. */
 struct state {
 	struct metadata *meta;
 	struct statfs fs;
@@ -50,7 +50,7 @@ FIXTURE_SETUP(faults)
 	if (_metadata->exit_code)
 		return;
 	self->nth_fd = try_open("/proc/thread-self/fail-nth", O_RDWR);
-	/* Of slabs and of pages, those included that may sleep. */
+	/* Fail allocations of slabs and of pages, including those that may sleep. */
 	if (self->nth_fd < 0 ||
 	    set("failslab", "ignore-gfp-wait", "0") ||
 	    set("failslab", "verbose", "0") ||
@@ -76,7 +76,7 @@ FIXTURE_TEARDOWN(faults)
 
 /* ----- Which allocation fails ----- */
 
-/* Neither this nor the next takes memory itself. */
+/* Neither this function nor the next allocates memory itself. */
 static int fail_nth(FIXTURE_DATA(faults) *self, int nth)
 {
 	char text[16];
@@ -85,7 +85,7 @@ static int fail_nth(FIXTURE_DATA(faults) *self, int nth)
 	return write(self->nth_fd, text, length) == length ? 0 : -errno;
 }
 
-/* True if an allocation has failed since then, and no other will. */
+/* Stop the failures.  Returns true if an allocation has failed. */
 static bool has_failed(FIXTURE_DATA(faults) *self)
 {
 	char text[16] = "";
@@ -98,7 +98,7 @@ static bool has_failed(FIXTURE_DATA(faults) *self)
 
 /* ----- What has changed ----- */
 
-/* How many mappings of the range the kernel has. */
+/* The number of kernel mappings of the range. */
 static int kernel_mappings(void)
 {
 	FILE *file = fopen("/proc/vmallocinfo", "r");
@@ -140,14 +140,14 @@ static bool is_as_before(FIXTURE_DATA(faults) *self)
 	       !memcmp(after->meta, before->meta, BLOCK);
 }
 
-/* Warnings that no operation of ours is the reason of. */
+/* Warnings that are not caused by our operations. */
 static bool is_of_others(const char *record)
 {
 	static const char *const words[] = {
-		/* A lack of memory for anybody: page faults are repeated. */
+		/* An allocation in any process fails: the page fault is repeated. */
 		";ioremap memtype_reserve failed -12\n",
 		";Huh VM_FAULT_OOM leaked out to the #PF",
-		/* A host that is busy with something else. */
+		/* The host is busy. */
 		";hrtimer: interrupt took ",
 		";clocksource: ",
 		";sched: RT throttling activated\n",
@@ -160,7 +160,7 @@ static bool is_of_others(const char *record)
 	return false;
 }
 
-/* Nothing of a warning or worse is in the kernel log, but for those. */
+/* True if the kernel log has no other record of level warning or higher. */
 static bool log_is_quiet(FIXTURE_DATA(faults) *self)
 {
 	char record[8192];
@@ -177,15 +177,15 @@ static bool log_is_quiet(FIXTURE_DATA(faults) *self)
 	return quiet;
 }
 
-/* ----- Again and again ----- */
+/* ----- Repetition ----- */
 
 #define MOST	1000
 
 /*
- * Do something with the first allocation failing, then with the second, and so
- * on until none fails.  It gives 0, or -ENOMEM with all as it was; then it gives
- * 0 at once if it is done again.  Before each attempt comes prepare, and undo
- * after what was successful.
+ * Run the action with a failure of the first allocation, then of the second, and
+ * so on until none fails.  The action must return 0, or -ENOMEM without any change;
+ * then a repetition must return 0.  prepare runs before each attempt, undo after
+ * each success.
  */
 #define EACH_FAILS(prepare, action, undo) do {				\
 	int _nth, _failures = 0;					\
@@ -242,7 +242,7 @@ static int forget_it_was_formatted(struct metadata *meta)
 	return err ? err : write_metadata(meta);
 }
 
-/* What a mount leaves of memory that held nothing is for the next to take. */
+/* After a failed first mount, the next mount must accept the partly formatted memory. */
 TEST_F_TIMEOUT(faults, mounting_for_the_first_time, SLOW)
 {
 	int nth, failures = 0;
@@ -274,8 +274,8 @@ TEST_F_TIMEOUT(faults, mounting_for_the_first_time, SLOW)
 }
 
 /*
- * Either all files are there, or none is: the kernel makes a mount of what was
- * formatted, and that, too, takes memory.
+ * Either all files exist or none: after it has formatted the memory, the kernel
+ * still allocates for the mount itself, and that can fail.
  */
 TEST_F_TIMEOUT(faults, formatting_again, SLOW)
 {
@@ -316,7 +316,7 @@ TEST_F_TIMEOUT(faults, formatting_again, SLOW)
 	EXPECT_LT(0, untouched);
 }
 
-/* Renaming "a" to "b" had begun, and another file was to be freed. */
+/* A rename of "a" to "b" has begun, and another file is to be freed. */
 static int leave_half_done(struct metadata *meta, const struct metadata *good,
 			   unsigned int a, unsigned int b)
 {
@@ -370,7 +370,7 @@ TEST_F_TIMEOUT(faults, creating, SLOW)
 	EACH_FAILS(remount(), make(GM "/new"), or_errno(unlink(GM "/new")));
 }
 
-/* The kernel has neither the name nor the inode, so it reads the blocks. */
+/* The kernel has cached neither the name nor the inode, so it reads the blocks. */
 TEST_F_TIMEOUT(faults, opening, SLOW)
 {
 	EACH_FAILS(remount(), ({
@@ -471,7 +471,7 @@ TEST_F_TIMEOUT(faults, shrinking, SLOW)
 	}));
 }
 
-/* What it takes away is mapped, in blocks and in pages. */
+/* The memory that it frees is mapped, by blocks and by pages. */
 TEST_F(faults, shrinking_by_a_descriptor_takes_no_memory)
 {
 	int nth;
@@ -543,8 +543,8 @@ TEST_F_TIMEOUT(faults, splitting_a_mapping, SLOW)
 }
 
 /*
- * Copying the mapping is a small part of it, so this looks at less.  Of no
- * memory for the stack of a process the kernel says much.
+ * The copy of the mapping is a small part of fork(), so this checks less.  The
+ * kernel logs much if it has no memory for the stack of a process.
  */
 TEST_F_TIMEOUT(faults, forking_with_a_mapping, SLOW)
 {
@@ -579,8 +579,8 @@ TEST_F_TIMEOUT(faults, forking_with_a_mapping, SLOW)
 }
 
 /*
- * A page fault that finds no memory is repeated, with the page tables it has
- * made already: nothing is seen of it, above all no SIGBUS.
+ * A page fault that finds no memory is repeated, and keeps the page tables that it
+ * has allocated.  The process does not notice, and above all gets no SIGBUS.
  */
 static void fault_in(struct __test_metadata *_metadata,
 		     FIXTURE_DATA(faults) *self, bool huge)
@@ -600,7 +600,7 @@ static void fault_in(struct __test_metadata *_metadata,
 		ASSERT_EQ(0, touch(self->at, nth % 2));
 		failed = has_failed(self);
 		failures += failed;
-		/* It is as large as it would have been. */
+		/* The mapping has the same page size as without failures. */
 		faults = faults_so_far();
 		ASSERT_EQ(0, touch(self->at + 7 * PAGE, nth % 2));
 		ASSERT_EQ(huge ? 0 : 1, faults_so_far() - faults);
@@ -611,7 +611,7 @@ static void fault_in(struct __test_metadata *_metadata,
 		ASSERT_TRUE(log_is_quiet(self));
 	}
 	EXPECT_FALSE(failed);
-	/* At least the tables of three levels; a block needs one less. */
+	/* At least the page tables of three levels; a block needs one level less. */
 	EXPECT_LE(huge ? 2 : 3, failures);
 }
 
@@ -625,7 +625,7 @@ TEST_F_TIMEOUT(faults, faulting_in_a_page, SLOW)
 	fault_in(_metadata, self, false);
 }
 
-/* The kernel's own fault is not repeated: the system call has an error. */
+/* A fault in the kernel is not repeated: the system call fails. */
 TEST_F_TIMEOUT(faults, faulting_in_a_block_in_a_system_call, SLOW)
 {
 	int nth, failures = 0, pipes[2];
@@ -633,7 +633,7 @@ TEST_F_TIMEOUT(faults, faulting_in_a_block_in_a_system_call, SLOW)
 	char c;
 
 	ASSERT_EQ(0, pipe(pipes));
-	/* The pipe has its page. */
+	/* So that the pipe has its page. */
 	ASSERT_EQ(1, write(pipes[1], "x", 1));
 	self->fd = try_open(FILE_A, O_RDWR);
 	for (nth = 1; failed && nth < MOST; nth++) {

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Files in the directory: names, attributes, listing, and what is not there.
+ * Files in the directory: names, attributes, listing, and unsupported operations.
  */
 #include <dirent.h>
 #include <sys/sendfile.h>
@@ -263,7 +263,7 @@ TEST_F(files, live_on_unlinked_while_open)
 	at = map_fd(fd, 4 * BLOCK, 0);
 	ASSERT_NE(NULL, at);
 	fill(at, 4 * BLOCK, 1);
-	/* Another file of the name is another file. */
+	/* A new file of the same name is another file. */
 	ASSERT_EQ(0, make(FILE_A));
 	EXPECT_NE(st.st_ino, stat_of(FILE_A).st_ino);
 	EXPECT_TRUE(is_filled(at, 4 * BLOCK, 1));
@@ -286,7 +286,7 @@ TEST_F(files, unlinked_but_open_are_gone_after_the_next_mount)
 	EXPECT_EQ(INODES - 1, free_inodes());
 }
 
-/* A record that is used again must not bring back the old file. */
+/* A reused record must not bring back the old file. */
 TEST_F(files, reuse_an_inode_number_with_nothing_left)
 {
 	unsigned long ino;
@@ -385,7 +385,7 @@ TEST_F(files, are_listed_once_while_others_come_and_go)
 		seen += !strncmp(entry->name, "keep", 4);
 		snprintf(buffer, sizeof(buffer), "go%d", n % 20);
 		unlink(path_of(buffer));
-		/* The new ones are behind the position or before it. */
+		/* New entries can be before or after the position. */
 		snprintf(buffer, sizeof(buffer), "new%d", n);
 		if (n++ < 50)
 			make(path_of(buffer));

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * What the guestmemfs test programs share.
+ * Shared by the guestmemfs test programs.
  *
- * The range of memory is the one that "settings" puts on the command line.
- * Every case runs in a mount namespace of its own, with a private tmpfs on
- * /tmp and the filesystem, formatted for it, at GM.
+ * "settings" puts the range of memory on the command line.  Every case runs in
+ * its own mount namespace, with a private tmpfs on /tmp and a newly formatted
+ * filesystem at GM.
  *
  * Functions return a value, or -errno.
  */
@@ -46,18 +46,18 @@
 #define RANGE_SIZE	(1280 * MiB)
 #define INODES		1024
 
-/* Seconds for a case that does much, on a kernel that checks much. */
+/* Seconds for a long case on a debug kernel. */
 #define SLOW		200
-/* For one that takes as long as it was told to: the settings set the limit. */
+/* For a case whose duration is a parameter; the settings limit it. */
 #define ANY_TIME	36000
 
-/* A fixture that offers nothing but an empty filesystem at GM. */
+/* A fixture with an empty filesystem at GM and nothing else. */
 #define GM_FIXTURE(name)						\
 	FIXTURE(name) { };						\
 	FIXTURE_SETUP(name) { gm_enter(_metadata); }			\
 	FIXTURE_TEARDOWN(name) { gm_leave(); }
 
-/* What random numbers begin with: another one each time, which is printed. */
+/* The seed of random numbers; a new one each time, which is printed. */
 static inline unsigned int chosen_seed(void)
 {
 	unsigned int seed = 0;
@@ -84,7 +84,7 @@ static inline void gm_enter(struct __test_metadata *_metadata)
 	int err;
 
 	private_tmp(_metadata, GM);
-	/* The namespace of a case that was killed may take a moment to go. */
+	/* The namespace of a killed case may take a moment to disappear. */
 	EVENTUALLY((err = mount_gm("format")) != -EBUSY);
 	if (err == -ENODEV)
 		SKIP(return, "no guestmemfs, or none on the command line");
@@ -147,7 +147,7 @@ static inline long free_inodes(void)
 	return statfs_gm().f_ffree;
 }
 
-/* Write one value that depends on seed and place to every page. */
+/* Write a value to every page that depends on the seed and the page. */
 static inline void fill(char *at, size_t size, unsigned long seed)
 {
 	size_t i;
@@ -179,7 +179,7 @@ static inline bool is_zero(const char *at, size_t size)
 	return true;
 }
 
-/* Read a byte and, if asked, write it back: 0, or the signal that this raises. */
+/* Read a byte and optionally write it back.  Returns 0, or the signal raised. */
 static inline int touch(char *at, bool write)
 {
 	int c = peek(at);

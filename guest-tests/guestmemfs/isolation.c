@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * The memory of files is nobody else's: not the page allocator's, not the
- * kernel's own mappings', and it has no pages to hold on to.
+ * The memory of files is isolated: it is not in the page allocator, not in the
+ * kernel's mappings, and it has no struct pages that could be pinned.
  */
 #include <elf.h>
 #include <linux/io_uring.h>
@@ -38,7 +38,7 @@ FIXTURE_TEARDOWN(isolation)
 	gm_leave();
 }
 
-/* Call once for every line of a file until that says stop. */
+/* Call a function for each line of a file until it returns true. */
 static int each_line(const char *path, bool (*stop)(char *line))
 {
 	static char line[4096];
@@ -86,7 +86,7 @@ TEST_F(isolation, the_range_is_claimed)
 	EXPECT_EQ(1, each_line("/proc/iomem", is_claimed_range));
 }
 
-/* The direct map is what /proc/kcore shows of RAM. */
+/* /proc/kcore shows the direct map of RAM. */
 TEST_F(isolation, the_direct_map_leaves_the_range_out)
 {
 	int fd = try_open("/proc/kcore", O_RDONLY), i, ram = 0;
@@ -109,8 +109,8 @@ TEST_F(isolation, the_direct_map_leaves_the_range_out)
 }
 
 /*
- * The dump of the kernel's page tables has a headline for each area.  What is
- * mapped says whether it may be written.
+ * The dump of the kernel's page tables has a headline for each area.  Each mapped
+ * range shows whether it is writable.
  */
 static bool in_direct_map;
 static unsigned long direct_map;
@@ -126,7 +126,7 @@ static bool maps_the_range_directly(char *line)
 	}
 	if (!in_direct_map || sscanf(line, "0x%lx-0x%lx", &begin, &end) != 2)
 		return false;
-	/* It may begin with a hole. */
+	/* The area may begin with a hole. */
 	if (!direct_map)
 		direct_map = begin & ~(GiB - 1);
 	if (!strstr(line, " RW ") && !strstr(line, " ro "))
@@ -143,7 +143,7 @@ TEST_F(isolation, the_page_tables_leave_the_range_out)
 	if (found == -ENOENT)
 		SKIP(return, "no CONFIG_PTDUMP_DEBUGFS");
 	EXPECT_EQ(0, found);
-	/* There is a direct map of the rest. */
+	/* The rest of memory is in the direct map. */
 	EXPECT_LT(500 * MiB, mapped_directly);
 	EXPECT_GT(RANGE_SIZE, mapped_directly);
 }
@@ -201,7 +201,7 @@ TEST_F(isolation, the_range_is_recorded_as_write_back)
 			       is_write_back));
 }
 
-/* The entry of the process's own page table for this address. */
+/* The address whose entry in the process's page table is wanted. */
 static unsigned long wanted;
 static char entry[4096];
 
@@ -387,7 +387,7 @@ TEST_F(isolation, a_core_dump_leaves_the_memory_out)
 
 TEST_F(isolation, physical_memory_shows_the_data)
 {
-	/* Whoever may read /dev/mem without limits may read this, too. */
+	/* A process that can read all of /dev/mem can read this, too. */
 	int fd = try_open("/dev/mem", O_RDONLY);
 	char buffer[sizeof(SECRET)];
 	bool found = false;

@@ -165,7 +165,7 @@ TEST_F(kvm, a_guest_gets_large_pages)
 
 	if (before < 0)
 		SKIP(return, "no statistics in debugfs");
-	/* Faulted by the host first: then KVM finds how large they are. */
+	/* The host faults first; then KVM sees the size of the entries. */
 	fill(self->memory, GUEST_SIZE, 0);
 	load_toucher(self->memory, BLOCK, GUEST_SIZE);
 	ASSERT_EQ(0, ioctl(self->vcpu, KVM_RUN, 0));
@@ -174,8 +174,8 @@ TEST_F(kvm, a_guest_gets_large_pages)
 }
 
 /*
- * KVM writes this page itself, from the host.  In memory with struct pages
- * but without a direct map, that is an oops.
+ * KVM writes this page from the host.  If the memory had struct pages but no direct
+ * map, this would be an oops.
  */
 TEST_F(kvm, the_host_keeps_the_clock_of_a_guest)
 {
@@ -220,11 +220,11 @@ TEST_F(kvm, a_guest_loses_what_is_cut_off)
 	ASSERT_EQ(0, ioctl(self->vcpu, KVM_RUN, 0));
 	ASSERT_EQ(KVM_EXIT_HLT, self->run->exit_reason);
 	ASSERT_EQ(0, ftruncate(self->fd, 2 * BLOCK));
-	/* The first block that is gone stops it. */
+	/* The first missing block stops the guest. */
 	EXPECT_EQ(-1, ioctl(self->vcpu, KVM_RUN, 0));
 	EXPECT_EQ(EFAULT, errno);
 	EXPECT_EQ(2, *(unsigned int *)(self->memory + BLOCK));
-	/* Somebody else's now, and not touched by the guest. */
+	/* Another file owns the blocks now, and the guest must not have touched them. */
 	ASSERT_EQ(0, ftruncate(self->fd, GUEST_SIZE));
 	EXPECT_TRUE(is_zero(self->memory + 2 * BLOCK, 2 * BLOCK));
 }

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * What lies in the memory, as the tests write it behind the kernel's back.
+ * The layout of the memory, for tests that write it behind the kernel's back.
  * Documentation/filesystems/guestmemfs.rst describes it.
  */
 #ifndef GUESTMEMFS_TEST_LAYOUT_H
@@ -114,7 +114,7 @@ static inline int write_metadata(const struct metadata *meta)
 	return size == BLOCK ? 0 : -EIO;
 }
 
-/* Only these bytes of it, which is faster than all. */
+/* Write only this part of the metadata, which is faster than all of it. */
 static inline int write_part(const struct metadata *meta, const void *part,
 			     size_t size)
 {

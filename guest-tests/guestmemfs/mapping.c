@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Mappings: what is mapped where, how large, and how it ends.
+ * Mappings: their addresses, the size of their entries, and their end.
  */
 #include <sys/resource.h>
 
@@ -62,7 +62,7 @@ static long faults_of_touching(char *at, size_t size)
 	struct rusage before, after;
 	size_t i;
 
-	/* The first call may fault on its own behalf. */
+	/* The first call may cause faults of its own. */
 	getrusage(RUSAGE_THREAD, &after);
 	getrusage(RUSAGE_THREAD, &before);
 	for (i = 0; i < size; i += PAGE)
@@ -128,7 +128,7 @@ TEST_F(mapping, is_made_of_pages_if_the_offset_does_not_fit)
 {
 	char *at = map_fd(self->fd, 2 * BLOCK, BLOCK / 2);
 
-	/* The block in the middle is whole; it fits unless the address does not. */
+	/* All of the middle block is mapped, but not at an aligned address. */
 	*(volatile char *)at = 1;
 	EXPECT_EQ(1, self->at[BLOCK / 2]);
 	EXPECT_LE(BLOCK / PAGE, faults_of_touching(at, 2 * BLOCK));
@@ -317,7 +317,7 @@ TEST_F_TIMEOUT(mapping, holds_the_blocks_of_an_unlinked_file, SLOW)
 	ASSERT_LE(0, make_sized(FILE_B, before * BLOCK));
 	EXPECT_TRUE(is_filled(self->at, BLOCKS * BLOCK, 9));
 	EXPECT_EQ(0, free_blocks());
-	/* Also the part of a mapping does. */
+	/* So does a part of a mapping. */
 	ASSERT_EQ(0, munmap(self->at, BLOCKS * BLOCK - PAGE));
 	EXPECT_EQ(0, free_blocks());
 	ASSERT_EQ(0, munmap(self->at + BLOCKS * BLOCK - PAGE, PAGE));
@@ -383,7 +383,7 @@ TEST_F(mapping, moves_by_mremap)
 				MREMAP_MAYMOVE | MREMAP_FIXED, place));
 	EXPECT_TRUE(is_filled(place, BLOCKS * BLOCK, 5));
 	EXPECT_EQ(SIGSEGV, touch(self->at, false));
-	/* To where large pages do not fit. */
+	/* Move it to an address that is not aligned for large pages. */
 	ASSERT_EQ(odd + BLOCKS * BLOCK,
 		  mremap(place, BLOCK, BLOCK, MREMAP_MAYMOVE | MREMAP_FIXED,
 			 odd + BLOCKS * BLOCK));

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Mounting: one instance, for the administrator only, and what an umount keeps.
+ * Mounting: there is one instance, only the administrator mounts it, and an umount
+ * keeps the files.
  */
 #include "guestmemfs.h"
 
@@ -73,7 +74,7 @@ TEST_F(mount, files_stay_when_the_last_mount_goes)
 	EXPECT_TRUE(is_filled(at, 2 * BLOCK, 7));
 }
 
-/* How often the kernel has the beginning of the metadata mapped. */
+/* The number of kernel mappings of the start of the metadata. */
 static int metadata_mappings(void)
 {
 	FILE *file = fopen("/proc/vmallocinfo", "r");
@@ -131,7 +132,7 @@ TEST_F(mount, a_mapping_outlives_a_lazy_umount)
 	ASSERT_EQ(0, umount2(GM, MNT_DETACH));
 	fill(at, BLOCK, 3);
 	EXPECT_TRUE(is_filled(at, BLOCK, 3));
-	/* It is one and the same filesystem that is mounted now. */
+	/* Both mounts are the same filesystem. */
 	ASSERT_EQ(0, mount_gm(NULL));
 	fd = try_open(FILE_A, O_RDONLY);
 	ASSERT_LE(0, fd);
@@ -189,7 +190,7 @@ TEST_F(mount, what_is_mounted_is_not_formatted)
 	EXPECT_EQ(-1, mount("none", GM, NULL, MS_REMOUNT, "format"));
 	EXPECT_EQ(EBUSY, errno);
 	EXPECT_TRUE(exists(FILE_A));
-	/* Nothing of the attempts is left behind. */
+	/* The attempts leave nothing behind. */
 	EXPECT_EQ(0, umount_gm());
 	EXPECT_EQ(0, mount_gm("format"));
 }
@@ -231,7 +232,7 @@ TEST_F(mount, works_with_the_new_mount_interface)
 	close(context);
 }
 
-/* Counts kernels, not mounts. */
+/* The generation counts kernels, not mounts. */
 TEST_F(mount, says_which_kernel_it_is_for_the_files)
 {
 	int log;

@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Several processes at once.  Whatever they do, what is left adds up, and no
- * process sees another file's data.
+ * Several processes at once.  Whatever they do, the metadata stays consistent, and
+ * no process sees the data of another file.
  *
- * GUESTMEMFS_RACE_SECONDS, in the environment or on the kernel's command line,
- * makes each case take that long; GUESTMEMFS_SEED, of which each prints its own,
- * makes the processes do the same again.
+ * Both parameters can be in the environment or on the kernel's command line:
+ * GUESTMEMFS_RACE_SECONDS sets the duration of each case, GUESTMEMFS_SEED repeats
+ * the operations of an earlier run.  Each case prints its seed.
  */
 #include <dirent.h>
 
@@ -15,7 +15,7 @@
 
 GM_FIXTURE(races)
 
-/* Run a function in several processes, for a time: how many of them failed. */
+/* Run a function in several processes for a time.  Returns how many failed. */
 static int race(int (*work)(int worker, unsigned int *seed))
 {
 	long end = now_ms() + chosen("GUESTMEMFS_RACE_SECONDS", 5) * 1000;
@@ -44,7 +44,7 @@ static int race(int (*work)(int worker, unsigned int *seed))
 	return failed;
 }
 
-/* Compare what statfs says with the table of owners, and attach again. */
+/* Compare statfs with the table of owners, then mount again. */
 static int check_books(void)
 {
 	struct metadata *meta = malloc(BLOCK);
@@ -108,7 +108,7 @@ TEST_F_TIMEOUT(races, of_names_leave_the_books_balanced, ANY_TIME)
 	EXPECT_EQ(0, check_books());
 }
 
-/* One file for all; every worker fills blocks and truncates. */
+/* All workers share one file; each fills blocks and truncates. */
 static int touch_and_truncate(int worker, unsigned int *seed)
 {
 	int fd = try_open(FILE_A, O_RDWR | O_CREAT), i;
@@ -138,7 +138,7 @@ TEST_F_TIMEOUT(races, of_faults_with_truncation_are_harmless, ANY_TIME)
 	EXPECT_EQ(0, check_books());
 }
 
-/* Each worker has a file; blocks wander, but nobody finds what he did not write. */
+/* Each worker has a file.  Blocks move between files; a worker reads only its own data. */
 static int own_data_only(int worker, unsigned int *seed)
 {
 	long blocks = 1 + rand_r(seed) % 16, i;
@@ -179,7 +179,7 @@ TEST_F_TIMEOUT(races, for_blocks_never_show_foreign_data, ANY_TIME)
 	EXPECT_EQ(0, check_books());
 }
 
-/* All of them take as much as there is. */
+/* Each worker allocates all free blocks. */
 static int take_all(int worker, unsigned int *seed)
 {
 	char name[32];
@@ -226,7 +226,7 @@ TEST_F_TIMEOUT(races, for_the_last_inode_lose_none, ANY_TIME)
 	EXPECT_EQ(INODES - 1, free_inodes());
 }
 
-/* The directory is listed while it changes; what stays is listed once. */
+/* The directory is listed while it changes; each unchanged file is listed once. */
 static int list_it(int worker, unsigned int *seed)
 {
 	char name[32];
@@ -260,7 +260,7 @@ TEST_F_TIMEOUT(races, with_listing_lose_and_double_nothing, ANY_TIME)
 	EXPECT_EQ(0, check_books());
 }
 
-/* The kernel forgets inodes while they are looked up, unlinked and made. */
+/* The kernel evicts inodes while they are looked up, unlinked and created. */
 static int forget(int worker, unsigned int *seed)
 {
 	int fd;
@@ -320,7 +320,7 @@ TEST_F_TIMEOUT(races, of_mappings_with_truncation_are_harmless, ANY_TIME)
 	EXPECT_EQ(0, check_books());
 }
 
-/* Mounted and unmounted by one while another works in it. */
+/* One process mounts and unmounts while another works in the filesystem. */
 static int mount_and_work(int worker, unsigned int *seed)
 {
 	int err;
@@ -338,7 +338,7 @@ static int mount_and_work(int worker, unsigned int *seed)
 TEST_F_TIMEOUT(races, with_umount_are_harmless, ANY_TIME)
 {
 	EXPECT_EQ(0, race(mount_and_work));
-	/* As many are on top of each other as were mounted. */
+	/* Mounts can be stacked: unmount until none is left. */
 	EXPECT_TRUE(EVENTUALLY(umount_gm() == -EINVAL));
 	ASSERT_EQ(0, mount_gm(NULL));
 	EXPECT_EQ(0, check_books());

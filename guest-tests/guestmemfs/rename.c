@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Renaming, alone and in the place of another file.
+ * Renaming, to a new name and over another file.
  */
 #include "guestmemfs.h"
 
@@ -39,7 +39,7 @@ TEST_F(rename, can_be_repeated)
 
 	ASSERT_EQ(0, make(GM "/0"));
 	for (i = 0; i < 100; i++) {
-		/* Short after long and long after short. */
+		/* Alternate between short and long names. */
 		snprintf(from, sizeof(from), GM "/%0*d", i ? i % 2 * 200 + 1 : 1, i);
 		snprintf(to, sizeof(to), GM "/%0*d", (i + 1) % 2 * 200 + 1, i + 1);
 		ASSERT_EQ(0, rename(from, to));
@@ -103,7 +103,7 @@ TEST_F_TIMEOUT(rename, always_shows_one_of_both_files, SLOW)
 	if (!child) {
 		int i;
 
-		/* On until it was seen often enough, however slowly. */
+		/* Continue until the other process has looked often enough. */
 		for (i = 0; i < 300 || *looks <= 10; i++) {
 			if (make(FILE_A) || rename(FILE_A, FILE_B))
 				_exit(1);

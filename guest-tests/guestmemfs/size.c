@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * The size of files, the blocks behind it, and who sees what in them.
+ * The size of files, their blocks, and which data is visible in them.
  */
 #include <sys/resource.h>
 
@@ -15,7 +15,7 @@ static int remount(void)
 	return err ? err : mount_gm(NULL);
 }
 
-/* The word at the beginning of each block, from a mapping of its own. */
+/* The first word of a block, read through a new mapping. */
 static long first_word(const char *path, long block)
 {
 	int fd = try_open(path, O_RDONLY);
@@ -169,7 +169,7 @@ TEST_F(size, blocks_are_not_shared)
 {
 	int a = make_sized(FILE_A, 0), b = make_sized(FILE_B, 0), i;
 
-	/* Grown in turns, so that the blocks of both are interleaved. */
+	/* Both files grow in turn, so that their blocks are interleaved. */
 	for (i = 1; i <= 20; i++) {
 		ASSERT_EQ(0, ftruncate(a, i * BLOCK));
 		ASSERT_EQ(0, ftruncate(b, i * BLOCK));
@@ -253,7 +253,7 @@ TEST_F(size, has_limits)
 
 	EXPECT_EQ(-1, ftruncate(fd, 1UL << 50));
 	EXPECT_EQ(ENOSPC, errno);
-	/* As many blocks as a 32-bit number wraps around to 1. */
+	/* A 32-bit number of blocks would wrap around to 1. */
 	EXPECT_EQ(-1, ftruncate(fd, ((1UL << 32) + 1) * BLOCK));
 	EXPECT_EQ(ENOSPC, errno);
 	EXPECT_EQ(-1, ftruncate(fd, (1UL << 63) - BLOCK));
@@ -300,7 +300,7 @@ TEST_F(size, a_change_shows_in_the_time_of_modification)
 	EXPECT_LT(5, stat_of(FILE_A).st_mtime);
 }
 
-/* Zeroing takes a while; who is killed meanwhile leaves everything as it was. */
+/* Zeroing takes a while; a process that is killed meanwhile changes nothing. */
 TEST_F_TIMEOUT(size, growing_can_be_killed, SLOW)
 {
 	long all = free_blocks(), left = all;

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Metadata as no kernel leaves it: damaged, foreign, and of files that are not
- * there.  A mount refuses it and changes nothing, or works.
+ * Metadata that no kernel writes: damaged, foreign, or of files that do not exist.
+ * A mount either refuses it and changes nothing, or works.
  */
 #include <dirent.h>
 
@@ -14,7 +14,7 @@ FIXTURE(superblock) {
 	unsigned int b;
 };
 
-/* Two files with something in them, and the metadata of that. */
+/* Two files with contents, and a copy of their metadata. */
 FIXTURE_SETUP(superblock)
 {
 	char *at;
@@ -46,7 +46,7 @@ FIXTURE_TEARDOWN(superblock)
 	gm_leave();
 }
 
-/* Mount what is in bad, expecting it to be refused and left alone. */
+/* Write and mount bad.  The mount must be refused, and must not change it. */
 static int refusal(struct metadata *bad)
 {
 	static char after[BLOCK];
@@ -62,7 +62,7 @@ static int refusal(struct metadata *bad)
 	return err;
 }
 
-/* The same for a part that alone is different from good, which is mended. */
+/* The same if bad differs from good only in this part; restores the part. */
 static int refusal_of_part(struct metadata *bad, struct metadata *good,
 			   void *part, size_t size)
 {
@@ -131,7 +131,7 @@ TEST_F_TIMEOUT(superblock, every_damaged_bit_is_refused, SLOW)
 	unsigned int i, step;
 
 	for (i = 0; i < 4096 * 8; i += step) {
-		/* All of the fields, and a sample of the rest. */
+		/* All bits of the fields, and a sample of the rest. */
 		step = i < 48 * 8 ? 1 : 251;
 		byte[i / 8] ^= 1 << i % 8;
 		ASSERT_GT(0, refusal_of_part(self->bad, self->good,
@@ -251,7 +251,7 @@ TEST_F(superblock, a_damaged_one_is_formatted_if_asked_to)
 
 TEST_F(superblock, formatting_that_was_interrupted_begins_again)
 {
-	/* Both magic numbers are erased first, the copy's before. */
+	/* Formatting erases both magic numbers first, that of the copy first. */
 	copy_of_super(self->bad)->magic = 0;
 	self->bad->super.magic = 0;
 	memset(self->bad->inodes, 0xff, 4096);
@@ -382,7 +382,7 @@ TEST_F(superblock, blocks_with_wrong_owners_are_refused)
 {
 	uint64_t *owners = self->bad->owners;
 
-	/* The tag, no such inode, one that is free, the directory. */
+	/* A wrong tag, an inode that does not exist, a free inode, the directory. */
 	owners[10] = 1;
 	EXPECT_EQ(-EUCLEAN, refusal(self->bad));
 	owners[10] = OWNER(INODES, 0);
@@ -391,10 +391,10 @@ TEST_F(superblock, blocks_with_wrong_owners_are_refused)
 	EXPECT_EQ(-EUCLEAN, refusal(self->bad));
 	owners[10] = OWNER(0, 0);
 	EXPECT_EQ(-EUCLEAN, refusal(self->bad));
-	/* A second block in the same place of a file. */
+	/* Two blocks for the same offset of a file. */
 	owners[10] = OWNER(self->a, 1);
 	EXPECT_EQ(-EUCLEAN, refusal(self->bad));
-	/* A block that is missing. */
+	/* A missing block. */
 	owners[10] = 0;
 	owners[1] = 0;
 	EXPECT_EQ(-EUCLEAN, refusal(self->bad));
@@ -417,11 +417,11 @@ TEST_F_TIMEOUT(superblock,
 		*owner ^= 1UL << bit;
 		refused += refusal_of_part(self->bad, self->good, owner, 8) != 0;
 	}
-	/* No single bit makes another valid word of an owner. */
+	/* No flip of a single bit turns an owner word into another valid one. */
 	EXPECT_EQ(128, refused);
 }
 
-/* What a machine leaves that stops within an operation. */
+/* The state that a machine leaves if it stops during an operation. */
 
 TEST_F(superblock, a_file_that_was_being_created_is_not_there)
 {
@@ -488,7 +488,7 @@ TEST_F(superblock, a_rename_that_did_not_begin_has_no_effect)
 	EXPECT_TRUE(file_a_is_well());
 }
 
-/* Renaming "a" to "b", stopped after each of the four stores that matter. */
+/* A rename of "a" to "b" that stops after each of the four relevant stores. */
 TEST_F(superblock, a_rename_that_replaces_is_completed)
 {
 	struct metadata *bad = self->bad;
@@ -512,7 +512,7 @@ TEST_F(superblock, a_rename_that_replaces_is_completed)
 		EXPECT_EQ(self->a + 1, stat_of(FILE_B).st_ino);
 		EXPECT_EQ(DATA_BLOCKS - 2, free_blocks());
 		EXPECT_EQ(INODES - 2, free_inodes());
-		/* And it is not done again. */
+		/* The rename is not done again. */
 		ASSERT_EQ(0, rename(FILE_B, FILE_A));
 		ASSERT_EQ(0, make(FILE_B));
 		ASSERT_EQ(0, umount_gm());
@@ -549,7 +549,7 @@ TEST_F(superblock, a_rename_that_exchanges_is_completed)
 	}
 }
 
-/* Whatever is mounted can be used, and taken apart. */
+/* A filesystem that was mounted can be used, and all its files removed. */
 static int use_it(void)
 {
 	DIR *dir = opendir(GM);
@@ -588,14 +588,14 @@ static int use_it(void)
 	return 0;
 }
 
-/* One to four bytes of the metadata, which most often are bits. */
+/* Damage to one to four bytes of the metadata, most often of single bits. */
 struct damage {
 	unsigned int count;
 	size_t place[4];
 	unsigned char flip[4];
 };
 
-/* Where it hurts, as often as anywhere else. */
+/* Of six bytes, about one is anywhere; the others are in fields that matter. */
 static struct damage invent(unsigned int *seed)
 {
 	struct damage damage = { .count = 1 + rand_r(seed) % 4 };
@@ -631,7 +631,7 @@ static int inflict(struct metadata *bad, const struct damage *damage)
 	return err;
 }
 
-/* A number that two damages share if they are the same, and hardly otherwise. */
+/* A hash of the damage, to find duplicates. */
 static uint64_t number_of(const struct damage *damage)
 {
 	uint64_t sum = 0;
@@ -664,8 +664,9 @@ static unsigned int count_different(uint64_t *numbers, unsigned int count)
 }
 
 /*
- * GUESTMEMFS_DAMAGES says how many, and GUESTMEMFS_SEED, which is printed, makes
- * them again; both in the environment or on the kernel's command line.
+ * GUESTMEMFS_DAMAGES sets how many, and GUESTMEMFS_SEED repeats those of an earlier
+ * run, which has printed its seed.  Both can be in the environment or on the kernel's
+ * command line.
  */
 TEST_F_TIMEOUT(superblock, damage_anywhere_is_refused_or_survived, ANY_TIME)
 {
@@ -685,7 +686,7 @@ TEST_F_TIMEOUT(superblock, damage_anywhere_is_refused_or_survived, ANY_TIME)
 				TH_LOG("damage %u", round);
 			}
 			ASSERT_EQ(0, umount_gm());
-			/* What this kernel has written itself is good. */
+			/* The metadata that this kernel has written is valid. */
 			ASSERT_EQ(0, mount_gm(NULL)) {
 				TH_LOG("damage %u", round);
 			}
@@ -693,7 +694,7 @@ TEST_F_TIMEOUT(superblock, damage_anywhere_is_refused_or_survived, ANY_TIME)
 			memcpy(self->bad, self->good, BLOCK);
 			ASSERT_EQ(0, write_metadata(self->good));
 		} else {
-			/* Flipped once more they are as they were. */
+			/* A second flip restores the bits. */
 			ASSERT_EQ(0, inflict(self->bad, &damage));
 		}
 	}

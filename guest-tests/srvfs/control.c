@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * The control descriptor of an empty entry: it takes a number, and does
+ * The control descriptor of an empty entry: it accepts a number, and supports
  * nothing else.
  */
 #include <sys/ioctl.h>
@@ -10,7 +10,7 @@
 
 #include "srvfs.h"
 
-/* Where the cases that write a number by hand keep the file it stands for. */
+/* The descriptor of the file in the cases that write a number by hand. */
 #define NUMBER	77
 
 FIXTURE(control) {
@@ -71,7 +71,7 @@ TEST_F(control, takes_a_number_at_offset_zero)
 {
 	ssize_t written = pwrite(self->control, "77", 2, 0);
 
-	/* A control descriptor may as well be a stream, without offsets. */
+	/* ESPIPE: a control descriptor may be a stream, without offsets. */
 	EXPECT_TRUE(written == 2 || errno == ESPIPE);
 	EXPECT_EQ(written == 2, holds(ENTRY, NUMBER));
 }
@@ -270,7 +270,7 @@ FIXTURE_VARIANT(bad_numbers) {
 	const char *text;
 	size_t size;
 	int error;
-	bool out_of_range;	/* ERANGE and EBADF will do as well */
+	bool out_of_range;	/* ERANGE and EBADF are accepted as well */
 };
 
 #define BAD_NUMBER(name, string, ...)					\

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Opening an assigned entry hands out the published open file description
- * itself: for every kind of file, and whatever became of the publisher.
+ * An open of an assigned entry returns the published open file description
+ * itself, for every kind of file, and even if the publisher has exited.
  */
 #include <dirent.h>
 #include <netinet/in.h>
@@ -485,7 +485,7 @@ TEST_F(description, opening_a_terminal_does_not_make_it_the_controlling_one)
 	EXPECT_EQ(0, IN_CHILD(open_terminal_as_session_leader(terminal)));
 }
 
-/* The names of the events that wait in an inotify descriptor, or'ed. */
+/* The masks of all pending events of an inotify descriptor, or'ed. */
 static unsigned int pending_events(int inotify)
 {
 	char buffer[4096] __attribute__((aligned(8)));

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * The directory of an instance, flat and with room for entries only, and
- * the inode of an entry, which is not the file it holds.
+ * The directory of an instance, which is flat and contains only entries, and
+ * the inode of an entry, which is not that of its file.
  */
 #include <dirent.h>
 
@@ -9,7 +9,7 @@
 
 SRV_FIXTURE(directory)
 
-/* How often name is listed in the directory, and of which type. */
+/* How often the directory lists name, and with which type. */
 static int times_listed(const char *name, unsigned char *type)
 {
 	DIR *directory = opendir(SRV);

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * What the flags of open(2) and openat2(2) mean for an assigned entry: the
- * published description is handed out as it is, or the open fails.
+ * The flags of open(2) and openat2(2) for an assigned entry: either the open
+ * returns the published description unchanged, or it fails.
  */
 #include "srvfs.h"
 
@@ -34,7 +34,7 @@ FLAGS(creat, O_WRONLY | O_CREAT);
 FLAGS(creat_and_trunc, O_WRONLY | O_CREAT | O_TRUNC);
 FLAGS(nofollow, O_RDONLY | O_NOFOLLOW);
 FLAGS(noctty, O_RDONLY | O_NOCTTY);
-FLAGS(largefile, O_RDONLY | 0100000);	/* glibc says 0 */
+FLAGS(largefile, O_RDONLY | 0100000);	/* glibc defines it as 0 */
 FLAGS(many_at_once, O_RDWR | O_APPEND | O_NONBLOCK | O_SYNC | O_TRUNC);
 
 FIXTURE_SETUP(open_flags_have_no_effect)

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Opening entries through io_uring gives what open(2) gives, as descriptors
+ * An open of an entry through io_uring returns the same as open(2), as descriptors
  * and as fixed files, and never changes the flags of the boxed file.
  */
 #include <linux/io_uring.h>

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * How long an entry keeps what it holds: until unlink, clear, replacement or
- * umount, not a moment longer, and no failure adds a reference to it.
+ * How long an entry references its file: until unlink, clear, replacement or
+ * umount, and no longer.  A failed open adds no reference.
  */
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
@@ -25,8 +25,8 @@ static long count_of(const char *name)
 }
 
 /*
- * A leak adds one a round.  A tenth of that is left to the rest of the guest,
- * and to the kernel, whose count of files is off by some dozens a CPU.
+ * A leak adds one per round.  The tolerance is a tenth of that: for the rest of the
+ * guest, and for the kernel's count of files, which is off by some dozens per CPU.
  */
 static bool settles_near(const char *name, long before, int rounds)
 {
@@ -238,7 +238,7 @@ TEST_F(lifetime, a_path_descriptor_holds_no_reference_to_the_boxed_file)
 	EXPECT_TRUE(was_dropped(witness));
 }
 
-/* Opens that fail, or look as if they should, must not keep a reference. */
+/* Opens that fail, or that look as if they should, must not keep a reference. */
 FIXTURE(error_paths_do_not_leak) {
 	int witness;
 };
@@ -247,7 +247,7 @@ FIXTURE_VARIANT(error_paths_do_not_leak) {
 	int flags;
 	int resolve;
 	bool no_descriptors;
-	int error;	/* 0: whatever happens */
+	int error;	/* 0: any result is accepted */
 };
 
 #define ERROR_PATH(name, ...) \
@@ -362,7 +362,7 @@ TEST_F(lifetime, error_paths_do_not_leak_when_creating_fails)
 	EXPECT_EQ(0, umount(SRV));
 }
 
-/* 0 if another process could get the lock, else the reason. */
+/* Returns 0 if another process can take the lock, else its errno. */
 static int lock_elsewhere(const char *path, int command)
 {
 	struct flock whole = { .l_type = F_WRLCK };

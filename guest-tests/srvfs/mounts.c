@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Instances: how they are mounted, told apart, kept busy and taken down.
+ * Instances: how they are mounted, distinguished, kept busy and unmounted.
  */
 #include <sys/fanotify.h>
 
@@ -8,7 +8,7 @@
 
 SRV_FIXTURE(mounts)
 
-/* The one case that fails, where all others skip, on a kernel without srvfs. */
+/* Fails on a kernel without srvfs, where all other cases are skipped. */
 TEST(the_file_system_type_is_known)
 {
 	char line[128];
@@ -361,8 +361,8 @@ TEST_F(mounts, the_end_of_a_mount_namespace_drops_references)
 }
 
 /*
- * An entry holds a socket, in whose queue waits the directory of the very
- * instance, and a witness.  No descriptor of any of them stays open.
+ * An entry holds a socket.  The queue of the socket contains the directory of the
+ * same instance, and a witness.  No descriptor of any of them stays open.
  */
 static int make_cycle(void)
 {
@@ -415,7 +415,7 @@ TEST_F(mounts, unix_socket_cycle_is_broken_by_unlinking_the_entry)
 	EXPECT_TRUE(EVENTUALLY(umount(SRV) == 0));
 }
 
-/* Events that nobody reads hold the paths they happened on. */
+/* Unread events reference the paths on which they happened. */
 TEST_F(mounts, fanotify_queue_cycle)
 {
 	int group = or_errno(fanotify_init(FAN_CLASS_NOTIF | FAN_CLOEXEC,

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Who may open an entry, and whose numbers a control descriptor takes.
+ * Who may open an entry, and whose descriptor numbers a control descriptor accepts.
  *
  * The program is also the set-uid program of one of its cases: started as
- * "permissions print-number N" it does no more than print N.
+ * "permissions print-number N", it only prints N.
  */
 #include <linux/capability.h>
 #include <sys/fsuid.h>
@@ -11,8 +11,8 @@
 #include "srvfs.h"
 
 /*
- * The opener needs, besides what the mode asked for needs, read permission
- * if the boxed file is readable and write permission if it is writable.
+ * Besides the permissions for the requested mode, the opener needs read permission
+ * if the boxed file is readable, and write permission if it is writable.
  */
 FIXTURE(access_mode_not_widened) {
 	int fd;
@@ -168,7 +168,7 @@ TEST_F(permissions, error_paths_do_not_leak_when_opening_is_refused)
 	EXPECT_TRUE(was_dropped(witness));
 }
 
-/* Numbers are looked up where they are written, not where it was opened. */
+/* A number refers to the descriptor table of the writer, not of the opener. */
 TEST_F(permissions, writer_fdtable)
 {
 	int other = regular_file("/tmp/other", "other");
@@ -295,7 +295,7 @@ static int copy_program(const char *path)
 	return size < 0 ? -errno : 0;
 }
 
-/* A user lets a set-uid program print a number to an entry. */
+/* A user makes a set-uid program print a number to an entry. */
 static int print_to(int control, const char *program, const char *number)
 {
 	if (dup2(control, STDOUT_FILENO) < 0)

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
  * Threads that open, publish, replace, clear, unlink and unmount at once.
- * Whatever an open returns is a published file or a control descriptor, and
- * in the end nobody holds a reference any more.
+ * Every successful open returns a published file or a control descriptor, and
+ * at the end no reference is left.
  *
  * The two files published are the write ends of two pipes.
  */
@@ -13,7 +13,7 @@
 #include "srvfs.h"
 
 #define SECONDS	2
-/* One of the threads may be starved by the others on a busy machine. */
+/* On a busy machine, the others can starve a thread. */
 #define PATIENCE	40
 #define LIMIT	60
 #define NUMBER	77
@@ -23,7 +23,7 @@ static struct {
 	atomic_int wrong;	/* what must not happen */
 	atomic_int boxed;	/* opens that returned a published file */
 	atomic_int control;	/* opens that returned a control descriptor */
-	atomic_int rounds;	/* what the other threads achieved */
+	atomic_int rounds;	/* completed rounds of the other threads */
 	int one, two;
 	int shared;		/* a control descriptor used by all */
 } race;
@@ -145,7 +145,7 @@ static void *clear_again_and_again(void *unused)
 
 static pthread_t threads[8];
 
-/* Start the threads, each with ENTRY for an argument. */
+/* Start the threads, each with ENTRY as its argument. */
 static int start_threads(void *(* const *bodies)(void *), int count)
 {
 	int i;
@@ -168,7 +168,7 @@ static void stop_threads(int count)
 	       race.rounds);
 }
 
-/* Run threads for some seconds, and on until what is to be seen was seen. */
+/* Run threads for some seconds, then until the expected events have happened. */
 #define RUN(seen, ...) do {						\
 	void *(* const _bodies[])(void *) = { __VA_ARGS__ };		\
 	int _count = start_threads(_bodies, ARRAY_SIZE(_bodies));	\
@@ -178,7 +178,7 @@ static void stop_threads(int count)
 	stop_threads(_count);						\
 } while (0)
 
-/* Once the entry is gone and our own write ends closed, both pipes hang up. */
+/* When the entry is removed and our write ends are closed, both pipes must hang up. */
 static bool nobody_holds(int one, int two)
 {
 	unlink(ENTRY);
@@ -222,8 +222,8 @@ TEST_F_TIMEOUT(races, opening_while_one_descriptor_replaces_and_clears, LIMIT)
 }
 
 /*
- * Entries are made relative to a directory of the new instance: by name they
- * could end up in the tmpfs below, when the mount is gone already.
+ * Entries are created relative to the directory of the new instance.  By path they
+ * could end up in the tmpfs below, if the instance is already unmounted.
  */
 static void *mount_publish_and_detach(void *path)
 {

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Files that must not be put into an entry, because they would pin an
- * instance for ever, and opens by the kernel that must not get one out.
+ * Files that must not be published, because they would pin an instance for ever,
+ * and opens by the kernel, which must not get a published file.
  */
 #include <linux/io_uring.h>
 #include <sys/fanotify.h>
@@ -99,7 +99,7 @@ TEST_F(refused, mount_namespace_fd)
 	EXPECT_EQ(1, is_empty(ENTRY));
 }
 
-/* These pin a mount namespace, and a super block, just as well. */
+/* These pin a mount namespace and a super block as well. */
 TEST_F(refused, loops_refused_lists_of_mounts)
 {
 	static const char * const lists[] = {
@@ -177,7 +177,7 @@ TEST_F(refused, a_detached_mount)
 	EXPECT_EQ(1, is_empty(ENTRY));
 }
 
-/* Exit codes of the child are errno values: execve() returns on failure only. */
+/* The exit code of the child is an errno: execve() returns only on failure. */
 static int exec_error(const char *path)
 {
 	char *argv[] = { "entry", NULL };
@@ -276,7 +276,7 @@ TEST_F(refused, an_fanotify_event_does_not_carry_the_boxed_file)
 	ASSERT_EQ(0, fanotify_mark(group, FAN_MARK_ADD, FAN_OPEN, AT_FDCWD,
 				   ENTRY));
 	ASSERT_LE(0, try_open(ENTRY, O_RDONLY));
-	/* EACCES or the like: the kernel could not open the entry. Good. */
+	/* EACCES or similar: the kernel could not open the entry, as it must be. */
 	if (read(group, &event, sizeof(event)) != sizeof(event)) {
 		ASSERT_NE(EAGAIN, errno);
 	}
@@ -309,7 +309,7 @@ TEST_F(refused, a_descriptor_from_an_fanotify_event_is_no_control_descriptor)
 	EXPECT_EQ(1, holds(ENTRY, fd));
 }
 
-/* The pattern is the whole guest's: it is put back before anything is judged. */
+/* The pattern is global: it is restored before any check can fail. */
 static int dump_core_to(const char *target)
 {
 	struct rlimit all = { RLIM_INFINITY, RLIM_INFINITY };

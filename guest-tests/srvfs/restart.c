@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * What srvfs is for: a server that restarts, or dies, without losing a
- * connection, because an entry keeps its listening socket.
+ * The purpose of srvfs: a server restarts or dies without losing a connection,
+ * because an entry keeps its listening socket open.
  *
  * Started as "restart serve INET? GENERATION EACH", the program is the
  * server: it answers each connection with its generation, and after EACH
@@ -62,7 +62,7 @@ static int connect_unix(void)
 	return fd;
 }
 
-/* The socket of the generation before, or, for the first one, a new one. */
+/* The socket of the previous generation; a new one for the first. */
 static int find_or_make_listener(bool inet)
 {
 	int listener = try_open(ENTRY, O_RDWR | O_CLOEXEC);
@@ -124,7 +124,7 @@ FIXTURE_SETUP(restart)
 		return;
 	self->server = start_server(variant->inet, 0, EACH);
 	ASSERT_LT(0, self->server);
-	/* The entry exists, and is assigned, before the first client comes. */
+	/* The entry must exist and be assigned before the first client connects. */
 	ASSERT_TRUE(EVENTUALLY(is_empty(ENTRY) == 0));
 }
 
@@ -163,7 +163,7 @@ static int answer_on(int fd)
 	return size == sizeof(generation) ? generation : err;
 }
 
-/* Exit code: how many connections were lost. */
+/* Returns the exit code: the number of lost connections. */
 static int be_a_client(bool inet)
 {
 	int lost = 0, last = 0, i, fd, answer;
@@ -196,7 +196,7 @@ TEST_F_TIMEOUT(restart, loses_no_connection, 60)
 	}
 	answer = answer_on(connect_client(variant->inet));
 	EXPECT_EQ(CLIENTS * CONNECTIONS / EACH, answer);
-	/* It did all that as one process. */
+	/* The server is still the same process. */
 	EXPECT_EQ(0, waitpid(self->server, NULL, WNOHANG));
 }
 

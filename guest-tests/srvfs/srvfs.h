@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * What the srvfs test programs share.
+ * Shared by the srvfs test programs.
  *
- * Every case runs in a mount namespace of its own, with a private tmpfs on
- * /tmp and one srvfs instance at SRV.  Whatever a case leaves behind, even
- * when it is killed, disappears with that namespace.
+ * Every case runs in its own mount namespace, with a private tmpfs on /tmp and
+ * one srvfs instance at SRV.  Everything that a case leaves behind, even when it
+ * is killed, disappears with that namespace.
  *
  * Functions return a value, or -errno.
  */
@@ -42,7 +42,7 @@
 #define SRV	"/tmp/srv"
 #define ENTRY	SRV "/entry"
 
-/* A fixture that offers nothing but an empty instance at SRV. */
+/* A fixture with an empty instance at SRV and nothing else. */
 #define SRV_FIXTURE(name)						\
 	FIXTURE(name) { };						\
 	FIXTURE_SETUP(name) { srv_enter(_metadata); }			\
@@ -66,7 +66,7 @@ static inline void srv_enter(struct __test_metadata *_metadata)
 
 static inline void srv_leave(void)
 {
-	/* Forced, so that a cycle made by a failing case is broken as well. */
+	/* MNT_FORCE also breaks a cycle that a failing case has left. */
 	umount2(SRV, MNT_FORCE | MNT_DETACH);
 	umount2("/tmp", MNT_DETACH);
 }
@@ -83,7 +83,7 @@ static inline int try_openat2(int dir, const char *path, int flags, int resolve)
 	return or_errno(syscall(SYS_openat2, dir, path, &how, sizeof(how)));
 }
 
-/* Create an entry and return a control descriptor of it. */
+/* Create an entry and return its control descriptor. */
 static inline int new_entry(const char *path)
 {
 	return try_open(path, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC);
@@ -119,7 +119,7 @@ static inline int publish(const char *path, int fd)
 	return err;
 }
 
-/* Create an entry that holds some file or other. */
+/* Create an entry that holds any file. */
 static inline int publish_something(const char *path)
 {
 	int fd = try_open("/dev/null", O_RDWR | O_CLOEXEC);
@@ -188,8 +188,8 @@ static inline int regular_file(const char *path, const char *content)
 }
 
 /*
- * A witness tells whether somebody still refers to the write end of a pipe:
- * the read end hangs up when the last reference to the other is gone.
+ * A witness shows whether a reference to the write end of a pipe is left: the
+ * read end hangs up when the last one is dropped.
  */
 static inline int publish_witness(const char *path)
 {
@@ -223,7 +223,7 @@ static inline bool was_dropped(int read_end)
 	return EVENTUALLY(!is_held(read_end));
 }
 
-/* Evaluate something in a child that gives 0 or -errno. */
+/* Evaluate in a child an expression that returns 0 or -errno. */
 #define IN_CHILD(expression)	({ -CHILD(-(expression)); })
 
 static inline int listen_unix(const char *path)
@@ -238,7 +238,7 @@ static inline int listen_unix(const char *path)
 	return fd;
 }
 
-/* No record since the log was read last may speak of trouble. */
+/* True if no record since the last read of the log reports a problem. */
 static inline bool kernel_log_is_quiet(int log)
 {
 	static const char * const trouble[] = {
