@@ -251,7 +251,7 @@ TEST_F(superblock, a_damaged_one_is_formatted_if_asked_to)
 
 TEST_F(superblock, formatting_that_was_interrupted_begins_again)
 {
-	/* Formatting erases both magic numbers first, that of the copy first. */
+	/* Formatting first erases both magic numbers, beginning with the copy's. */
 	copy_of_super(self->bad)->magic = 0;
 	self->bad->super.magic = 0;
 	memset(self->bad->inodes, 0xff, 4096);

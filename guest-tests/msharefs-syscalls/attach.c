@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * mshare() of a region that is there.
+ * mshare() of a region that exists.
  */
 #include "mshare.h"
 
 FIXTURE(attach) { };
 
-/* The region is there, and not mapped here. */
+/* The region exists, and this process has not mapped it. */
 FIXTURE_SETUP(attach)
 {
 	mshare_enter(_metadata);
@@ -37,7 +37,7 @@ TEST_F(attach, shares_the_page_tables)
 	char line[256];
 	int i;
 
-	/* Of this process, which has no more after than before. */
+	/* The page tables of this process must not grow. */
 	for (i = 0; i < 2; i++) {
 		status = fopen("/proc/self/status", "re");
 		while (fgets(line, sizeof(line), status))
@@ -49,7 +49,7 @@ TEST_F(attach, shares_the_page_tables)
 		for (unsigned long at = 0; at < 64 * MiB; at += PAGE)
 			AT[at] = 1;
 	}
-	/* 64 MiB would take 128 kB. */
+	/* Page tables for 64 MiB would take 128 kB. */
 	EXPECT_GT(tables[0] + 64, tables[1]);
 	EXPECT_EQ(1, attached());
 }
@@ -85,7 +85,7 @@ TEST_F(attach, nothing_may_be_mapped_there)
 	EXPECT_EQ(9, peek(AT + MiB));
 	ASSERT_EQ(0, munmap(AT + MiB, PAGE));
 	EXPECT_EQ(0, attach());
-	/* Nor the region itself. */
+	/* The region itself can't be attached twice, either. */
 	EXPECT_EQ(-EINVAL, attach());
 	EXPECT_EQ(5, peek(AT));
 }
@@ -95,7 +95,7 @@ TEST_F(attach, for_reading_can_not_write)
 	ASSERT_EQ(0, mshare(NAME, AT, UNIT, O_RDONLY, 0));
 	EXPECT_EQ(5, peek(AT));
 	EXPECT_EQ(-SIGSEGV, poke(AT, 1));
-	/* Others can. */
+	/* Other processes can. */
 	EXPECT_EQ(0, CHILD(munmap(AT, UNIT) ?: attach() ?: poke(AT, 8)));
 	EXPECT_EQ(8, peek(AT));
 	EXPECT_EQ(-SIGSEGV, poke(AT, 1));
@@ -116,7 +116,7 @@ TEST_F(attach, impossible_flags_are_refused)
 	EXPECT_EQ(5, ({ attach(); peek(AT); }));
 }
 
-/* Each pair of what the creator asked for and what another asks for. */
+/* All pairs of the creator's access and the access of another process. */
 TEST_F(attach, access_is_not_more_than_the_creators)
 {
 	static const int modes[] = { O_RDONLY, O_WRONLY, O_RDWR };
@@ -151,7 +151,7 @@ TEST_F(attach, what_can_not_be_read_can_not_be_attached)
 	EXPECT_EQ(EACCES, CHILD_AS_USER(munmap(AT + UNIT, UNIT) ?:
 				  -mshare("private", AT + UNIT, UNIT, O_RDONLY,
 					  0)));
-	/* This one is for all. */
+	/* This region is accessible to all users. */
 	EXPECT_EQ(5, CHILD_AS_USER(attach() ?: peek(AT)));
 }
 
@@ -190,7 +190,7 @@ TEST_F(attach, many_processes_share)
 		EXPECT_EQ(i, peek(AT + (1 + i) * PAGE));
 }
 
-/* Of all who race to make it one does, and all have it. */
+/* Many processes race to create the region: one creates it, and all attach it. */
 TEST_F(attach, of_many_creators_one_creates)
 {
 	int round, i, created;
@@ -221,7 +221,7 @@ TEST_F(attach, of_many_creators_one_creates)
 	}
 }
 
-/* ----- It is a container like others ----- */
+/* ----- The mapping is a normal container ----- */
 
 TEST_F(attach, fork_shares)
 {

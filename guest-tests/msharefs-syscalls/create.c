@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * mshare() that makes a region, and its errors.
+ * mshare() that creates a region, and its errors.
  */
 #include "mshare.h"
 
@@ -40,7 +40,7 @@ TEST_F(create, names_are_independent)
 	ASSERT_EQ(0, mshare("b", AT + UNIT, UNIT, CREATE, 0));
 	EXPECT_EQ(0, poke(AT, 1));
 	EXPECT_EQ(0, peek(AT + UNIT));
-	/* Also at the same address, in another process. */
+	/* Another process can use the same address. */
 	EXPECT_EQ(0, CHILD(munmap(AT, UNIT) ?:
 			   mshare("c", AT, UNIT, CREATE, 0) ?: peek(AT)));
 	EXPECT_EQ(1, peek(AT));
@@ -79,7 +79,7 @@ TEST_F(range, is_refused)
 	EXPECT_FALSE(exists(FILE_));
 }
 
-/* ----- What is mapped there already ----- */
+/* ----- Existing mappings ----- */
 
 static void *map_private(char *addr, size_t size)
 {
@@ -93,7 +93,7 @@ TEST_F(create, mappings_that_exist_are_not_taken_over)
 	EXPECT_EQ(0, poke(AT + MiB, 7));
 	EXPECT_EQ(-EINVAL, create());
 	EXPECT_FALSE(exists(FILE_));
-	/* Nothing has happened to them. */
+	/* The mappings are unchanged. */
 	EXPECT_EQ(7, peek(AT + MiB));
 	EXPECT_EQ(-SIGSEGV, peek(AT));
 	ASSERT_EQ(0, munmap(AT + MiB, PAGE));
@@ -108,7 +108,7 @@ TEST_F(create, mappings_at_both_ends_are_seen)
 	ASSERT_EQ(AT + UNIT - PAGE, map_private(AT + UNIT - PAGE, PAGE));
 	EXPECT_EQ(-EINVAL, create());
 	ASSERT_EQ(0, munmap(AT + UNIT - PAGE, PAGE));
-	/* One that covers it, and one that reaches into it. */
+	/* A mapping that covers the range, and one that overlaps it. */
 	ASSERT_EQ(AT - UNIT, map_private(AT - UNIT, 3 * UNIT));
 	EXPECT_EQ(-EINVAL, create());
 	ASSERT_EQ(0, munmap(AT + PAGE, 2 * UNIT - PAGE));
@@ -254,14 +254,14 @@ TEST_F(create, names_of_other_files_are_refused)
 	EXPECT_TRUE(exists(DIR "/mshare_info"));
 }
 
-/* ----- Where names are ----- */
+/* ----- The file system of the names ----- */
 
 TEST_F(create, without_a_file_system_there_are_no_names)
 {
 	ASSERT_EQ(0, umount(DIR));
 	EXPECT_EQ(-ENOENT, create());
 	EXPECT_EQ(-ENOENT, mshare_unlink(NAME));
-	/* Another one will not do. */
+	/* Another file system type is not accepted. */
 	ASSERT_EQ(0, mount("none", DIR, "tmpfs", 0, NULL));
 	EXPECT_EQ(-ENOENT, create());
 	EXPECT_EQ(-ENOENT, mshare_unlink(NAME));
@@ -292,7 +292,7 @@ TEST_F(create, a_read_only_mount_takes_no_names)
 {
 	ASSERT_EQ(0, create());
 	ASSERT_EQ(0, poke(AT, 5));
-	/* Who has it mapped for writing keeps the mount writable. */
+	/* A writable mapping keeps the mount writable. */
 	EXPECT_EQ(-EBUSY, or_errno(mount(NULL, DIR, NULL, MS_REMOUNT | MS_BIND |
 					 MS_RDONLY, NULL)));
 	ASSERT_EQ(0, munmap(AT, UNIT));
@@ -301,7 +301,7 @@ TEST_F(create, a_read_only_mount_takes_no_names)
 	EXPECT_EQ(-EROFS, mshare("other", AT, UNIT, CREATE, 0));
 	EXPECT_EQ(-EROFS, mshare_unlink(NAME));
 	EXPECT_EQ(-EROFS, attach());
-	/* What is there can be read. */
+	/* An existing region can be read. */
 	EXPECT_EQ(0, mshare(NAME, AT, UNIT, O_RDONLY, 0));
 	EXPECT_EQ(5, peek(AT));
 	EXPECT_EQ(-EROFS, mshare_unlink(NAME));
@@ -325,7 +325,7 @@ TEST_F(create, a_limit_of_the_address_space_is_kept_to)
 	struct rlimit limit = { 64 * MiB, 64 * MiB };
 
 	EXPECT_EQ(ENOMEM, CHILD(setrlimit(RLIMIT_AS, &limit) ?: -create()));
-	/* It did not come half way. */
+	/* The failed call has not created the file. */
 	EXPECT_FALSE(exists(FILE_));
 	EXPECT_EQ(0, create());
 }

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * The file of a name.
+ * The file that represents a name.
  */
 #include <linux/fs.h>
 #include <utime.h>
@@ -49,7 +49,7 @@ TEST_F(file, is_a_regular_file_of_16_bytes)
 	EXPECT_EQ(0, st.st_uid);
 }
 
-/* Of all bits only those for reading are kept, and the owner's is added. */
+/* Only the read bits of the mode are kept, and the owner's is always set. */
 TEST_F(file, has_a_mode_for_reading)
 {
 	static const mode_t modes[][2] = {
@@ -173,7 +173,7 @@ TEST_F(file, can_be_read_when_its_name_has_gone)
 
 	ASSERT_LE(0, fd);
 	ASSERT_EQ(0, mshare_unlink(NAME));
-	/* Until it is closed it keeps the region, but not the name. */
+	/* An open descriptor keeps the region, but not the name. */
 	EXPECT_EQ(16, read(fd, &info, sizeof(info)));
 	ASSERT_EQ(0, create());
 	EXPECT_EQ(0, peek(AT));

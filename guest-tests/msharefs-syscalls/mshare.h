@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * What the tests of mshare() and mshare_unlink() share.
+ * Shared by the tests of mshare() and mshare_unlink().
  *
- * Every case runs in a mount namespace of its own with one msharefs instance at
- * DIR, so names that a case leaves behind disappear with it.
+ * Every case runs in its own mount namespace with one msharefs instance at DIR, so
+ * names that a case leaves behind disappear with it.
  *
  * Functions return a value, or -errno.
  */
@@ -36,7 +36,7 @@
 #include "../include/process.h"
 #include "../include/size.h"
 
-/* Seconds a case may take: a debugging kernel under emulation takes its time. */
+/* Seconds that a case may take: a debug kernel under emulation is slow. */
 #undef TEST_TIMEOUT_DEFAULT
 #define TEST_TIMEOUT_DEFAULT 240
 
@@ -51,7 +51,7 @@
 
 #define UNIT	(1UL << 39)
 
-/* Where nothing is mapped in a process. */
+/* An address where a process has no mapping. */
 #define AT	((char *)(16 * UNIT))
 
 #define RW	(PROT_READ | PROT_WRITE)
@@ -101,7 +101,7 @@ static inline int try_open(const char *path, int flags)
 	return or_errno(open(path, flags | O_CLOEXEC, 0644));
 }
 
-/* The number of containers, by the file's fdinfo. */
+/* The number of containers, from the file's fdinfo. */
 static inline long attached(void)
 {
 	int fd = try_open(FILE_, O_RDONLY);

@@ -14,7 +14,7 @@ TEST_F(unlink, detaches_and_takes_the_name_away)
 	EXPECT_EQ(-SIGSEGV, peek(AT));
 	EXPECT_FALSE(exists(FILE_));
 	EXPECT_EQ(-ENOENT, attach());
-	/* A new one of this name is new. */
+	/* A new region of this name is empty. */
 	ASSERT_EQ(0, create());
 	EXPECT_EQ(0, peek(AT));
 }
@@ -34,7 +34,7 @@ TEST_F(unlink, who_has_not_attached_is_refused)
 	EXPECT_EQ(EINVAL, CHILD(munmap(AT, UNIT) ?: -mshare_unlink(NAME)));
 	EXPECT_TRUE(exists(FILE_));
 	EXPECT_EQ(0, poke(AT, 1));
-	/* Nor is something else at that address good enough. */
+	/* A process with another mapping at that address can't unlink it, either. */
 	EXPECT_EQ(EINVAL, CHILD(munmap(AT, UNIT) ?:
 				mshare("other", AT, UNIT, CREATE, 0) ?:
 				-mshare_unlink(NAME)));
@@ -63,12 +63,12 @@ TEST_F(unlink, the_name_stays_while_another_has_it)
 	EXPECT_EQ(0, mshare_unlink(NAME));
 	EXPECT_EQ(-SIGSEGV, peek(AT));
 	EXPECT_TRUE(exists(FILE_));
-	/* It can be attached again. */
+	/* The region can be attached again. */
 	EXPECT_EQ(0, attach());
 	EXPECT_EQ(5, peek(AT));
 	EXPECT_EQ(0, mshare_unlink(NAME));
 	EXPECT_TRUE(exists(FILE_));
-	/* The child is the last. */
+	/* The child is the last user. */
 	close(ends[1]);
 	EXPECT_EQ(0, reap(pid));
 	EXPECT_FALSE(exists(FILE_));
@@ -116,7 +116,7 @@ TEST_F(unlink, munmap_and_exec_keep_the_name)
 	ASSERT_EQ(0, attach());
 	EXPECT_EQ(5, peek(AT));
 	EXPECT_EQ(0, CHILD(({
-		/* Any program will do; this one lists its cases. */
+		/* Any program is suitable; this one lists its cases. */
 		freopen("/dev/null", "w", stdout);
 		execl("/proc/self/exe", "unlink", "-l", NULL);
 		99;
@@ -135,15 +135,15 @@ TEST_F(unlink, who_may_not_remove_the_file_only_detaches)
 	ASSERT_EQ(0, attach());
 	EXPECT_EQ(0, mshare_unlink(NAME));
 	EXPECT_FALSE(exists(FILE_));
-	/* The owner himself can. */
+	/* The owner can. */
 	EXPECT_EQ(0, CHILD_AS_USER(create() ?: mshare_unlink(NAME)));
 	EXPECT_FALSE(exists(FILE_));
-	/* Not from a directory that he may not write to. */
+	/* The owner can't, if the directory is not writable. */
 	EXPECT_EQ(0, CHILD_AS_USER(create()));
 	ASSERT_EQ(0, chmod(DIR, 0755));
 	EXPECT_EQ(0, CHILD_AS_USER(attach() ?: mshare_unlink(NAME)));
 	EXPECT_TRUE(exists(FILE_));
-	/* Root can, of whomever it is. */
+	/* Root can, whoever the owner is. */
 	ASSERT_EQ(0, attach());
 	EXPECT_EQ(0, mshare_unlink(NAME));
 	EXPECT_FALSE(exists(FILE_));
@@ -153,7 +153,7 @@ TEST_F(unlink, what_is_mounted_on_the_file_goes)
 {
 	ASSERT_EQ(0, create());
 	ASSERT_EQ(0, mount("/dev/null", FILE_, NULL, MS_BIND, NULL));
-	/* The name is not followed to what is mounted there. */
+	/* mshare_unlink() removes the name, not the file that is mounted on it. */
 	EXPECT_EQ(0, mshare_unlink(NAME));
 	EXPECT_FALSE(exists(FILE_));
 	ASSERT_EQ(0, create());
@@ -187,7 +187,7 @@ TEST_F(unlink, memory_is_given_back_with_the_file_system)
 	EXPECT_TRUE(EVENTUALLY(meminfo("Shmem") < shmem + 64));
 }
 
-/* KASAN keeps what was freed for a while: as much as a leak of this size. */
+/* KASAN's quarantine keeps freed memory for a while, and would look like a leak. */
 static bool freed_memory_is_kept(void)
 {
 	FILE *symbols = fopen("/proc/kallsyms", "r");
@@ -214,13 +214,13 @@ TEST_F(unlink, nothing_is_left_of_many)
 	EXPECT_TRUE(EVENTUALLY(meminfo("PageTables") < tables + 200));
 	if (freed_memory_is_kept())
 		return;
-	/* An mm_struct and its counters are more than 2 kB a round. */
+	/* A leaked mm_struct and its counters would be more than 2 kB per round. */
 	EXPECT_TRUE(EVENTUALLY(meminfo("SUnreclaim") < slab + 900)) {
 		TH_LOG("%ld kB before, %ld after", slab, meminfo("SUnreclaim"));
 	}
 }
 
-/* All at once: what is left at the end is whole. */
+/* Attach and unlink race: the region that is left at the end must be intact. */
 TEST_F(unlink, races_with_attaching)
 {
 	volatile int *stop = mmap(NULL, PAGE, RW, MAP_SHARED | MAP_ANONYMOUS,
@@ -246,8 +246,8 @@ TEST_F(unlink, races_with_attaching)
 			else
 				ret = mshare_unlink(NAME);
 			/*
-			 * The name may be of a newer region, if this one lost
-			 * its own just when it was attached.
+			 * The region may have lost its name while it was attached,
+			 * and the name may belong to a newer region.
 			 */
 			if (ret == -EINVAL)
 				ret = or_errno(munmap(AT, UNIT));

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * The kernel's own ways to the memory of a process, and containers that may
- * only be read.
+ * How the kernel itself accesses the memory of a process, and read-only
+ * containers.
  */
 #include <linux/futex.h>
 #include <linux/io_uring.h>
@@ -64,7 +64,7 @@ TEST_F(access, another_process_is_read_where_it_has_not_been)
 {
 	char byte = 1;
 
-	/* Neither the link nor the page are there. */
+	/* Neither the link nor the page exists. */
 	EXPECT_EQ(1, vm_read(self->peer.pid, (char *)self->there + PAGE,
 			     &byte, 1));
 	EXPECT_EQ(0, byte);
@@ -92,7 +92,7 @@ TEST_F(access, many_pages_are_read_at_once)
 	EXPECT_EQ((long)SIZE, vm_read(self->peer.pid, (char *)self->there,
 				      buffer, SIZE));
 	EXPECT_EQ(0, check_pages(buffer, SIZE, 7));
-	/* Up to the end of the object. */
+	/* A read stops at the end of the object. */
 	EXPECT_EQ((long)SIZE, vm_read(self->peer.pid, (char *)self->there,
 				      buffer, SIZE) ?: 0);
 	EXPECT_EQ(-EFAULT, vm_read(self->peer.pid, (char *)self->there + SIZE,
@@ -174,13 +174,13 @@ TEST_F(access, proc_mem_reads_and_writes)
 	close(fd);
 }
 
-/* ----- Containers that may only be read ----- */
+/* ----- Read-only containers ----- */
 
 TEST_F(access, a_readonly_container_is_read_and_not_written)
 {
 	EXPECT_EQ(0, peek(self->readonly));
 	EXPECT_EQ(-SIGSEGV, poke(self->readonly, 1));
-	/* Also where another has written, so that the entry is writable. */
+	/* Even if another process has written, so that the entry is writable. */
 	EXPECT_EQ(0, poke(self->addr, 5));
 	EXPECT_EQ(5, peek(self->readonly));
 	EXPECT_EQ(-SIGSEGV, poke(self->readonly, 6));
@@ -247,7 +247,7 @@ TEST_F(access, a_system_call_does_not_write_to_a_readonly_container)
 	ASSERT_EQ(1, write(pipes[1], "x", 1));
 	EXPECT_EQ(-EFAULT, or_errno(read(pipes[0], self->readonly, 1)));
 	EXPECT_EQ(5, peek(self->addr));
-	/* A page that is not there yet. */
+	/* The page does not exist yet. */
 	EXPECT_EQ(-EFAULT, or_errno(read(pipes[0], self->readonly + PAGE, 1)));
 	EXPECT_EQ(1, read(pipes[0], self->addr, 1));
 	EXPECT_EQ('x', peek(self->readonly));
@@ -273,7 +273,7 @@ TEST_F(access, pages_of_a_readonly_container_are_not_pinned_for_writing)
 {
 	if (pin_for_writing(self->fd ? malloc(PAGE) : NULL, PAGE))
 		SKIP(return, "no io_uring");
-	/* They are there, linked and writable in the table. */
+	/* The pages exist, and their entries are linked and writable. */
 	ASSERT_EQ(0, fill_pages(self->addr, SIZE, 7));
 	ASSERT_EQ(0, check_pages(self->readonly, SIZE, 7));
 	EXPECT_EQ(-EFAULT, pin_for_writing(self->readonly, PAGE));
@@ -287,7 +287,7 @@ TEST_F(access, pages_are_pinned_before_they_are_touched)
 		SKIP(return, "no io_uring");
 	EXPECT_EQ(0, pin_for_writing(self->addr, SIZE));
 	EXPECT_EQ(256, fdinfo(self->fd, "mshare-resident"));
-	/* Up to a hole. */
+	/* A buffer that reaches into a hole. */
 	EXPECT_EQ(-EFAULT, pin_for_writing(self->addr + SIZE - PAGE, 2 * PAGE));
 }
 
@@ -305,7 +305,7 @@ TEST_F(access, another_process_is_not_written_through_a_readonly_container)
 	EXPECT_EQ(-EFAULT, vm_write(peer.pid, (char *)there + PAGE, &byte, 1));
 	EXPECT_EQ(1, vm_read(peer.pid, (char *)there, &byte, 1));
 	EXPECT_EQ(5, byte);
-	/* Nor by a debugger, who may write to other pages that are not. */
+	/* Nor can a debugger write, although it can write to other read-only pages. */
 	ASSERT_EQ(0, ptrace(PTRACE_ATTACH, peer.pid, 0, 0));
 	ASSERT_EQ(peer.pid, waitpid(peer.pid, &status, 0));
 	EXPECT_EQ(-EIO, poke_text(peer.pid, (char *)there, 1));
@@ -351,7 +351,7 @@ TEST_F(access, a_futex_is_the_same_for_all)
 		be_a_child();
 		_exit(syscall(SYS_futex, mine, FUTEX_WAIT, 0, NULL) != 0);
 	}
-	/* Whoever waits there is woken, by another address. */
+	/* A process that waits there is woken through another address. */
 	EXPECT_TRUE(EVENTUALLY(syscall(SYS_futex, here, FUTEX_WAKE, 1) == 1)) {
 		kill(pid, SIGKILL);
 	}
@@ -398,7 +398,7 @@ TEST_F(access, pages_are_given_to_a_pipe)
 	ASSERT_EQ(0, poke(self->addr, 5));
 	ASSERT_EQ((ssize_t)PAGE, vmsplice(pipes[1], &page, 1, 0));
 	ASSERT_EQ(0, unmap_object(self->fd, 0, SIZE));
-	/* It is pinned there, whatever became of the object. */
+	/* The pipe pins the page, even if the object is gone. */
 	EXPECT_EQ((ssize_t)PAGE, read(pipes[0], buffer, PAGE));
 	EXPECT_EQ(5, buffer[0]);
 }

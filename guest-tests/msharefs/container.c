@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * How a region is mapped: its container, and where that may be.
+ * How a region is mapped: its container, and the addresses allowed for it.
  */
 #include <sys/resource.h>
 
@@ -34,7 +34,7 @@ static long try_mmap(void *addr, unsigned long size, int prot, int flags,
 	return result == MAP_FAILED ? -errno : (long)result;
 }
 
-/* ----- What is refused ----- */
+/* ----- Refused mappings ----- */
 
 FIXTURE(bad_mmap) {
 	int fd;
@@ -128,7 +128,7 @@ TEST_F(container, is_not_put_over_another_if_that_is_not_wanted)
 				    MAP_FIXED_NOREPLACE, self->fd, 0));
 }
 
-/* ----- Where it goes ----- */
+/* ----- Addresses ----- */
 
 TEST_F(container, is_aligned)
 {
@@ -186,7 +186,7 @@ TEST_F(container, fits_exactly_into_a_hole)
 		  try_mmap(AT + UNIT, PAGE, RW, MAP_PRIVATE | MAP_ANONYMOUS |
 			   MAP_FIXED, -1, 0));
 	EXPECT_EQ(hole, try_mmap(AT, UNIT, RW, MAP_SHARED, self->fd, 0));
-	/* The neighbours have tables of their own. */
+	/* The neighbours have their own page tables. */
 	EXPECT_EQ(0, poke(AT - PAGE, 1));
 	EXPECT_EQ(0, poke(AT + UNIT, 2));
 	EXPECT_EQ(0, poke(AT, 3));
@@ -234,7 +234,7 @@ TEST_F(container, is_not_merged_with_its_neighbour)
 	EXPECT_EQ(2, fdinfo(self->fd, "mshare-attached"));
 	EXPECT_EQ(0, poke(AT, 1));
 	EXPECT_EQ(1, peek(AT + UNIT));
-	/* Both at once. */
+	/* Unmap both at once. */
 	EXPECT_EQ(0, munmap(AT, 2 * UNIT));
 	EXPECT_EQ(0, fdinfo(self->fd, "mshare-attached"));
 }
@@ -250,7 +250,7 @@ TEST_F(container, may_be_above_47_bits)
 	EXPECT_EQ(0, poke((char *)addr, 1));
 	EXPECT_EQ(1, CHILD(peek(attach(self->fd))));
 	EXPECT_EQ(0, munmap((void *)addr, UNIT));
-	/* Not without being asked for. */
+	/* Not unless it is requested. */
 	addr = try_mmap(NULL, UNIT, RW, MAP_SHARED, self->fd, 0);
 	EXPECT_LT(0, addr);
 	EXPECT_GT(1L << 47, addr);

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Allocations fail, wherever a region needs one.
+ * Each allocation of a region fails in turn.
  */
 #include "msharefs.h"
 
@@ -27,7 +27,7 @@ static int fail_nth(int nth)
 	return write_to("/proc/thread-self/fail-nth", text);
 }
 
-/* True if an allocation has failed since then, and no other will. */
+/* Stop the failures.  Returns true if an allocation has failed. */
 static bool has_failed(void)
 {
 	char text[16] = "";
@@ -46,7 +46,7 @@ static bool has_failed(void)
 FIXTURE_SETUP(faults)
 {
 	mshare_enter(_metadata);
-	/* Of slabs and of pages, those included that may sleep. */
+	/* Fail allocations of slabs and of pages, including those that may sleep. */
 	if (set("failslab", "ignore-gfp-wait", "0") ||
 	    set("failslab", "verbose", "0") ||
 	    set("fail_page_alloc", "ignore-gfp-wait", "0") ||
@@ -66,16 +66,16 @@ FIXTURE_TEARDOWN(faults)
 
 #define MOST	400
 
-/* A file that can't be made is said to have no space, as for mmap(2). */
+/* The error is ENOSPC if the file can't be created, as for mmap(2). */
 static bool is_no_memory(long error)
 {
 	return error == -ENOMEM || error == -ENOSPC;
 }
 
 /*
- * Do something again and again, with the first allocation failing, then the
- * second, and so on until all succeed: it must end with what is expected then,
- * and before that with that or an error that says so.
+ * Run the action with a failure of the first allocation, then of the second, and
+ * so on until all succeed.  Then the action must return what is expected; before
+ * that, it may also fail for want of memory.
  */
 #define EACH_FAILS(action, good, undo) do {			\
 	int _nth, _failures = 0;					\
@@ -155,8 +155,8 @@ TEST_F(faults, attaching)
 }
 
 /*
- * A fault that finds no memory is repeated by the kernel, so nothing is seen of
- * it; at most a process is told that it can't have the page.
+ * The kernel repeats a fault that finds no memory, so the process does not notice;
+ * at most it gets an error for the page.
  */
 TEST_F(faults, the_first_fault)
 {
@@ -169,7 +169,7 @@ TEST_F(faults, the_first_fault)
 		ASSERT_EQ(0, map_anon(self->fd, 0, PAGE));
 		addr = attach(self->fd);
 		ASSERT_NE(NULL, addr);
-		/* Not by peek(): its system calls have allocations too. */
+		/* Not peek(): its system calls allocate, too. */
 		ASSERT_EQ(0, fail_nth(nth));
 		*addr = 1;
 		failed = has_failed();
@@ -178,7 +178,7 @@ TEST_F(faults, the_first_fault)
 		ASSERT_EQ(0, unmap_object(self->fd, 0, UNIT));
 		if (!failed)
 			break;
-		/* So that tables above the pages are made each time. */
+		/* So that each round allocates the upper page tables again. */
 		close(self->fd);
 		ASSERT_EQ(0, unlink(REGION));
 		self->fd = make_region(REGION, 1);

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * The numbers of a region in /proc/PID/fdinfo.
+ * The statistics of a region in /proc/PID/fdinfo.
  */
 #include "msharefs.h"
 
@@ -42,7 +42,7 @@ TEST_F(numbers, mappings)
 {
 	int i;
 
-	/* With gaps, so that none are merged. */
+	/* The gaps prevent merging. */
 	for (i = 0; i < 10; i++) {
 		ASSERT_EQ(0, map_anon(self->fd, 2 * i * PAGE, PAGE));
 		EXPECT_EQ(i + 1, fdinfo(self->fd, "mshare-mappings"));
@@ -82,7 +82,7 @@ TEST_F(numbers, page_tables)
 	/* A PUD table, a PMD table and a table of PTEs. */
 	ASSERT_EQ(0, poke(addr, 1));
 	EXPECT_EQ(3 * (long)PAGE, fdinfo(self->fd, "mshare-page-tables"));
-	/* One for each two MiB. */
+	/* One PTE table for each 2 MiB. */
 	for (i = 1; i < 4; i++) {
 		ASSERT_EQ(0, poke(addr + i * HUGE, 1));
 		EXPECT_EQ((3 + i) * (long)PAGE,
@@ -90,7 +90,7 @@ TEST_F(numbers, page_tables)
 	}
 	ASSERT_EQ(0, poke(addr + UNIT, 1));
 	EXPECT_EQ(9 * (long)PAGE, fdinfo(self->fd, "mshare-page-tables"));
-	/* Only the PUD tables stay. */
+	/* Only the PUD tables remain. */
 	ASSERT_EQ(0, unmap_object(self->fd, 0, 2 * UNIT));
 	EXPECT_EQ(2 * (long)PAGE, fdinfo(self->fd, "mshare-page-tables"));
 	ASSERT_EQ(0, munmap(addr, 2 * UNIT));
@@ -122,7 +122,7 @@ TEST_F(numbers, attachments)
 		ASSERT_NE(NULL, addr[i]);
 		EXPECT_EQ(i + 1, fdinfo(self->fd, "mshare-attached"));
 	}
-	/* A child inherits them. */
+	/* A child inherits the container. */
 	peer = peer_start();
 	ASSERT_LT(0, peer.pid);
 	EXPECT_EQ(8, fdinfo(self->fd, "mshare-attached"));

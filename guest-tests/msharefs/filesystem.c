@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * The file system around the regions: instances, directories, names, rights.
+ * The file system of the regions: instances, directories, names, permissions.
  */
 #include "msharefs.h"
 

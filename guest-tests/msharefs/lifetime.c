@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * How long a region lives: as long as its file, whoever made it and whatever
- * became of him; and that nothing is left of it afterwards.
+ * How long a region lives: as long as its file, even if its creator has exited.
+ * Afterwards nothing is left of it.
  */
 #include "msharefs.h"
 
@@ -29,7 +29,7 @@ TEST_F(lifetime, a_region_outlives_its_descriptors)
 	close(fd);
 	EXPECT_EQ(0, fill_pages(addr, SIZE, 1));
 	EXPECT_EQ(0, detach(addr));
-	/* The name is enough. */
+	/* The name keeps the region. */
 	fd = try_open(REGION, O_RDWR);
 	addr = attach(fd);
 	ASSERT_NE(NULL, addr);
@@ -50,7 +50,7 @@ TEST_F(lifetime, a_region_outlives_its_name)
 	ASSERT_EQ(0, unlink(REGION));
 	EXPECT_EQ(0, poke(addr, 1));
 	EXPECT_EQ(1, peer_peek(&peer, (long)addr));
-	/* It can still be changed and attached. */
+	/* The region can still be changed and attached. */
 	EXPECT_EQ(0, map_anon(fd, SIZE, PAGE));
 	EXPECT_EQ(1, CHILD(peek(attach(fd))));
 	EXPECT_EQ(0, peer_stop(&peer));
@@ -130,12 +130,12 @@ TEST_F(lifetime, a_child_shares_with_its_parent)
 	ASSERT_LE(0, fd);
 	addr = attach(fd);
 	ASSERT_NE(NULL, addr);
-	/* Not copied on write, on pages touched before and after. */
+	/* No copy on write, neither for pages touched before the fork nor after it. */
 	ASSERT_EQ(0, poke(addr, 1));
 	EXPECT_EQ(0, CHILD(poke(addr, 2) ?: poke(addr + PAGE, 3)));
 	EXPECT_EQ(2, peek(addr));
 	EXPECT_EQ(3, peek(addr + PAGE));
-	/* A child's end takes nothing away. */
+	/* The exit of a child changes nothing. */
 	EXPECT_EQ(0, CHILD(detach(addr)));
 	EXPECT_EQ(2, peek(addr));
 	EXPECT_EQ(1, fdinfo(fd, "mshare-attached"));
@@ -165,7 +165,7 @@ TEST_F(lifetime, exec_detaches)
 	ASSERT_EQ(0, poke(addr, 1));
 	pid = fork();
 	if (!pid) {
-		/* Any program will do; this one lists its cases. */
+		/* Any program is suitable; this one lists its cases. */
 		freopen("/dev/null", "w", stdout);
 		execl("/proc/self/exe", "lifetime", "-l", NULL);
 		_exit(99);
@@ -191,7 +191,7 @@ static int receive_fd(int channel)
 	return fd;
 }
 
-/* The memory of all objects in the guest, in kB. */
+/* Wait until a value of /proc/meminfo, in kB, is at most this. */
 static bool no_more_than(const char *key, long kilobytes)
 {
 	bool settled = EVENTUALLY(meminfo(key) <= kilobytes);
@@ -226,7 +226,7 @@ TEST_F(lifetime, a_region_without_a_name_is_passed_on)
 	ASSERT_EQ(0, send_descriptors(ends[0], &fd, 1));
 	close(fd);
 	EXPECT_EQ(0, reap(pid));
-	/* Its last user has gone. */
+	/* The last user of the region has exited. */
 	EXPECT_TRUE(no_more_than("Shmem", before + 64));
 }
 
@@ -243,7 +243,7 @@ TEST_F(lifetime, memory_is_given_back)
 	ASSERT_EQ(0, map_anon(fd, 1UL << 30, 64 * MiB));
 	ASSERT_EQ(0, fill_pages(addr, SIZE, 1));
 	ASSERT_EQ(0, fill_pages(addr + (1UL << 30), 64 * MiB, 1));
-	/* The rest of the guest may have given back a little. */
+	/* The rest of the guest may have freed a little. */
 	EXPECT_LE(memory + 67 * 1024, meminfo("Shmem"));
 	EXPECT_LE(tables + 17 * 4, meminfo("PageTables"));
 	ASSERT_EQ(0, unlink(REGION));
@@ -269,7 +269,7 @@ TEST_F(lifetime, memory_is_given_back_when_the_instance_goes)
 
 #define ROUNDS	2000
 
-/* A leak adds one a round; some slack is left to the rest of the guest. */
+/* A leak adds one per round; the tolerance is for the rest of the guest. */
 static bool slab_settles(const char *name, long before)
 {
 	bool settled = EVENTUALLY(slab(name) < before + ROUNDS / 4);
@@ -306,7 +306,7 @@ TEST_F(lifetime, regions_that_were_used_leave_nothing_behind)
 		ASSERT_NE(NULL, addr);
 		ASSERT_EQ(0, map_anon(fd, 0, PAGE));
 		*(volatile char *)addr = 1;
-		/* In both orders: objects first, or the container first. */
+		/* Both orders alternate: objects first, or the container first. */
 		if (i % 2)
 			ASSERT_EQ(0, unmap_object(fd, 0, UNIT));
 		ASSERT_EQ(0, detach(addr));

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Limits that a region runs into, and waiting for its lock.
+ * The limits of a region, and waits for its lock.
  */
 #include "msharefs.h"
 
@@ -10,7 +10,7 @@ FIXTURE(limits) {
 	char before[16];
 	char *addr;
 	int fd;
-	/* What is mapped anew for each attempt, or -1. */
+	/* The object that is mapped again for each attempt, or -1. */
 	int renewed;
 };
 
@@ -40,7 +40,7 @@ FIXTURE_TEARDOWN(limits)
 	mshare_leave();
 }
 
-/* Objects with gaps between them, up to the limit: how many there are. */
+/* Map objects with gaps between them, up to the limit.  Returns how many. */
 static int fill_up(FIXTURE_DATA(limits) *self, int *error)
 {
 	int i;
@@ -60,11 +60,11 @@ TEST_F(limits, a_region_has_no_more_mappings_than_a_process)
 	ASSERT_EQ(0, write_to(MAX_MAP_COUNT, "64"));
 	count = fill_up(self, &error);
 	EXPECT_EQ(-ENOMEM, error);
-	/* The limit is exceeded by one, as in a process. */
+	/* The limit can be exceeded by one, as in a process. */
 	EXPECT_LE(COUNT, count);
 	EXPECT_GE(COUNT + 1, count);
 	EXPECT_EQ(count, fdinfo(self->fd, "mshare-mappings"));
-	/* What is there works, and room can be made. */
+	/* The existing objects work, and unmapping makes room. */
 	EXPECT_EQ(0, poke(self->addr, 1));
 	EXPECT_EQ(0, unmap_object(self->fd, 0, 8 * PAGE));
 	EXPECT_EQ(0, map_anon(self->fd, 0, PAGE));
@@ -81,16 +81,16 @@ TEST_F(limits, an_object_is_not_split_beyond_the_limit)
 	ASSERT_EQ(0, fill_pages(self->addr, 3 * PAGE, 5));
 	EXPECT_EQ(-ENOMEM, unmap_object(self->fd, PAGE, PAGE));
 	EXPECT_EQ(-ENOMEM, protect_object(self->fd, PAGE, PAGE, PROT_READ));
-	/* Nothing was changed. */
+	/* The failed call has changed nothing. */
 	EXPECT_EQ(count, fdinfo(self->fd, "mshare-mappings"));
 	EXPECT_EQ(0, check_pages(self->addr, 3 * PAGE, 5));
 	EXPECT_EQ(0, fill_pages(self->addr, 3 * PAGE, 6));
-	/* A whole one can go. */
+	/* A whole object can be unmapped. */
 	EXPECT_EQ(0, unmap_object(self->fd, 0, 3 * PAGE));
 	EXPECT_EQ(-SIGSEGV, peek(self->addr));
 }
 
-/* ----- Who waits for a region can be killed ----- */
+/* ----- A process that waits for a region can be killed ----- */
 
 #define FILE_SIZE	(16 * MiB)
 #define COPIES		64
@@ -99,12 +99,12 @@ TEST_F(limits, an_object_is_not_split_beyond_the_limit)
 struct waiting {
 	volatile int stop;
 	volatile int asks;
-	volatile unsigned int changes;	/* how many are done */
+	volatile unsigned int changes;	/* completed changes */
 };
 
 typedef void ask_t(FIXTURE_DATA(limits) *self);
 
-/* One big change after the other, each with the lock of the region held. */
+/* Make one long change after another, each under the lock of the region. */
 static void change_always(FIXTURE_DATA(limits) *self, struct waiting *waiting)
 {
 	unsigned int i;
@@ -132,8 +132,8 @@ static char state_of(pid_t pid)
 }
 
 /*
- * Let a child ask for something that needs the lock, and kill it when it waits:
- * true if it has come to its end while the same change was going on.
+ * Start a child that needs the lock, and kill it while it waits.  Returns true if
+ * it exited during the same change.
  */
 static bool killed_while_waiting(FIXTURE_DATA(limits) *self,
 				 struct waiting *waiting, ask_t *ask)
@@ -171,10 +171,10 @@ static void ask_by_access(FIXTURE_DATA(limits) *self)
 	unsigned long at;
 
 	/*
-	 * Only a page that is not there yet takes a fault, which brings some of
-	 * its neighbours.  Slowly, so that some are asked for during a change;
-	 * and of the object that a change comes to first: until it does, a page
-	 * needs no more than the lock of its object.
+	 * Only a missing page causes a fault, and the fault also maps some of its
+	 * neighbours.  The loop is slow, so that some faults happen during a
+	 * change.  It touches the object that a change reaches first: before that,
+	 * a fault needs only the lock of its object.
 	 */
 	for (at = FILE_SIZE; at; at -= 16 * PAGE) {
 		peek(self->addr + FILE_SIZE - at);
@@ -182,7 +182,7 @@ static void ask_by_access(FIXTURE_DATA(limits) *self)
 	}
 }
 
-/* No page is there: each that somebody has asked for is there for all. */
+/* Make all pages missing again: a page that one process has touched exists for all. */
 static int renew(FIXTURE_DATA(limits) *self)
 {
 	if (self->renewed < 0)
@@ -204,7 +204,7 @@ static bool can_be_killed(FIXTURE_DATA(limits) *self, ask_t *ask)
 		be_a_child();
 		change_always(self, waiting);
 	}
-	/* It takes luck to meet it in the midst of a change, and to be done then. */
+	/* The child is killed and exits during one change only by chance. */
 	killed = EVENTUALLY_WITHIN(LUCK_MS, !renew(self) &&
 				   killed_while_waiting(self, waiting, ask));
 	waiting->stop = 1;
@@ -214,7 +214,7 @@ static bool can_be_killed(FIXTURE_DATA(limits) *self, ask_t *ask)
 	return killed;
 }
 
-/* One file again and again, so that there are many entries and few pages. */
+/* Map one file many times, so that there are many entries and few pages. */
 static int map_copies(FIXTURE_DATA(limits) *self, int object, int copies)
 {
 	int i, err = 0;
@@ -234,7 +234,7 @@ TEST_F(limits, a_process_that_waits_to_change_it_can_be_killed)
 	ASSERT_EQ(0, map_copies(self, object, COPIES));
 	ASSERT_EQ(0, check_pages(self->addr, COPIES * FILE_SIZE, 0));
 	EXPECT_TRUE(can_be_killed(self, ask_by_ioctl));
-	/* The lock is as it was. */
+	/* The lock is free. */
 	EXPECT_EQ(0, unmap_object(self->fd, 0, UNIT));
 }
 

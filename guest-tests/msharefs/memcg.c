@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Pages and tables of a region are at the cost of the memory cgroup in which
- * it was created.
+ * Pages and page tables of a region are charged to the memory cgroup in which it
+ * was created.
  */
 #include "msharefs.h"
 #include "../include/cgroup.h"
@@ -15,7 +15,7 @@ FIXTURE(memcg) {
 	int fd;
 };
 
-/* Create the region in the group, by a process that then exits. */
+/* A process in the group creates the region and exits. */
 FIXTURE_SETUP(memcg)
 {
 	mshare_enter(_metadata);
@@ -51,7 +51,7 @@ TEST_F(memcg, the_creators_group_pays_for_pages)
 		TH_LOG("%ld bytes are charged to the other group", other);
 	}
 	EXPECT_EQ(0, cgroup_stat(OTHER, "shmem"));
-	/* It gets them back. */
+	/* Unmapping uncharges them. */
 	ASSERT_EQ(0, unmap_object(self->fd, 0, UNIT));
 	EXPECT_TRUE(EVENTUALLY(cgroup_stat(OWNER, "shmem") == 0));
 }
@@ -83,7 +83,7 @@ TEST_F(memcg, the_limit_of_the_creators_group_is_kept_to)
 				-fill_pages(attach(self->fd), SIZE, 1)));
 	EXPECT_GE(8388608, cgroup_usage(OWNER));
 	EXPECT_EQ(0, cgroup_event(OTHER, "oom_kill"));
-	/* With the limit gone it goes on. */
+	/* Without the limit, it continues. */
 	ASSERT_EQ(0, write_to(OWNER "/memory.max", "max"));
 	EXPECT_EQ(0, CHILD(enter_cgroup(OTHER) ||
 			   fill_pages(attach(self->fd), SIZE, 1)));
@@ -123,7 +123,7 @@ TEST_F(memcg, the_limit_of_another_group_is_not_touched)
 
 static long cgroups(void)
 {
-	/* What CPUs have put aside to sort in later keeps a group alive, too. */
+	/* Pages in the CPUs' LRU batches keep a group alive, too. */
 	write_to("/proc/sys/vm/drop_caches", "1");
 	return number_in("/sys/fs/cgroup/cgroup.stat",
 			 "nr_dying_descendants");
@@ -138,14 +138,14 @@ TEST_F(memcg, the_creators_group_may_be_removed)
 	ASSERT_NE(NULL, addr);
 	ASSERT_EQ(0, fill_pages(addr, SIZE / 2, 1));
 	ASSERT_TRUE(remove_cgroup(OWNER));
-	/* Its parent pays from now on. */
+	/* From now on its parent is charged. */
 	EXPECT_EQ(0, check_pages(addr, SIZE / 2, 1));
 	EXPECT_EQ(0, fill_pages(addr + SIZE / 2, SIZE / 2, 1));
 	EXPECT_EQ(0, CHILD(enter_cgroup(OTHER) ||
 			   fill_pages(addr, SIZE, 2)));
 	EXPECT_EQ(0, map_anon(self->fd, SIZE, SIZE));
 	EXPECT_EQ(0, fill_pages(addr + SIZE, SIZE, 1));
-	/* The region does not keep the group: with its pages gone, it goes. */
+	/* The region does not keep the group alive once its pages are freed. */
 	EXPECT_EQ(0, unmap_object(self->fd, 0, UNIT));
 	EXPECT_TRUE(EVENTUALLY(cgroups() <= dying));
 	EXPECT_EQ(0, map_anon(self->fd, 0, PAGE));
@@ -159,13 +159,13 @@ TEST_F(memcg, reclaim_in_the_creators_group_is_seen_by_all)
 
 	ASSERT_NE(NULL, addr);
 	ASSERT_EQ(0, fill_pages(addr, SIZE, 7));
-	/* Without swap space nothing goes, and nothing breaks. */
+	/* Without swap space, nothing is reclaimed, and nothing breaks. */
 	write_to(OWNER "/memory.reclaim", "16777216");
 	EXPECT_EQ(0, check_pages(addr, SIZE, 7));
 	EXPECT_EQ(0, detach(addr));
 }
 
-/* How the memory controller counts huge pages is an option of the hierarchy. */
+/* A mount option of the hierarchy decides whether huge pages are charged. */
 static int count_huge_pages(bool count)
 {
 	return or_errno(mount(NULL, CGROUP, NULL, MS_REMOUNT,

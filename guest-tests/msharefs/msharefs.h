@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * What the msharefs test programs share.
+ * Shared by the msharefs test programs.
  *
- * Every case runs in a mount namespace of its own, with a private tmpfs on
- * /tmp and one msharefs instance at MNT.  Whatever a case leaves behind, even
- * when it is killed, disappears with that namespace.
+ * Every case runs in its own mount namespace, with a private tmpfs on /tmp and
+ * one msharefs instance at MNT.  Everything that a case leaves behind, even when
+ * it is killed, disappears with that namespace.
  *
  * Functions return a value, or -errno.
  */
@@ -42,7 +42,7 @@
 #include "../include/process.h"
 #include "../include/size.h"
 
-/* Seconds a case may take: a debugging kernel under emulation takes its time. */
+/* Seconds that a case may take: a debug kernel under emulation is slow. */
 #undef TEST_TIMEOUT_DEFAULT
 #define TEST_TIMEOUT_DEFAULT 240
 
@@ -64,7 +64,7 @@
 #define FIXED	(MAP_SHARED | MAP_FIXED)
 #define ANON	(FIXED | MAP_ANONYMOUS)
 
-/* A fixture that offers nothing but an empty instance at MNT. */
+/* A fixture with an empty instance at MNT and nothing else. */
 #define MSHARE_FIXTURE(name)						\
 	FIXTURE(name) { };						\
 	FIXTURE_SETUP(name) { mshare_enter(_metadata); }		\
@@ -105,7 +105,7 @@ static inline int new_region(const char *path)
 	return try_open(path, O_RDWR | O_CREAT | O_EXCL);
 }
 
-/* Create a region of so many units and return a descriptor. */
+/* Create a region of this many units and return a descriptor. */
 static inline int make_region(const char *path, unsigned long units)
 {
 	int fd = new_region(path);
@@ -126,7 +126,7 @@ static inline int map_object(int fd, uint64_t at, uint64_t size, uint32_t prot,
 {
 	struct mshare_create create;
 
-	/* What is in the padding must not matter. */
+	/* The contents of the padding must not matter. */
 	memset(&create, 0xff, sizeof(create));
 	create.region_offset = at;
 	create.size = size;
@@ -164,7 +164,7 @@ static inline int protect_object(int fd, uint64_t at, uint64_t size,
 	return or_errno(ioctl(fd, MSHAREFS_PROTECT, &protect));
 }
 
-/* Map all of a region with so many units: NULL, with errno, if it fails. */
+/* Map a whole region of this many units.  Returns NULL, with errno, on failure. */
 static inline char *attach_units(int fd, int prot, unsigned long units)
 {
 	void *addr = mmap(NULL, units * UNIT, prot, MAP_SHARED, fd, 0);
@@ -184,7 +184,7 @@ static inline int detach(void *addr)
 
 /* ----- Other processes ----- */
 
-/* A process that does what it is told, with page tables of its own. */
+/* A process with its own page tables that executes commands. */
 struct peer {
 	pid_t pid;
 	int channel;
@@ -203,7 +203,7 @@ struct peer_order {
 	unsigned long size;
 };
 
-/* 0 if each page from addr on begins with value, else its number plus one. */
+/* Returns 0 if each page begins with value, else 1 + the index of the first that does not. */
 static inline long check_pages(const char *addr, unsigned long size, int value)
 {
 	struct sigaction action = { .sa_handler = access_signal };
@@ -224,7 +224,7 @@ static inline long check_pages(const char *addr, unsigned long size, int value)
 	return result;
 }
 
-/* 0, or the negative signal that stopped it. */
+/* Returns 0, or the negative signal that stopped the writes. */
 static inline long fill_pages(char *addr, unsigned long size, int value)
 {
 	struct sigaction action = { .sa_handler = access_signal };
@@ -281,7 +281,7 @@ static inline void peer_serve(int channel)
 	_exit(0);
 }
 
-/* Start one.  It inherits descriptors, and a container if there is one. */
+/* Start a peer.  It inherits descriptors, and a container if there is one. */
 static inline struct peer peer_start(void)
 {
 	struct peer peer = { .pid = -1 };
@@ -310,7 +310,7 @@ static inline long peer_tell(struct peer *peer, struct peer_order order)
 	return result;
 }
 
-/* Where it attached the region, or -errno. */
+/* Returns the address at which the peer has attached the region, or -errno. */
 static inline long peer_attach(struct peer *peer, int fd, int prot, void *at)
 {
 	return peer_tell(peer, (struct peer_order) {
@@ -351,7 +351,7 @@ static inline long peer_fill(struct peer *peer, long addr, unsigned long size,
 		.value = value });
 }
 
-/* End it: its exit code, or 256 and the signal. */
+/* End the peer.  Returns its exit code, or 256 + signal. */
 static inline int peer_stop(struct peer *peer)
 {
 	shutdown(peer->channel, SHUT_RDWR);
@@ -361,7 +361,7 @@ static inline int peer_stop(struct peer *peer)
 
 /* ----- Nothing is left ----- */
 
-/* What the guest has in use, in kB and in objects. */
+/* The resources that the guest uses, in kB and in objects. */
 struct usage {
 	long page_tables;
 	long mms;
@@ -369,9 +369,9 @@ struct usage {
 };
 
 /*
- * Objects in use in a slab.  The kernel counts those as in use that are free
- * on slabs a CPU keeps to itself, up to a few hundred a CPU, until it has to
- * give the slabs back.
+ * Objects in use in a slab cache.  The kernel also counts free objects on the
+ * slabs that a CPU keeps to itself, up to a few hundred per CPU, until the CPU
+ * has to return the slabs.
  */
 static inline long slab(const char *name)
 {
@@ -393,7 +393,7 @@ static inline long slab(const char *name)
 	return active;
 }
 
-/* Free pages that CPUs keep for themselves, in kB; MemFree lacks them. */
+/* Free pages on the per-CPU lists, in kB; MemFree does not count them. */
 static inline long free_on_cpus(void)
 {
 	char line[256];
@@ -410,7 +410,7 @@ static inline long free_on_cpus(void)
 	return pages * (sysconf(_SC_PAGESIZE) / 1024);
 }
 
-/* Objects that are free go, also those that KASAN keeps for a while. */
+/* Free unused slabs, and the objects in KASAN's quarantine. */
 static inline void shrink_slabs(void)
 {
 	glob_t found;
@@ -425,7 +425,7 @@ static inline void shrink_slabs(void)
 
 static inline struct usage usage_now(void)
 {
-	/* Caches of all kinds would hide what is in use; 4: do not log it. */
+	/* Drop all caches, which would hide what is in use; 4: do not log it. */
 	write_to("/proc/sys/vm/drop_caches", "7");
 	shrink_slabs();
 	return (struct usage) {
@@ -435,7 +435,7 @@ static inline struct usage usage_now(void)
 	};
 }
 
-/* As a case sees it before any has run. */
+/* The usage before the first case. */
 static struct usage usage_before;
 
 static inline __attribute__((constructor(65000))) void usage_constructor(void)
@@ -458,9 +458,9 @@ static inline __attribute__((constructor(65000))) void usage_constructor(void)
 }
 
 /*
- * What may be more than before without anything being lost: some for other
- * processes of the guest, and memory for the kernel's own caches and pools,
- * which grow when something is done for the first time.
+ * The usage may grow by this much without a leak: for other processes of the
+ * guest, and for caches and pools of the kernel, which grow when a function is
+ * used for the first time.
  */
 #define SLACK_TABLES	96
 #define SLACK_MMS	3

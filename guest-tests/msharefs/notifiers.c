@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Others who use the page tables of a process by way of MMU notifiers, here
- * virtual machines, and regions exclude one another.
+ * Users of MMU notifiers, here virtual machines, and regions exclude one another
+ * in a process.
  */
 #include <linux/kvm.h>
 
@@ -42,7 +42,7 @@ TEST_F(notifiers, a_process_with_a_region_makes_no_virtual_machine)
 	ASSERT_NE(NULL, addr);
 	EXPECT_EQ(-EBUSY, create_vm(self->kvm));
 	EXPECT_EQ(0, poke(addr, 1));
-	/* Without one it does. */
+	/* Without a container, it works. */
 	EXPECT_EQ(0, detach(addr));
 	EXPECT_LE(0, create_vm(self->kvm));
 }

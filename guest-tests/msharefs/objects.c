@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * MSHAREFS_CREATE_MAPPING and MSHAREFS_UNMAP: what is taken, what is refused,
- * and which kinds of files can be objects.
+ * MSHAREFS_CREATE_MAPPING and MSHAREFS_UNMAP: valid and invalid arguments, and the
+ * kinds of files that can be objects.
  */
 #include <sys/sysmacros.h>
 
@@ -28,7 +28,7 @@ FIXTURE_TEARDOWN(objects)
 	mshare_leave();
 }
 
-/* A memfd with pages that begin with value. */
+/* A memfd whose pages begin with value. */
 static int filled_memfd(unsigned long size, int value, unsigned int flags)
 {
 	int fd = memfd_create("object", MFD_CLOEXEC | flags);
@@ -51,7 +51,7 @@ static int huge_pages(const char *number)
 	return write_to("/proc/sys/vm/nr_hugepages", number);
 }
 
-/* ----- What is refused: creation ----- */
+/* ----- Refused: creation ----- */
 
 struct bad_create {
 	uint64_t at, size, offset;
@@ -130,7 +130,7 @@ TEST_F(bad_create, is_refused_and_nothing_is_mapped)
 	EXPECT_EQ(0, map_anon(self->fd, 0, PAGE));
 }
 
-/* ----- What is refused: unmapping ----- */
+/* ----- Refused: unmapping ----- */
 
 FIXTURE(bad_unmap) {
 	int fd;
@@ -171,7 +171,7 @@ TEST_F(bad_unmap, is_refused_and_nothing_is_unmapped)
 	EXPECT_EQ(2, fdinfo(self->fd, "mshare-mappings"));
 }
 
-/* ----- What is refused: the rest ----- */
+/* ----- Refused: other commands and files ----- */
 
 TEST_F(objects, an_unknown_command_is_refused)
 {
@@ -351,7 +351,7 @@ TEST_F(objects, an_object_may_have_the_size_of_the_region)
 
 TEST_F(objects, what_cannot_be_reserved_is_refused)
 {
-	/* The guest has far less memory than that. */
+	/* The guest has far less memory. */
 	EXPECT_EQ(-ENOMEM, map_anon(self->fd, 0, UNIT));
 	EXPECT_EQ(-ENOMEM, map_object(self->fd, 0, 512 * HUGE, RW,
 				      ANON | MAP_HUGETLB, -1, 0));
@@ -487,7 +487,7 @@ static void file_is_shared(struct __test_metadata *_metadata, int region,
 	EXPECT_EQ(0, CHILD(poke(addr + PAGE, 'b')));
 	ASSERT_EQ(1, pread(fd, &byte, 1, PAGE));
 	EXPECT_EQ('b', byte);
-	/* What write(2) puts there is seen as well. */
+	/* Data of write(2) is visible as well. */
 	ASSERT_EQ(1, pwrite(fd, "c", 1, PAGE + 1));
 	EXPECT_EQ('c', peek(addr + PAGE + 1));
 	EXPECT_EQ(0, msync(addr, UNIT, MS_SYNC));
@@ -543,7 +543,7 @@ TEST_F(objects, huge_pages_without_a_file)
 		SKIP(return, "no huge pages");
 	ASSERT_EQ(0, unmap_object(self->fd, 0, HUGE));
 
-	/* The size is rounded up to two. */
+	/* The size is rounded up to two huge pages. */
 	ASSERT_EQ(0, map_object(self->fd, 4 * HUGE, HUGE + 1, RW,
 				ANON | MAP_HUGETLB | MAP_HUGE_2MB, -1, 0));
 	EXPECT_EQ(2, meminfo("HugePages_Rsvd"));
@@ -645,7 +645,7 @@ TEST_F(objects, transparent_huge_pages)
 	EXPECT_EQ(0, fill_pages(self->addr, 4 * HUGE, 1));
 	EXPECT_EQ(4 * 2048, meminfo("ShmemPmdMapped") - before);
 	EXPECT_EQ(0, CHILD(!!check_pages(self->addr, 4 * HUGE, 1)));
-	/* Half of a huge page goes; the rest is mapped by pages. */
+	/* Half of a huge page is unmapped; the rest is then mapped by pages. */
 	EXPECT_EQ(0, unmap_object(self->fd, 0, HUGE / 2));
 	EXPECT_EQ(-SIGSEGV, peek(self->addr));
 	EXPECT_EQ(0, CHILD(!!check_pages(self->addr + HUGE / 2,

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * What may be done to a container, and that whatever is tried leaves alone what
- * others see of the region.
+ * Operations on a container.  None of them, allowed or not, changes the region for
+ * other processes.
  */
 #include <linux/userfaultfd.h>
 #include <sys/resource.h>
@@ -22,7 +22,7 @@
 
 #define SIZE	(4 * MiB)
 
-/* A region attached twice: here and by a peer that watches. */
+/* A region attached by this process and by a peer that checks it. */
 FIXTURE(operations) {
 	struct peer peer;
 	char *addr;
@@ -45,7 +45,7 @@ FIXTURE_SETUP(operations)
 	ASSERT_EQ(0, peer_check(&self->peer, self->there, SIZE, 7));
 }
 
-/* Whatever the case did, the peer sees what was there before. */
+/* Whatever the case did, the peer sees the region unchanged. */
 FIXTURE_TEARDOWN(operations)
 {
 	EXPECT_EQ(0, peer_check(&self->peer, self->there, SIZE, 7));
@@ -192,7 +192,7 @@ FIXTURE(advice) {
 
 FIXTURE_VARIANT(advice) {
 	int advice;
-	int whole, part;	/* what is returned */
+	int whole, part;	/* the expected result */
 };
 
 #define ADVICE(name, ...)						\
@@ -219,7 +219,7 @@ ADVICE(wipeonfork, MADV_WIPEONFORK, -EINVAL, -EINVAL);
 ADVICE(keeponfork, MADV_KEEPONFORK, 0, 0);
 ADVICE(cold, MADV_COLD, 0, 0);
 ADVICE(pageout, MADV_PAGEOUT, 0, 0);
-/* They stop at the first hole, as they do at one of a file. */
+/* They stop at the first hole, as for a file. */
 ADVICE(populate_read, MADV_POPULATE_READ, -EFAULT, 0);
 ADVICE(populate_write, MADV_POPULATE_WRITE, -EFAULT, 0);
 
@@ -287,7 +287,7 @@ TEST_F(operations, mlock)
 {
 	EXPECT_EQ(0, mlock(self->addr, PAGE));
 	EXPECT_EQ(0, mlock(self->addr, SIZE));
-	/* It does bring pages in, as far as there are any. */
+	/* mlock() faults pages in up to the first hole. */
 	EXPECT_EQ(-ENOMEM, or_errno(mlock(self->addr, UNIT)));
 	EXPECT_EQ(0, number_in("/proc/self/status", "VmLck"));
 	EXPECT_EQ(0, munlock(self->addr, UNIT));
@@ -493,8 +493,8 @@ static void tune(const char *knob, const char *value)
 }
 
 /*
- * Use memory for some time, or until most of it was marked for hinting faults:
- * how many pages were marked in the guest.
+ * Use memory for some time, or until most of it was marked for hinting faults.
+ * Returns how many pages were marked in the guest.
  */
 static long marked_pages(char *addr, long milliseconds)
 {
@@ -511,7 +511,7 @@ static long marked_pages(char *addr, long milliseconds)
 
 TEST_F(operations, numa_balancing_leaves_it_alone)
 {
-	/* Private memory of one thread is marked only if it is far from it. */
+	/* Shared memory: private memory of one thread is marked only on another node. */
 	char *ordinary = mmap(NULL, NUMA_SIZE, RW, MAP_SHARED | MAP_ANONYMOUS,
 			      -1, 0);
 	char *region = self->addr + (1UL << 30);
@@ -527,13 +527,13 @@ TEST_F(operations, numa_balancing_leaves_it_alone)
 	tune("scan_period_min_ms", "50");
 	tune("scan_period_max_ms", "100");
 
-	/* It is at work: what is the process' own is marked. */
+	/* NUMA balancing works: the process' own memory is marked. */
 	took = -now_ms();
 	marked = marked_pages(ordinary, 60000);
 	took += now_ms();
 	EXPECT_LT(NUMA_PAGES / 2, marked);
 	ASSERT_EQ(0, munmap(ordinary, NUMA_SIZE));
-	/* In as much time again and more, nothing of the region is. */
+	/* In more than the same time, no page of the region is marked. */
 	marked = marked_pages(region, took + 500);
 	EXPECT_GT(NUMA_PAGES / 2, marked) {
 		TH_LOG("%ld of %ld pages", marked, NUMA_PAGES);
@@ -544,7 +544,7 @@ TEST_F(operations, numa_balancing_leaves_it_alone)
 	INTACT();
 }
 
-/* It shows the tables of the process, and those of the region are not its. */
+/* debugfs shows the page tables of the process, which exclude those of the region. */
 TEST_F(operations, debugfs_page_tables)
 {
 	FILE *tables = fopen("/sys/kernel/debug/page_tables/current_user", "re");
@@ -575,7 +575,7 @@ TEST_F(operations, a_core_dump_leaves_it_out)
 	struct rlimit limit = { RLIM_INFINITY, RLIM_INFINITY };
 
 	ASSERT_EQ(0, setrlimit(RLIMIT_CORE, &limit));
-	/* All kinds of mappings; with the region it would not end. */
+	/* Dump all kinds of mappings; a dump of the region would take for ever. */
 	write_to("/proc/self/coredump_filter", "0x7f");
 	EXPECT_EQ(256 + SIGABRT, CHILD((abort(), 0)));
 	INTACT();

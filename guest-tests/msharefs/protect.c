@@ -101,7 +101,7 @@ TEST_F(protect, is_for_pages_and_not_for_objects)
 	EXPECT_EQ(-SIGSEGV, poke(self->addr + PAGE, 7));
 	EXPECT_EQ(0, poke(self->addr + 2 * PAGE, 7));
 	EXPECT_EQ(3, fdinfo(self->fd, "mshare-mappings"));
-	/* They become one again. */
+	/* The parts are merged again. */
 	EXPECT_EQ(0, protect_object(self->fd, PAGE, PAGE, RW));
 	EXPECT_EQ(1, fdinfo(self->fd, "mshare-mappings"));
 }
@@ -142,7 +142,7 @@ TEST_F(protect, does_not_exceed_the_access_to_the_file)
 	ASSERT_EQ(0, map_object(self->fd, SIZE, PAGE, PROT_READ, FIXED, object,
 				0));
 	EXPECT_EQ(-EACCES, protect_object(self->fd, SIZE, PAGE, RW));
-	/* Nor in part. */
+	/* Not even a part is changed. */
 	EXPECT_EQ(-EACCES, protect_object(self->fd, SIZE - PAGE, 2 * PAGE, RW));
 	EXPECT_EQ(-SIGSEGV, poke(self->addr + SIZE, 1));
 }
@@ -227,7 +227,7 @@ TEST_F(protect, bad_orders_are_refused)
 	EXPECT_EQ(0, poke(self->addr, 7));
 }
 
-/* A page on which one process counts, until it may not. */
+/* A process counts in a page until the page is protected. */
 struct counter {
 	volatile long count;
 	volatile int stop;
@@ -259,11 +259,11 @@ TEST_F(protect, holds_when_the_call_returns)
 			count(counter);
 			_exit(0);
 		}
-		/* Not asleep, or it could take this CPU. */
+		/* Busy waiting, so that the counter can't move to this CPU. */
 		while (counter->count < 1000 && has_patience(&patience))
 			;
 		ASSERT_LE(1000, counter->count);
-		/* It is running on another CPU, with a translation there. */
+		/* The counter runs on another CPU, which has the translation in its TLB. */
 		ASSERT_EQ(0, protect_object(self->fd, 0, PAGE, PROT_READ));
 		seen = counter->count;
 		usleep(1000);

@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Everything against everything.  The kernel's own checks are what finds out;
- * here it is only seen that all come through and that nothing is left.
+ * All operations race with each other.  The kernel's own checks detect errors;
+ * the program checks only that all processes end well and that nothing is left.
  *
- * MSHARE_RACE_SECONDS, in the environment or on the kernel's command line, makes
- * each case take that long.
+ * MSHARE_RACE_SECONDS, in the environment or on the kernel's command line, sets
+ * the duration of each case.
  */
 #include <pthread.h>
 
@@ -47,7 +47,7 @@ static unsigned long somewhere(unsigned int *seed)
 	return rand_r(seed) % (SIZE / PAGE) * PAGE;
 }
 
-/* Let a process do something again and again. */
+/* Start a process that repeats an operation. */
 static void start(FIXTURE_DATA(races) *self, racer_t *racer)
 {
 	unsigned int round = 0;
@@ -68,7 +68,7 @@ static unsigned int seconds(void)
 	return chosen("MSHARE_RACE_SECONDS", 3);
 }
 
-/* End them all: how many did not end well. */
+/* End all processes.  Returns how many failed. */
 static int finish(FIXTURE_DATA(races) *self)
 {
 	int i, bad = 0;
@@ -86,7 +86,7 @@ static int finish(FIXTURE_DATA(races) *self)
 	return bad;
 }
 
-/* ----- What they do ----- */
+/* ----- Operations ----- */
 
 static void change_objects(FIXTURE_DATA(races) *self, unsigned int round)
 {
@@ -152,7 +152,7 @@ static void fork_and_exit(FIXTURE_DATA(races) *self, unsigned int round)
 	reap(pid);
 }
 
-/* All that walks the page tables of a process. */
+/* Everything that walks the page tables of a process. */
 static void walk(FIXTURE_DATA(races) *self, unsigned int round)
 {
 	static char buffer[1 << 16];
@@ -228,7 +228,7 @@ static void make_and_remove(FIXTURE_DATA(races) *self, unsigned int round)
 		detach(addr);
 }
 
-/* ----- Together ----- */
+/* ----- Combinations ----- */
 
 TEST_F_TIMEOUT(races, objects_change_while_they_are_touched, 700)
 {
@@ -314,7 +314,7 @@ static void *touch_storm(void *argument)
 	char byte = 0;
 	unsigned int i;
 
-	/* By system calls, since a signal would end all threads. */
+	/* Access by system calls, because a signal would end all threads. */
 	for (i = 0; !storm->stop; i++) {
 		char *addr = storm->at + i % 16 * PAGE;
 		struct iovec local = { &byte, 1 }, remote = { addr, 1 };

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * That processes see the same memory, and through the same page tables.
+ * Processes see the same memory, through the same page tables.
  */
 #include "msharefs.h"
 
@@ -132,7 +132,7 @@ TEST_F(sharing, a_page_is_faulted_in_once_for_all)
 
 	before = faults_so_far();
 	EXPECT_EQ(0, check_pages(addr, 8 * MiB, 1));
-	/* One links the table, some may be of the stack and the like. */
+	/* One fault links the table; some may be for the stack and the like. */
 	EXPECT_GT(20, faults_so_far() - before);
 	EXPECT_EQ(0, detach(addr));
 	EXPECT_EQ(0, peer_stop(&peer));
@@ -162,7 +162,7 @@ TEST_F(sharing, a_crowd_has_the_page_tables_of_one)
 	}
 	/* 32 tables of PTEs and those above; others may have freed some. */
 	EXPECT_LE(25 * 4, tables[1] - tables[0]);
-	/* Ordinary sharing would take 128 kB for each; here at most a P4D. */
+	/* Ordinary sharing would take 128 kB per process; a region takes at most a P4D. */
 	EXPECT_GE((CROWD - 1) * 12, tables[CROWD] - tables[1]) {
 		TH_LOG("%ld kB for one, %ld kB for %d", tables[1] - tables[0],
 		       tables[CROWD] - tables[0], CROWD);
@@ -188,7 +188,7 @@ TEST_F(sharing, a_page_has_one_mapping_for_all)
 	ASSERT_EQ(0, fill_pages(addr, MiB, 1));
 	ASSERT_EQ(0, peer_check(&peer, there, MiB, 1));
 	EXPECT_EQ(256, fdinfo(fd, "mshare-resident"));
-	/* None is counted for a process. */
+	/* No page is charged to a process. */
 	EXPECT_EQ(0, detach(addr));
 	EXPECT_EQ(256, fdinfo(fd, "mshare-resident"));
 	EXPECT_EQ(0, peer_check(&peer, there, MiB, 1));
@@ -227,7 +227,7 @@ TEST_F(sharing, the_kernel_counts_one_mapping_of_a_page_in_use_by_many)
 		ASSERT_EQ(0, peer_poke(&peers[i], peer_attach(&peers[i], fd, RW,
 							      NULL), i));
 	}
-	/* Its number is shown for an ordinary mapping only, which counts too. */
+	/* pagemap shows the PFN only for an ordinary mapping, which adds to the map count. */
 	addr = mmap(NULL, PAGE, RW, MAP_SHARED, object, 0);
 	ASSERT_NE(MAP_FAILED, addr);
 	ASSERT_EQ(3, peek(addr));

@@ -85,7 +85,7 @@ TEST_F(size, is_a_multiple_of_the_unit)
 TEST_F(size, is_not_zero)
 {
 	EXPECT_EQ(-EINVAL, set_size(self->fd, variant->how, 0));
-	/* It is not frozen at that. */
+	/* The failed call has not fixed the size. */
 	EXPECT_EQ(0, set_size(self->fd, variant->how, UNIT));
 }
 
@@ -183,7 +183,7 @@ TEST_F(size, survives_o_trunc)
 	EXPECT_EQ((long)UNIT, region_size(self->fd));
 }
 
-/* What only one of the calls can be asked for. */
+/* Arguments that only one of the calls has. */
 
 MSHARE_FIXTURE(fallocate)
 
@@ -211,7 +211,7 @@ TEST_F(fallocate, begins_at_zero)
 	EXPECT_EQ(0, fallocate(fd, 0, 0, UNIT));
 }
 
-/* What needs a size, without one. */
+/* Operations that need a size, on a region without one. */
 
 MSHARE_FIXTURE(unsized)
 
@@ -223,7 +223,7 @@ TEST_F(unsized, has_no_objects)
 	EXPECT_EQ(-EINVAL, map_anon(fd, 0, PAGE));
 	EXPECT_EQ(-EINVAL, unmap_object(fd, 0, PAGE));
 	EXPECT_EQ(-EINVAL, protect_object(fd, 0, PAGE, RW));
-	/* This comes before the look at the command. */
+	/* The size is checked before the command. */
 	EXPECT_EQ(-EINVAL, or_errno(ioctl(fd, _IO('x', 31))));
 }
 

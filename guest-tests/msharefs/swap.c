@@ -170,7 +170,7 @@ TEST_F(swap, killed_while_pages_come_in)
 		for (; i < 4; i++)
 			ASSERT_EQ(0, reap(pids[i]));
 	}
-	/* The locks of the region are free. */
+	/* No lock of the region is held. */
 	EXPECT_EQ(0, unmap_object(self->fd, 0, UNIT));
 }
 
@@ -178,13 +178,13 @@ TEST_F(swap, killed_while_pages_come_in)
 
 #define OWNER	CGROUP "/mshare_swap"
 #define BIG	(4 * MiB)
-/* Which page goes is up to the kernel. */
+/* The kernel chooses the page to reclaim, so this can take long. */
 #define PRESSURE_MS	100000
 
 struct spinner {
 	volatile int started;
 	volatile int stop;
-	volatile int wrong;	/* a value that should not be there, or -signal */
+	volatile int wrong;	/* a wrong value, or -signal */
 };
 
 static int enter_owner(void)
@@ -192,7 +192,7 @@ static int enter_owner(void)
 	return enter_cgroup(OWNER);
 }
 
-/* Read one page all the time, on a CPU of its own. */
+/* Read one page continuously, on a separate CPU. */
 static void spin(struct spinner *spinner, volatile unsigned char *page)
 {
 	struct sigaction action = { .sa_handler = access_signal };
@@ -229,7 +229,7 @@ static long faults_of(pid_t pid)
 	return minor + major;
 }
 
-/* Use more memory in the group than its limit is. */
+/* Use more memory in the group than its limit. */
 static int press(void)
 {
 	char *memory;
@@ -274,7 +274,7 @@ TEST_F(swap, a_page_reclaimed_at_a_limit_is_not_used_any_more)
 	before = faults_of(pid);
 
 	ASSERT_EQ(0, write_to(OWNER "/memory.max", "6291456"));
-	/* Until its page has gone and come back. */
+	/* Until its page was swapped out and in. */
 	EXPECT_TRUE(EVENTUALLY_WITHIN(PRESSURE_MS, CHILD(press()) ||
 				      faults_of(pid) > before));
 	EXPECT_LT(before, faults_of(pid));

@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * That no CPU uses a translation for longer than it may.
+ * No CPU uses a stale translation.
  *
- * In each case somebody runs on a CPU of his own and reads one page all the
- * time, so that its translation is in the TLB there and no switch of tasks
- * takes it out.  Then the page is taken away from elsewhere.
+ * In each case a process reads one page continuously on a separate CPU, so that
+ * the TLB of that CPU has its translation and no context switch removes it.  Then
+ * another CPU removes the page.
  */
 #include <limits.h>
 
@@ -68,7 +68,7 @@ static void spin(struct shared *shared, const char *addr)
 	_exit(0);
 }
 
-/* Let a process with its own container read a page from now on. */
+/* Start a process with its own container that reads a page continuously. */
 #define SPIN(page)							\
 	do {								\
 		self->pid = fork();					\
@@ -79,7 +79,7 @@ static void spin(struct shared *shared, const char *addr)
 		ASSERT_TRUE(EVENTUALLY(self->shared->started));		\
 	} while (0)
 
-/* It must have got the signal, and may never have seen another value. */
+/* The process must have received the signal, and never have read another value. */
 #define EXPECT_STOPPED(signal)						\
 	do {								\
 		EXPECT_TRUE(EVENTUALLY(self->shared->failed));		\
@@ -103,7 +103,7 @@ TEST_F(tlb, a_page_that_is_unmapped_is_not_seen_with_other_contents)
 
 	SPIN(3);
 	ASSERT_EQ(0, unmap_object(self->fd, 3 * PAGE, PAGE));
-	/* Whoever gets the freed page writes to it at once. */
+	/* The next owner of the freed page writes to it at once. */
 	for (round = 0; round < 4; round++) {
 		other = mmap(NULL, SIZE, RW, MAP_PRIVATE | MAP_ANONYMOUS, -1,
 			     0);
@@ -219,11 +219,11 @@ TEST_F(tlb, a_page_that_moves_is_followed)
 			reap(self->pid);
 			SKIP(return, "no NUMA: %s", strerror(errno));
 		}
-		/* A page may be in use just then, and is moved the next time. */
+		/* A page that is in use is moved at the next attempt. */
 		EXPECT_TRUE(EVENTUALLY(
 			!syscall(SYS_move_pages, 0, 4, pages, to, status, 4) &&
 			status[3] == round % 2));
-		/* What is written to the new page is read from it. */
+		/* Data written to the new page can be read from it. */
 		ASSERT_EQ(0, poke(other + 3 * PAGE, 100 + round));
 		EXPECT_TRUE(EVENTUALLY((int)self->shared->last == 100 + round));
 	}
@@ -232,7 +232,7 @@ TEST_F(tlb, a_page_that_moves_is_followed)
 	EXPECT_EQ(0, self->shared->failed);
 }
 
-/* ----- The container goes ----- */
+/* ----- Detached containers ----- */
 
 TEST_F(tlb, all_of_a_detached_region_is_gone)
 {
@@ -240,7 +240,7 @@ TEST_F(tlb, all_of_a_detached_region_is_gone)
 	int i;
 
 	ASSERT_NE(NULL, addr);
-	/* Far more pages than are flushed one by one, and some far away. */
+	/* Far more pages than the kernel flushes one by one, some of them far away. */
 	ASSERT_EQ(0, map_anon(self->fd, 1UL << 30, PAGE));
 	ASSERT_EQ(0, map_anon(self->fd, UNIT - PAGE, PAGE));
 	for (i = 0; i < 64; i++)
@@ -248,7 +248,7 @@ TEST_F(tlb, all_of_a_detached_region_is_gone)
 	*(volatile char *)(addr + (1UL << 30)) = 7;
 	*(volatile char *)(addr + UNIT - PAGE) = 7;
 	ASSERT_EQ(0, munmap(addr, UNIT));
-	/* One access each, and nothing else that could flush. */
+	/* One access to each, and nothing else that could cause a flush. */
 	for (i = 0; i < 64; i++)
 		EXPECT_EQ(-SIGSEGV, peek(addr + 16 * i * PAGE));
 	EXPECT_EQ(-SIGSEGV, peek(addr + (1UL << 30)));
@@ -271,7 +271,7 @@ static int spinning_thread(void *argument)
 
 TEST_F(tlb, a_detached_region_is_gone_for_other_threads)
 {
-	/* In a child, since a thread that gets SIGSEGV ends all of them. */
+	/* In a child, because SIGSEGV in one thread ends all of them. */
 	EXPECT_EQ(256 + SIGSEGV, CHILD(({
 		char *stack = malloc(MiB);
 		unsigned long reads;
@@ -281,8 +281,8 @@ TEST_F(tlb, a_detached_region_is_gone_for_other_threads)
 		EVENTUALLY(self->shared->reads);
 		munmap(self->addr, UNIT);
 		/*
-		 * One that was done already may be counted now.  The next one
-		 * ends the process, or it is one too many.
+		 * A read from before munmap() may be counted now.  The next one
+		 * must end the process.
 		 */
 		reads = self->shared->reads;
 		EVENTUALLY(self->shared->reads > reads + 1);
@@ -327,12 +327,12 @@ TEST_F(tlb, what_replaces_another_region_is_seen_at_once)
 	munmap(addr, UNIT);
 }
 
-/* ----- What it costs ----- */
+/* ----- The number of flushes ----- */
 
 /*
- * TLB flushes that it takes to unmap a MiB, as the kernel counts them for all
- * processes: the fewest of several, since others flush for themselves now and
- * then.  -1 if they are not counted.
+ * The TLB flushes needed to unmap a MiB.  The kernel counts those of all processes,
+ * and other processes flush now and then, so this is the minimum of several
+ * attempts.  -1 if the kernel does not count them.
  */
 static long flushes_of_unmap(FIXTURE_DATA(tlb) *self, unsigned long at,
 			     int times)

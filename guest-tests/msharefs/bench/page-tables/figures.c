@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * What page tables of their own cost processes that share memory, and what one
- * set for all costs.  For ../bench.ts.
+ * The cost of shared memory, with page tables for each process and with one set
+ * for all processes.  For ../bench.ts.
  *
  *	figures PROCESSES MIB PROTECTED ROUNDS
  *
- * Up to so many processes touch each page of so many MiB.  In so many rounds,
- * one process alone does so, and PROTECTED MiB are given another protection.
- * Both ways take turns.  The figures are written as JSON to a file in
+ * Up to PROCESSES processes touch each page of MIB MiB.  In each of ROUNDS rounds,
+ * a single process does so, and the protection of PROTECTED MiB is changed.  Both
+ * ways alternate.  The program writes the figures as JSON to a file in
  * KILN_ARTIFACTS.
  */
 #include <errno.h>
@@ -56,7 +56,7 @@ static long page_tables_kib(void)
 	FILE *file;
 	int fd;
 
-	/* CPUs keep small numbers to themselves until they are asked. */
+	/* Each CPU keeps small changes to itself until a refresh. */
 	fd = open("/proc/sys/vm/stat_refresh", O_WRONLY | O_CLOEXEC);
 	check(fd >= 0 && write(fd, "1", 1) == 1, "stat_refresh");
 	close(fd);
@@ -130,31 +130,31 @@ struct crowd {
 	int count;
 	pid_t pids[MOST];
 	/*
-	 * A byte for each process that is to work, and one for each when all
-	 * have; each answers both.
+	 * The parent writes a byte for each process that is to work, and another
+	 * when all are done.  Each process answers both.
 	 */
 	int go[2], done[2], next[2];
-	/* Shared with them. */
+	/* Shared with the processes. */
 	volatile long *faults;
 };
 
-/* What each does between two bytes, and how often. */
+/* The work of each process between two bytes, and the number of rounds. */
 struct work {
 	struct memory *memory;
 	bool protects;
 	int rounds;
 };
 
-/* Odd rounds give back what even ones took. */
+/* Even rounds remove write permission, odd rounds restore it. */
 static int protection(int round)
 {
 	return round % 2 ? RW : PROT_READ;
 }
 
 /*
- * Each from a place of its own and once around.  In step, they would fault on
- * the same page at the same time, which says more of the number of CPUs than
- * of page tables.
+ * Each process begins at a different page and wraps around.  In step, all would
+ * fault on the same page at the same time, and the result would depend more on
+ * the number of CPUs than on page tables.
  */
 static void touch(volatile char *addr, unsigned long size, unsigned long from)
 {
@@ -175,7 +175,7 @@ static void run_member(struct crowd *crowd, int number, const struct work *work)
 
 	if (work->protects)
 		touch(addr, size, from);
-	/* Ready; then the work; then stay, with all page tables. */
+	/* Report ready, do the work, keep all page tables until the parent is done. */
 	check(write(crowd->done[1], &byte, 1) == 1, "write");
 	before = own_faults();
 	for (round = 0; round < work->rounds; round++) {
@@ -186,7 +186,7 @@ static void run_member(struct crowd *crowd, int number, const struct work *work)
 			check(!mprotect(addr, size, protection(round)), "mprotect");
 		crowd->faults[number] = own_faults() - before;
 		check(write(crowd->done[1], &byte, 1) == 1, "write");
-		/* Nobody does the work of two. */
+		/* No process may take the byte of another one. */
 		check(read(crowd->next[0], &byte, 1) == 1 &&
 		      write(crowd->done[1], &byte, 1) == 1, "next");
 	}
@@ -202,7 +202,7 @@ static void wait_for_all(struct crowd *crowd)
 		check(read(crowd->done[0], &byte, 1) == 1, "read");
 }
 
-/* None of them ends by itself: the others would be waited for for ever. */
+/* No process may exit by itself: the parent would wait for ever. */
 static void lost(int signal)
 {
 	static const char text[] = "a process has ended\n";
@@ -230,7 +230,7 @@ static void gather(struct crowd *crowd, int count, const struct work *work)
 	wait_for_all(crowd);
 }
 
-/* Let all do their work: milliseconds until the last one has. */
+/* Let all processes work.  Returns the milliseconds until the last one is done. */
 static double let_go(struct crowd *crowd)
 {
 	double start = now_ms(), took;
@@ -273,7 +273,7 @@ struct figures {
 	double ms;
 };
 
-/* A number of processes touches each page. */
+/* Measure a number of processes that touch each page. */
 static struct figures touch_all(bool is_region, int processes,
 				unsigned long size)
 {
@@ -294,7 +294,7 @@ static struct figures touch_all(bool is_region, int processes,
 	return figures;
 }
 
-/* All processes lose and get back the permission to write: a list of times. */
+/* Write the times in which all processes lose and regain write permission. */
 static void protect_all(FILE *out, bool is_region, int processes,
 			unsigned long size, int rounds)
 {
@@ -361,7 +361,7 @@ int main(int argc, char **argv)
 	for (n = 0; n < rounds; n++) {
 		fprintf(out, "%s\n    { ", n ? "," : "");
 		for (way = 0; way < 2; way++) {
-			/* Each is first as often as the other. */
+			/* Each way is first equally often. */
 			int first = (way + n) % 2;
 			struct figures figures = touch_all(first, 1, size);
 
