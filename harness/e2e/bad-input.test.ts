@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-// A series that does not apply or build, a config that can't be had, words that make no sense: each has its exit
-// code and says what to do.
+// A series that does not apply or build, an unmet config, invalid arguments: each has its own exit code and a message
+// that says what to do.
 import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -35,7 +35,7 @@ test.serial('a patch that does not build is named with the compiler’s error', 
   });
 });
 
-test.serial('a config symbol that the kernel does not take is named with its dependency', async (t) => {
+test.serial('a config symbol that Kconfig drops is named with its dependency', async (t) => {
   const suite = join(scratch, 'wants');
   await mkdir(suite);
   await writeFile(join(suite, 'empty.c'), 'int main(void) { return 0; }\n');
@@ -59,7 +59,7 @@ test.serial('a test program that does not compile is named with the compiler’s
   });
 });
 
-test.serial('a test that wants more memory than there is does not run; the others do', async (t) => {
+test.serial('a test that needs more memory than the machine has does not run; the others do', async (t) => {
   const suite = join(scratch, 'large');
   await mkdir(suite);
   for (const name of ['modest', 'greedy'])
@@ -75,7 +75,7 @@ test.serial('a test that wants more memory than there is does not run; the other
   });
 });
 
-test('bad words on the command line end with 2 and say what there is', async (t) => {
+test('invalid arguments end with exit code 2 and list the valid ones', async (t) => {
   for (const [args, pattern] of [
     [['test', 'no-such-suite'], /there are: boot, /],
     [['test', 'boot/nothing'], /there are: environment/],
@@ -92,7 +92,7 @@ test('bad words on the command line end with 2 and say what there is', async (t)
   }
 });
 
-test('a KVM that does not run is refused with the reason, and soon', async (t) => {
+test('--accel kvm without a working KVM fails at once, with the reason', async (t) => {
   const { stdout } = await kiln(['doctor', '--json']);
   const accelerator = JSON.parse(stdout).checks.find(
     ({ name }: { name: string }) => name === 'accelerator',
@@ -105,7 +105,7 @@ test('a KVM that does not run is refused with the reason, and soon', async (t) =
   return undefined;
 });
 
-test('doctor and list speak to programs', async (t) => {
+test('doctor and list print JSON', async (t) => {
   const doctor = await kiln(['doctor', '--json']);
   t.is(doctor.exitCode, 0, doctor.stdout);
   t.true(JSON.parse(doctor.stdout).ok);

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
-// Tests that misbehave on purpose. What is expected of each stands beside it: a comment in NAME.c, for a section one in
-// NAME.settings. It begins with `Expected: ` and has the verdict and the titles of all splats: `fail; oom: Out of memory`.
-// `...` at its end allows for more of them.
+// Tests that misbehave on purpose. A comment beside each one states the expected result: in NAME.c, or in NAME.settings
+// for a section. It begins with `Expected: ` and has the verdict and the titles of all splats: `fail; oom: Out of
+// memory`. A final `...` allows more splats.
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { ExecutionContext } from 'ava';
@@ -13,22 +13,22 @@ import { find } from './kiln.ts';
 export type Canary = {
   /** `suite/test` */
   name: string;
-  /** `suite/program`: all tests of it. */
+  /** `suite/program`, which selects all tests of the program. */
   program: string;
   verdict: string;
-  /** `kind: title` of each. */
+  /** `kind: title` of each splat. */
   splats: string[];
-  /** There may be other splats. */
+  /** Other splats are allowed. */
   isOpen: boolean;
 };
 
 export const fixture = (name: string) => join(paths.fixtures, name);
 
-/** Suites of canaries that nothing but a plain kernel is needed for; `limits` has those that wait for their limit. */
+/** The suites of canaries that need only a plain kernel. `limits` has those that run into their time limit. */
 export const canaries = ['canaries', 'limits'];
 export const canaryDirs = canaries.map(fixture);
 
-/** All tests of suites below harness/fixtures. */
+/** All tests of these suites of harness/fixtures. */
 export async function readCanaries(...suites: string[]): Promise<Canary[]> {
   const all = suites.map(async (suite) => {
     const { tests } = await readSuite(fixture(suite));
@@ -43,7 +43,7 @@ async function readCanary(suite: string, test: string, program: string): Promise
   const text = await readFile(file, 'utf8');
   const own = section ? text.split(/^(?=\[)/m).find((part) => part.startsWith(`[${section}]`)) : text;
   const expected = /^(?:\/\/|#) Expected: (.+)$/m.exec(own ?? '')?.[1];
-  if (!expected) throw new Error(`${file}: what is expected of ${test} is not said (Expected: ...)`);
+  if (!expected) throw new Error(`${file}: no expected result of ${test} (Expected: ...)`);
   const [verdict, ...splats] = expected.split('; ');
   const isOpen = splats.at(-1) === '...';
   return {
@@ -60,7 +60,7 @@ export function verdictsOf(all: Canary[]): Record<string, string> {
   return Object.fromEntries(all.map(({ name, verdict }) => [name, verdict]));
 }
 
-/** What became of it is what stands beside it. Each splat is told once. */
+/** The result is the expected one. Repeated splats count once. */
 export function assertExpected(t: ExecutionContext, results: Results, canary: Canary): void {
   const { verdict, splats, detail } = find(results, canary.name);
   const titles = [...new Set(splats.map(({ kind, title }) => `${kind}: ${title}`))];

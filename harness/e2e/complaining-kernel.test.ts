@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// A series whose code W=1 warns of, and whose kernel complains at boot: one kernel with both.
+// A series with a W=1 warning, whose kernel also prints a WARNING at boot.
 import { mkdtemp, readdir, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -22,13 +22,13 @@ const cache = await cacheWithOwnTemplates();
 // ava takes hooks and tests only after the last await of a file.
 test.after.always(() => rm(scratch, { recursive: true, force: true }));
 test.after.always(() => cache[Symbol.asyncDispose]());
-// ccache knows a tree by its path: the kernel is built in the cache that all tests share, and found there.
+// ccache depends on the path of the tree. So the kernel is first built in the shared cache; the run finds it there.
 test.serial.before(async () => void (await kiln(['build', ...allSeries(), '--series', complainingSeries])));
 const complaining = sharedRun(['boot', ...allSeries(), '--series', complainingSeries], {
   env: { XDG_CACHE_HOME: cache.home },
 });
 
-test.serial('warnings at W=1 in what the series touches are shown with their patch', (t) => {
+test.serial('W=1 warnings in files of the series are shown with their patch', (t) => {
   const { results, stdout } = complaining.ran;
   const { warnings } = results.jobs[0]!.kernel!;
   t.is(warnings[0]!.file, 'init/version.c', stdout);
@@ -37,7 +37,7 @@ test.serial('warnings at W=1 in what the series touches are shown with their pat
   t.regex(stdout, /init\/version\.c:4: no previous prototype/);
 });
 
-test.serial('a kernel that complains at boot fails every test, and nobody forks from it again', async (t) => {
+test.serial('a WARNING at boot fails every test, and the template is not kept', async (t) => {
   const { exitCode, results } = complaining.ran;
   t.is(exitCode, 1);
   for (const { verdict, detail, splats, guest } of results.tests) {

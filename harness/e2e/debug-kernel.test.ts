@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// Every suite also runs clean on a kernel that looks closely.
+// Every suite also passes on a debug kernel.
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import test from 'ava';
@@ -7,7 +7,7 @@ import { parseConfig } from '../kernel/dotConfig.ts';
 import type { Suite } from '../suite/suite.ts';
 import { kiln, kilnTest } from './kiln.ts';
 
-/** Sections are other machines for the same programs: the plain kernel has seen those. */
+/** Without sections, which run the same programs on other machines: the plain kernel is tested on those. */
 const { suites } = JSON.parse((await kiln(['list', '--json'])).stdout) as { suites: Suite[] };
 const tests = suites.flatMap(({ name, tests: all }) => all.map(({ program }) => `${name}/${program}@`));
 const debug = ['--config', 'kasan,lockdep,debugvm'];
@@ -24,7 +24,7 @@ test.serial('all suites pass on a kernel with KASAN, lockdep and DEBUG_VM', asyn
   });
 });
 
-test.serial('files outlast a kernel of another configuration', async (t) => {
+test.serial('files survive a kernel with another configuration', async (t) => {
   const plain = (await kiln(['build'])).stdout.trim();
   const chain = ['--next', plain, '--next', 'same', '--generations', '3'];
   await kilnTest(['liveupdate/data', ...debug, ...chain], ({ exitCode, results, stdout }) => {

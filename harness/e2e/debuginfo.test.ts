@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// What a build with debug information leaves, and the source lines that are found in it.
+// The files of a build with debug information, and the source lines found in them.
 import { readdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import test from 'ava';
@@ -24,7 +24,7 @@ const source = [
   '}',
 ].join('\n');
 
-/** With debug information, symbols, and sources called by their whole path, as the kernel's Makefile does. */
+/** Adds debug information and symbols, and compiles sources by their absolute path, as the kernel's Makefile does. */
 const makefile = (old: string) =>
   old
     .replace('cp $(KCONFIG_ALLCONFIG) $(O)/.config', '$&\n\techo CONFIG_DEBUG_INFO=y >> $(O)/.config')
@@ -38,7 +38,7 @@ async function treeOf({ cache, source: repository }: Toy): Promise<Tree> {
   return { ...JSON.parse(await readFile(join(dir, name!), 'utf8')), gitDir: repository };
 }
 
-test('a splat has the lines of its frames, those of inlined functions, and the patch they are from', async (t) => {
+test('a splat has the source lines of its frames and inlined functions, and their patch', async (t) => {
   const made = await toy(t);
   const series = await made.series({ Makefile: makefile, 'init/one.c': source });
   const { exitCode, stdout, stderr } = await made.build([...series, '--config', 'debuginfo']);
@@ -50,7 +50,7 @@ test('a splat has the lines of its frames, those of inlined functions, and the p
   t.regex(await sections('vmlinux.debug'), /debug_info/);
   const dump = await exec('readelf', ['--debug-dump=info,line', join(dir, 'vmlinux.debug')]);
   t.regex(dump.stdout, /init\/one\.c/);
-  t.false(dump.stdout.includes(made.dir), 'nothing of this machine is in it');
+  t.false(dump.stdout.includes(made.dir), 'no path of this machine is in it');
 
   const { signal } = new AbortController();
   const sandbox = await chooseSandbox('auto', true, signal);
@@ -82,7 +82,7 @@ test('a splat has the lines of its frames, those of inlined functions, and the p
   ]);
 });
 
-test('without debug information nothing is decoded, and nothing is said', async (t) => {
+test('without debug information nothing is decoded, and there is no note', async (t) => {
   const made = await toy(t);
   const { exitCode, stdout, stderr } = await made.build();
   t.is(exitCode, 0, stderr);

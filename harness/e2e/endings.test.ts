@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// However a run ends, nothing of it stays, and the next run works.
+// However a run ends, it leaves nothing behind, and the next run works.
 import { execFileSync } from 'node:child_process';
 import { mkdir, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
@@ -20,7 +20,7 @@ int main(void) { puts("at work"); for (;;) pause(); }
 
 type Endless = { child: Child; temporary: string; out: string };
 
-/** A run whose one test never ends by itself, its temporary files in a directory of their own. */
+/** A run with one endless test, and with its own directory for temporary files. */
 async function startEndless(name: string, ...options: string[]): Promise<Endless> {
   const suite = join(scratch, name, 'endless');
   const [temporary, out] = [join(scratch, name, 'tmp'), join(scratch, name, 'runs')];
@@ -35,11 +35,11 @@ async function startEndless(name: string, ...options: string[]): Promise<Endless
     ended = true;
   });
   await until(() => guestsOf(temporary).length > 0 || ended, 600_000);
-  await setTimeout(3000); // into the boot or the test: wherever it is, the end must be clean
+  await setTimeout(3000); // into the boot or the test: at any point the end must be clean
   return { child, temporary, out };
 }
 
-/** Processes whose command line names the directory: QEMU's has its sockets. */
+/** QEMU processes of a run: their command line has sockets in its temporary directory. */
 function guestsOf(directory: string): string[] {
   const processes = execFileSync('ps', ['-eo', 'pid,args'], { encoding: 'utf8' }).split('\n');
   return processes.filter((line) => line.includes('qemu-system') && line.includes(directory));
@@ -48,7 +48,7 @@ function guestsOf(directory: string): string[] {
 async function until(condition: () => boolean, timeout: number): Promise<void> {
   const deadline = Date.now() + timeout;
   while (!condition()) {
-    if (Date.now() > deadline) throw new Error('waited in vain');
+    if (Date.now() > deadline) throw new Error('the condition did not become true');
     await setTimeout(100);
   }
 }
@@ -60,7 +60,7 @@ for (const signal of ['SIGINT', 'SIGTERM'] as const)
     await assertInterrupted(t, endless);
   });
 
-test.serial('so does the deadline of the run', async (t) => {
+test.serial('the deadline ends a run with 130, and its results are written', async (t) => {
   const endless = await startEndless('deadline', '--deadline', '15');
   await assertInterrupted(t, endless);
   t.regex(String((await endless.child).stderr), /not done after 15 s/);
@@ -76,7 +76,7 @@ async function assertInterrupted(t: ExecutionContext, { child, temporary, out }:
   t.is(results.jobs[0]!.error!.code, 'interrupted');
 }
 
-test.serial('kill -9 of the harness takes its guests along', async (t) => {
+test.serial('kill -9 of the harness also ends its guests', async (t) => {
   const { child, temporary } = await startEndless('SIGKILL');
   child.kill('SIGKILL');
   await child;
@@ -84,9 +84,9 @@ test.serial('kill -9 of the harness takes its guests along', async (t) => {
   t.pass();
 });
 
-test.serial('kill -9 of QEMU is an infrastructure error and no verdict', async (t) => {
+test.serial('kill -9 of QEMU is an infrastructure error, not a failed test', async (t) => {
   const { child, temporary, out } = await startEndless('QEMU');
-  // Not the guest that is to be frozen, nor one that is being forked: the test's own.
+  // Wait for the test's own guest: before it, there are the template and a guest that is being forked.
   await untilItPrints(out, 'endless/endless');
   for (const line of guestsOf(temporary)) process.kill(Number(line.trim().split(/\s+/)[0]), 'SIGKILL');
   const result = await child;
@@ -96,7 +96,7 @@ test.serial('kill -9 of QEMU is an infrastructure error and no verdict', async (
   t.regex(results.tests[0]!.detail, /QEMU was killed by SIGKILL/);
 });
 
-test.serial('two runs at once both end well', async (t) => {
+test.serial('two runs at once both pass', async (t) => {
   const run = () => kilnTest(['boot'], ({ exitCode, stdout }) => t.is(exitCode, 0, stdout));
   await Promise.all([run(), run()]);
 });

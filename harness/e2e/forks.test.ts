@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// Forks of a frozen guest do all that booted guests do, and are no twins.
+// Forks of a frozen guest behave like booted guests, and differ from each other.
 import { execFileSync } from 'node:child_process';
 import { open, readdir, readFile, stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
@@ -10,13 +10,13 @@ import { canaries, canaryDirs, fixture } from './canaries.ts';
 import { besideDefaults, cacheWithOwnTemplates, find, kilnTest, verdicts } from './kiln.ts';
 import { mountSmall } from './toy.ts';
 
-/** All that a verdict is made of; of a guest that died, how much of its last words came out is chance. */
+/** Everything that decides the verdict. How much output a crashed guest has written is chance, so it is excluded. */
 function essence({ verdict, cases, splats }: TestResult): string {
   const said = verdict === 'crash' ? [] : cases.map(({ name, verdict: one }) => `${one} ${name}`);
   return [verdict, ...said, ...splats.map(({ title, kind }) => `${kind} ${title}`)].join('\n  ');
 }
 
-/** Tests whose verdicts were made of something else, each with all that is known of both. */
+/** The tests whose results differ, each with both results. */
 function differences(...both: [Results, Results]): Map<string, string> {
   const [here, there] = both.map(
     ({ tests }) => new Map(tests.map((result) => [`${result.suite}/${result.test}`, result])),
@@ -33,12 +33,12 @@ function differences(...both: [Results, Results]): Map<string, string> {
   );
 }
 
-/** A test that had no guest differs by its verdict. */
+/** A test without a guest is skipped here: its verdict differs. */
 function origins({ tests }: Results): string[] {
   return [...new Set(tests.flatMap(({ guest }) => guest?.origin ?? []))];
 }
 
-test.serial('verdicts are the same with forks and with boots, over suites and canaries', async (t) => {
+test.serial('forks and booted guests give the same verdicts, for suites and canaries', async (t) => {
   const both = async (wanted: string[]) => {
     const args = [...wanted, ...besideDefaults(...canaryDirs)];
     const forked = await kilnTest(args, ({ results }) => results);
@@ -50,35 +50,32 @@ test.serial('verdicts are the same with forks and with boots, over suites and ca
   const { forked, differing } = await both(['boot', 'srvfs', ...canaries]);
   t.true(forked.tests.length > 30);
   if (differing.size === 0) return;
-  // Nearly a hundred guests: what one of them did once is told, and what comes again is of forks and of boots.
+  // Of nearly a hundred guests, one may differ by chance: that is only logged. A difference that repeats is a failure.
   t.log([...differing.values()].join('\n\n'));
   const again = await both([...differing.keys()]);
   t.is([...again.differing.values()].join('\n\n'), '');
 });
 
-test.serial(
-  'two forks draw different random numbers, are different boots, and see the host’s time',
-  async (t) => {
-    await kilnTest(['identity', ...besideDefaults(fixture('identity'))], async ({ results, dir }) => {
-      const told = await Promise.all(
-        ['one', 'two'].map(async (name) => {
-          const { guest } = find(results, `identity/${name}`);
-          t.is(guest!.origin, 'fork');
-          const output = await readFile(join(dir, guest!.output), 'utf8');
-          const field = (key: string) => new RegExp(`^# ${key} (.*)$`, 'm').exec(output)![1]!;
-          return { time: Number(field('time')), boot: field('boot_id'), random: field('random') };
-        }),
-      );
-      t.not(told[0]!.random, told[1]!.random);
-      t.not(told[0]!.boot, told[1]!.boot);
-      for (const { time } of told) t.true(Math.abs(time - Date.now() / 1000) < 60, String(time));
-      const starts = results.tests.map(({ guest }) => guest!.start_ms!);
-      t.true(starts.every((ms) => ms > 0));
-    });
-  },
-);
+test.serial('two forks have different random numbers and boot IDs, and the host’s time', async (t) => {
+  await kilnTest(['identity', ...besideDefaults(fixture('identity'))], async ({ results, dir }) => {
+    const told = await Promise.all(
+      ['one', 'two'].map(async (name) => {
+        const { guest } = find(results, `identity/${name}`);
+        t.is(guest!.origin, 'fork');
+        const output = await readFile(join(dir, guest!.output), 'utf8');
+        const field = (key: string) => new RegExp(`^# ${key} (.*)$`, 'm').exec(output)![1]!;
+        return { time: Number(field('time')), boot: field('boot_id'), random: field('random') };
+      }),
+    );
+    t.not(told[0]!.random, told[1]!.random);
+    t.not(told[0]!.boot, told[1]!.boot);
+    for (const { time } of told) t.true(Math.abs(time - Date.now() / 1000) < 60, String(time));
+    const starts = results.tests.map(({ guest }) => guest!.start_ms!);
+    t.true(starts.every((ms) => ms > 0));
+  });
+});
 
-test.serial('isolation=suite: tests share a guest, and a new one follows a lost one', async (t) => {
+test.serial('isolation=suite: tests share a guest, and a new guest replaces a lost one', async (t) => {
   const args = ['shared', ...besideDefaults(fixture('shared'))];
   const alone = await kilnTest(args, ({ results }) => verdicts(results));
   t.deepEqual(alone, {
@@ -93,7 +90,7 @@ test.serial('isolation=suite: tests share a guest, and a new one follows a lost 
   t.true(find(together, 'shared/d_looks').guest!.start_ms! > 0);
 });
 
-test.serial('isolation=case: each case has its guest, and a panic takes only its own along', async (t) => {
+test.serial('isolation=case: each case has its own guest, and a panic ends only that one', async (t) => {
   const args = ['by_case', ...besideDefaults(fixture('by_case')), '--isolate', 'case'];
   await kilnTest(args, ({ results }) => {
     const { verdict, cases, detail } = find(results, 'by_case/cases');
@@ -116,7 +113,7 @@ test.serial('isolation=case: each case has its guest, and a panic takes only its
   });
 });
 
-test.serial('a template that does not restore is made anew, and no test fails for it', async (t) => {
+test.serial('a template that can’t be restored is made again, and no test fails', async (t) => {
   await using cache = await cacheWithOwnTemplates();
   const run = () =>
     kilnTest(
@@ -138,7 +135,7 @@ test.serial('a template that does not restore is made anew, and no test fails fo
   t.is((await stat(state)).size, before.size);
 });
 
-test.serial('the guest that is to be frozen is killed: another one is, and the tests run', async (t) => {
+test.serial('if the guest to be frozen is killed, another one is frozen', async (t) => {
   await using cache = await cacheWithOwnTemplates();
   const killing = (async () => {
     for (let tries = 0; tries < 1200; tries++) {
@@ -165,14 +162,14 @@ function processes(): string[] {
   return all.filter((line) => /^ *\d+ qemu-system/.test(line));
 }
 
-test.serial('a guest whose clock runs wrong is not frozen', async (t) => {
+test.serial('a guest with a wrong clock is not frozen', async (t) => {
   await kilnTest(['wrong_clock', ...besideDefaults(fixture('wrong_clock'))], ({ results, stdout }) => {
     t.is(find(results, 'wrong_clock/wrong_clock').guest!.origin, 'boot');
     t.regex(stdout, /booted, not forked: the guest's clock runs at 0\.\d+ times the host's/);
   });
 });
 
-test.serial('where no template can be made, guests are booted, and a note says why', async (t) => {
+test.serial('if no template can be made, guests are booted, and a note says why', async (t) => {
   await using cache = await cacheWithOwnTemplates();
   await writeFile(cache.templates, 'in the way');
   await kilnTest(
@@ -187,10 +184,10 @@ test.serial('where no template can be made, guests are booted, and a note says w
   );
 });
 
-test.serial('where forks find no room for their memory, guests are booted', async (t) => {
+test.serial('if the disk has no space for the memory of forks, guests are booted', async (t) => {
   const cache = await cacheWithOwnTemplates();
   t.teardown(() => cache[Symbol.asyncDispose]());
-  // Enough for what a guest of 512 MiB touches at its boot, not for all of it.
+  // Enough for the memory that a guest of 512 MiB touches during boot, but not for all of it.
   if (!(await mountSmall(t, cache.templates, '260m'))) return;
   const names = ['out_of_memory@expected', 'pass'].map((name) => `canaries/${name}`);
   await kilnTest(

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// A guest that does not go on is asked why, and ended. What the host kept from a guest is not its fault.
+// Kiln collects the state of a hung guest, then ends it. Time that the host takes from a guest does not count.
 import { execFileSync, spawn } from 'node:child_process';
 import { mkdtemp, readFile, rm } from 'node:fs/promises';
 import { availableParallelism, tmpdir } from 'node:os';
@@ -14,9 +14,9 @@ const all = await readCanaries('hangs', 'hangs_at_boot');
 test.after.always(() => rm(scratch, { recursive: true, force: true }));
 const expected = (name: string) => all.find((canary) => canary.name === name)!;
 
-// Those that hang are not serial: side by side they wait no longer than one of them.
+// The tests of hangs run concurrently, so that together they wait no longer than one.
 
-test('hangs/starves: a guest that says nothing has hung, and tells what it does', async (t) => {
+test('hangs/starves: a silent guest has hung, and its state is collected', async (t) => {
   await kilnTest(
     ['hangs/starves', ...besideDefaults(fixture('hangs'))],
     async ({ exitCode, results, dir }) => {
@@ -27,7 +27,7 @@ test('hangs/starves: a guest that says nothing has hung, and tells what it does'
       t.regex(detail, /^the guest hung during the test: no answer within \d+ s, last heard \d+ s ago$/);
       const hung = problems.filter((text) => text.startsWith('it hung: '));
       t.is(hung.length, guest!.cpus);
-      // Now and then one is in the kernel, for a timer; at times all are.
+      // A CPU can be in the kernel for a timer interrupt; at times all are.
       const isBusy = /^it hung: CPU \d: running, (in a process, at 0x|interrupts (on|off), in [a-z_])/;
       t.true(
         hung.some((text) => isBusy.test(text)),
@@ -39,7 +39,7 @@ test('hangs/starves: a guest that says nothing has hung, and tells what it does'
       t.regex(report, /sysrq: Show backtrace of all active CPUs/);
       t.regex(report, /sysrq: Show State/);
       t.regex(report, /task:starves +state:R/);
-      // What it was asked is no part of what it said.
+      // The answers to sysrq are not part of the console log.
       t.notRegex(await readFile(join(dir, guest!.console), 'utf8'), /sysrq/);
       t.is(time!.limit_ms, 600_000 * time!.scale);
       t.true(time!.elapsed_ms - time!.lost_ms < 590_000);
@@ -47,7 +47,7 @@ test('hangs/starves: a guest that says nothing has hung, and tells what it does'
   );
 });
 
-test('hangs_at_boot/never: a guest that hangs at boot tells what it does', async (t) => {
+test('hangs_at_boot/never: the state of a guest that hangs at boot is collected', async (t) => {
   await kilnTest(['hangs_at_boot', ...besideDefaults(fixture('hangs_at_boot'))], async ({ results, dir }) => {
     assertExpected(t, results, expected('hangs_at_boot/never'));
     const { tempo, detail, problems, guest } = find(results, 'hangs_at_boot/never');
@@ -60,7 +60,7 @@ test('hangs_at_boot/never: a guest that hangs at boot tells what it does', async
   });
 });
 
-test('hangs/waits: a QEMU that somebody stops is no hang of its guest', async (t) => {
+test('hangs/waits: a stopped QEMU is not a hung guest', async (t) => {
   const meanwhile = async (out: string) => {
     await untilItPrints(out, 'hangs/waits');
     const pids = forks();
@@ -80,7 +80,7 @@ test('hangs/waits: a QEMU that somebody stops is no hang of its guest', async (t
   );
 });
 
-test.serial('slow is said of a test that takes more than half its limit', async (t) => {
+test.serial('a test that takes more than half its limit is reported as slow', async (t) => {
   await kilnTest(['pace/sleeps', ...besideDefaults(fixture('pace'))], ({ results, stdout }) => {
     const { verdict, tempo } = find(results, 'pace/sleeps');
     t.deepEqual([verdict, tempo], ['pass', 'slow']);
@@ -89,7 +89,7 @@ test.serial('slow is said of a test that takes more than half its limit', async 
   });
 });
 
-test.serial('on a busy host a test has the time that it has on an idle one', async (t) => {
+test.serial('a test has as much time on a busy host as on an idle one', async (t) => {
   const spinners = Array.from({ length: 2 * availableParallelism() }, () =>
     spawn('sh', ['-c', 'while :; do :; done'], { stdio: 'ignore' }),
   );
@@ -109,7 +109,7 @@ test.serial('on a busy host a test has the time that it has on an idle one', asy
   }
 });
 
-/** Of the run whose temporary files are in our scratch directory: so are its guests' sockets. */
+/** The forks of the run whose temporary files, and so its guests' sockets, are in our scratch directory. */
 function forks(): number[] {
   const all = execFileSync('ps', ['-eo', 'pid=,args='], { encoding: 'utf8' }).split('\n');
   return all

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// Faults of the host while a kernel is built, each provoked for real. Afterwards nothing is left, and the next run works.
+// Real faults of the host during a build. Each leaves nothing behind, and the next run works.
 import { existsSync } from 'node:fs';
 import { mkdir, readdir, readFile, rename, rm, truncate, writeFile } from 'node:fs/promises';
 import { createServer } from 'node:http';
@@ -11,7 +11,7 @@ import { exec } from '../util/exec.ts';
 import { kiln, kilnPath } from './kiln.ts';
 import { mountSmall, processesOf, running, type Toy, toy } from './toy.ts';
 
-/** Nothing is left over, and a run does all of its work. */
+/** Nothing is left behind, and a build succeeds. */
 async function isWell(t: ExecutionContext, at: Toy): Promise<void> {
   t.deepEqual(await at.left(), []);
   const { exitCode, stderr, stdout } = await at.build();
@@ -38,7 +38,7 @@ for (const [signal, stage] of [
   });
 
 test.serial(
-  'kill -9 of the harness takes the build along, and what was half written is made anew',
+  'kill -9 of the harness also ends the build, and the next one redoes incomplete files',
   async (t) => {
     const at = await toy(t);
     const child = at.start([], { CCACHE_TOY_SLEEP: 'two' });
@@ -53,7 +53,7 @@ test.serial(
   },
 );
 
-test.serial('kill -9 of the compiler is the machine’s doing, not the series’', async (t) => {
+test.serial('kill -9 of the compiler is an infrastructure error, not one of the series', async (t) => {
   const at = await toy(t);
   const child = at.start([], { CCACHE_TOY_SLEEP: 'two' });
   const sleeper = await running(at.dir, /^sleep 61$/);
@@ -66,7 +66,7 @@ test.serial('kill -9 of the compiler is the machine’s doing, not the series’
   await isWell(t, at);
 });
 
-test.serial('a full disk under the cache is the machine’s doing', async (t) => {
+test.serial('a full disk under the cache is an infrastructure error', async (t) => {
   const at = await toy(t);
   if (!(await mountSmall(t, at.cache, '4m'))) return;
   const full = await at.build();
@@ -76,7 +76,7 @@ test.serial('a full disk under the cache is the machine’s doing', async (t) =>
   await isWell(t, at);
 });
 
-test.serial('a full disk under the run directory', async (t) => {
+test.serial('a full disk under the run directory is an infrastructure error', async (t) => {
   const at = await toy(t);
   const out = join(at.dir, 'out');
   if (!(await mountSmall(t, out, '16k'))) return;
@@ -86,7 +86,7 @@ test.serial('a full disk under the run directory', async (t) => {
   await isWell(t, at);
 });
 
-test.serial('a cache that can’t be written', async (t) => {
+test.serial('a read-only cache is an infrastructure error', async (t) => {
   const at = await toy(t);
   if (!(await mountSmall(t, at.cache, '900m'))) return;
   await exec('mount', ['-o', 'remount,ro', at.cache]);
@@ -97,14 +97,14 @@ test.serial('a cache that can’t be written', async (t) => {
   await isWell(t, at);
 });
 
-test.serial('a run directory that can’t be made ends the run', async (t) => {
+test.serial('a run directory that can’t be created ends the run', async (t) => {
   const at = await toy(t);
   const { exitCode, stderr } = await at.test(['--out', '/proc/kiln']);
   t.is(exitCode, 69);
   t.regex(stderr, /can't make a run directory in \/proc\/kiln/);
 });
 
-test.serial('entries of the cache that were cut short are made anew', async (t) => {
+test.serial('truncated entries of the cache are made again', async (t) => {
   const at = await toy(t);
   t.is((await at.build()).exitCode, 0);
   const cache = join(at.cache, 'kiln');
@@ -114,14 +114,14 @@ test.serial('entries of the cache that were cut short are made anew', async (t) 
     .map(({ parentPath, name }) => join(parentPath, name));
   t.true(records.length >= 3, records.join());
   for (const record of records) await truncate(record, 10);
-  // What a run that is gone was making.
+  // An incomplete entry of a run that has ended.
   const aside = join(cache, 'kernels', 'abc.4194304.0123abcd.tmp');
   await mkdir(aside);
   await isWell(t, at);
   t.false(existsSync(aside));
 });
 
-test.serial('a download that is damaged, or breaks off, is not kept', async (t) => {
+test.serial('a damaged or incomplete download is not cached', async (t) => {
   const at = await toy(t);
   await exec('tar', ['-czf', join(at.dir, 'toy.tar.gz'), '-C', at.dir, '--exclude=.git', 'source']);
   const good = (await exec('sha256sum', [join(at.dir, 'toy.tar.gz')])).stdout.slice(0, 64);
@@ -155,7 +155,7 @@ test.serial('a download that is damaged, or breaks off, is not kept', async (t) 
   await isWell(t, at);
 });
 
-test.serial('two builds at once, of the same and of different sources', async (t) => {
+test.serial('concurrent builds of the same and of different sources succeed', async (t) => {
   const at = await toy(t);
   const one = await at.series({ 'init/one.c': 'int one(void) { return 1; }' });
   const two = await at.series({ 'init/two.c': 'int two(void) { return 2; }' });
@@ -168,7 +168,7 @@ test.serial('two builds at once, of the same and of different sources', async (t
   await isWell(t, at);
 });
 
-test.serial('ten thousand patches: progress is seen, and one signal ends it', async (t) => {
+test.serial('ten thousand patches: progress is shown, and one signal ends the run', async (t) => {
   const at = await toy(t);
   const dir = join(at.dir, 'many');
   await mkdir(dir);
@@ -189,12 +189,12 @@ test.serial('ten thousand patches: progress is seen, and one signal ends it', as
   const asked = performance.now();
   child.kill('SIGINT');
   t.is((await child).exitCode, 130);
-  // Two times 10,000 files are removed meanwhile.
+  // Meanwhile Kiln removes 2 × 10,000 files.
   t.true(performance.now() - asked < 60_000);
   await isWell(t, at);
 });
 
-test.serial('a series that can’t be applied is refused with what is wrong, and leaves nothing', async (t) => {
+test.serial('a series that can’t be applied is refused with the reason, and leaves nothing', async (t) => {
   const at = await toy(t);
   const head = (date = 'Thu, 1 Jan 2026 00:00:00 +0000') =>
     `From: A <a@example.org>\nSubject: [PATCH] x\nDate: ${date}\n\nx\n---\n`;
@@ -226,7 +226,7 @@ test.serial('a series that can’t be applied is refused with what is wrong, and
   }
 });
 
-test.serial('a results.json that is none is refused', async (t) => {
+test.serial('an invalid results.json is refused', async (t) => {
   const at = await toy(t);
   const run = join(at.dir, 'runs', 'latest');
   await mkdir(run, { recursive: true });
@@ -250,7 +250,7 @@ test.serial('a results.json that is none is refused', async (t) => {
   }
 });
 
-test.serial('what is no file is refused, and nobody waits for it', async (t) => {
+test.serial('a FIFO in place of a file is refused, and kiln does not wait for it', async (t) => {
   const at = await toy(t);
   const suite = join(at.dir, 'suite');
   await mkdir(suite);
@@ -271,7 +271,7 @@ test.serial('what is no file is refused, and nobody waits for it', async (t) => 
   }
 });
 
-/** What doctor says of the accelerator when it is started by these words. */
+/** The accelerator that doctor reports when this command starts it. */
 async function accelerator(at: Toy, words: string[]): Promise<string> {
   const [first, ...rest] = [...words, kilnPath, 'doctor', '--json'];
   const { stdout } = await exec(first!, rest, {
@@ -282,7 +282,7 @@ async function accelerator(at: Toy, words: string[]): Promise<string> {
   return checks.find(({ name }) => name === 'accelerator')!.found;
 }
 
-test.serial('/dev/kvm that is missing, forbidden, or none is told apart, and TCG is used', async (t) => {
+test.serial('a missing, forbidden or wrong /dev/kvm: each has its own reason, and TCG is used', async (t) => {
   const at = await toy(t);
   await mkdir(join(at.dir, 'open'));
   await exec('chmod', ['-R', 'a+rwX', at.dir]);
@@ -299,7 +299,7 @@ test.serial('/dev/kvm that is missing, forbidden, or none is told apart, and TCG
   t.regex(await accelerator(at, nobody), /may not be opened by this user/);
 });
 
-test.serial('a QEMU that lacks what is needed is the machine’s fault, with QEMU’s words', async (t) => {
+test.serial('a QEMU that lacks a device is an infrastructure error, with QEMU’s message', async (t) => {
   const at = await toy(t);
   const bin = join(at.dir, 'bin');
   await mkdir(bin);

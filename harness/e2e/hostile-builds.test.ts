@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// A series that means harm, at build time: each attack beside the same without the sandbox, where it works.
+// A hostile series at build time. Each attack is also run without the sandbox, where it succeeds.
 import { existsSync } from 'node:fs';
 import { mkdir, readdir, readFile, symlink, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
@@ -9,15 +9,15 @@ import { listener } from '../testing/listener.ts';
 import { type Toy, toy } from './toy.ts';
 
 const { flags, reason } = await chooseSandbox('auto', true);
-const held = flags ? test.serial : test.serial.skip;
-if (!flags) console.error(`no hostile builds are tried: ${reason}`);
+const sandboxed = flags ? test.serial : test.serial.skip;
+if (!flags) console.error(`hostile builds are skipped: ${reason}`);
 
 /** A series whose Makefile runs a line of shell when it is read. */
 function attack(at: Toy, shell: string): Promise<string[]> {
   return at.series({ Makefile: (old) => `$(info $(shell ${shell.replaceAll('$', '$$$$')}))\n${old}` });
 }
 
-held('a Makefile that reads ~/.ssh finds none', async (t) => {
+sandboxed('a Makefile can’t read ~/.ssh', async (t) => {
   const at = await toy(t);
   const home = join(at.dir, 'home');
   await mkdir(join(home, '.ssh'), { recursive: true });
@@ -36,7 +36,7 @@ held('a Makefile that reads ~/.ssh finds none', async (t) => {
   t.deepEqual(await stolen(['--sandbox', 'off']), ['THE PRIVATE KEY', 'THE TOKEN']);
 });
 
-held('a Makefile that phones out reaches nobody', async (t) => {
+sandboxed('a Makefile can’t connect to the network', async (t) => {
   const at = await toy(t);
   const { port, calls } = await listener(t);
   const series = await attack(at, `bash -c "echo hello > /dev/tcp/127.0.0.1/${port}"`);
@@ -47,7 +47,7 @@ held('a Makefile that phones out reaches nobody', async (t) => {
   t.true(calls() > 0);
 });
 
-held('a Makefile that writes elsewhere does not', async (t) => {
+sandboxed('a Makefile can’t write outside the build directory', async (t) => {
   const at = await toy(t);
   const targets = [
     at.dir,
@@ -67,14 +67,14 @@ held('a Makefile that writes elsewhere does not', async (t) => {
   t.deepEqual(wrote(), [at.dir]);
 });
 
-held('forks without end stop the build, and it is the series’ fault', async (t) => {
+sandboxed('a fork bomb ends the build, with an error of the series', async (t) => {
   const at = await toy(t);
   const { exitCode, stderr } = await at.build(await attack(at, `bash -c 'while :; do sleep 99 & done'`));
   t.is(exitCode, 4, stderr);
   t.regex(stderr, /the build was stopped: it ran \d+ processes at once/);
 });
 
-held('what a build leaves is taken only if it is a plain file of its own', async (t) => {
+sandboxed('a build result is used only if it is a regular file of the build', async (t) => {
   const at = await toy(t);
   await writeFile(join(at.dir, 'secret'), 'a=secret\n');
   for (const [file, make] of [
@@ -91,11 +91,11 @@ held('what a build leaves is taken only if it is a plain file of its own', async
   t.deepEqual(await readdir(join(at.cache, 'kiln', 'kernels')), []);
 });
 
-held('what one series leaves in a build directory or in ccache does not reach another', async (t) => {
+sandboxed('a series can’t poison the build directory or the ccache of another one', async (t) => {
   const at = await toy(t);
   t.is((await at.build()).exitCode, 0);
   const before = await snapshot(at);
-  // Objects that make would take for up to date, and for every later build of the base.
+  // Objects that make would consider up to date in every later build of the base.
   const swap = 'for o in $(objects); do cp $(O)/init/two.o $$o; done';
   const spoil = 'find $(CCACHE_DIR) -type f -exec sh -c "echo x > {}" \\;';
   const poison = (old: string) =>
@@ -120,7 +120,7 @@ held('what one series leaves in a build directory or in ccache does not reach an
   t.notDeepEqual(await snapshot(at), before);
 });
 
-/** All that later builds use: the kept build directories and ccache's objects. */
+/** Everything that later builds use: the cached build directories and the objects of ccache. */
 async function snapshot({ cache }: Toy): Promise<Record<string, string>> {
   const kept: Record<string, string> = {};
   for (const entry of await readdir(cache, { recursive: true, withFileTypes: true })) {
@@ -131,7 +131,7 @@ async function snapshot({ cache }: Toy): Promise<Record<string, string>> {
   return kept;
 }
 
-held('a suite that links to a file of the machine is refused', async (t) => {
+sandboxed('a suite with a link to a file outside it is refused', async (t) => {
   const at = await toy(t);
   const suite = join(at.dir, 'spies', 'spy');
   await mkdir(suite, { recursive: true });
@@ -143,7 +143,7 @@ held('a suite that links to a file of the machine is refused', async (t) => {
   t.regex(stderr, /secret\.h is a link that leads out of/);
 });
 
-test.serial('without a sandbox the run says so, loudly', async (t) => {
+test.serial('without a sandbox, the run prints a warning', async (t) => {
   const at = await toy(t);
   const { exitCode, stderr } = await at.build(['--sandbox', 'off']);
   t.is(exitCode, 0, stderr);

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// Two jobs in one run: one pool, ids of their own, and nothing of one in the other's place.
+// Two jobs in one run share a pool, but have their own ids, results and logs.
 import { access, mkdtemp, readFile, rm } from 'node:fs/promises';
 import { availableParallelism, tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -33,7 +33,7 @@ test('two jobs share a run, and each has its own results', async (t) => {
     t.true(guest!.console.startsWith(`guests/${job}/`));
     await access(join(run.dir, guest!.console));
   }
-  // The second builds while the first one's tests run, but never beside the first one's build.
+  // The second job builds while the tests of the first one run, but never during its build.
   const kernelStages = events.flatMap((event) =>
     (event.type === 'stage-start' || event.type === 'stage-end') && event.stage === 'kernel'
       ? [`${event.type} ${event.job}`]

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-// A kernel that misbehaves on purpose: what is made of its complaints, and of its silence. It is that of debug-kernel with
-// a series and a few options on top, and is built from that one's objects: so this comes after it.
+// A kernel that misbehaves on purpose, by splats and by hangs. It is the kernel of debug-kernel.test.ts with a series
+// and a few options on top. It reuses the objects of that kernel, so this file runs after it.
 import test from 'ava';
 import { assertExpected, fixture, readCanaries, verdictsOf } from './canaries.ts';
 import { allSeries, besideDefaults, find, sharedRun, verdicts } from './kiln.ts';
@@ -17,7 +17,7 @@ const standing = all.filter(({ program }) => stills.includes(program));
 const programs = (some: typeof all) => [...new Set(some.map(({ program }) => program))];
 
 const complaints = sharedRun([...programs(complaining), ...suites, ...kernel]);
-// Guest time, however slow the guest: its watchdogs speak after ten seconds.
+// 30 s of guest time: the watchdogs of the kernel report after ten seconds, however slow the guest is.
 const silences = sharedRun([...programs(standing), '--timeout', '30', ...suites, ...kernel]);
 
 for (const [canaries, shared] of [
@@ -25,20 +25,20 @@ for (const [canaries, shared] of [
   [standing, silences],
 ] as const) {
   for (const canary of canaries) test(canary.name, (t) => assertExpected(t, shared.ran.results, canary));
-  test(`there is no other verdict beside ${canaries[0]!.name}`, (t) => {
+  test(`the run with ${canaries[0]!.name} has only the expected verdicts`, (t) => {
     t.deepEqual(verdicts(shared.ran.results), verdictsOf([...canaries]));
     t.is(shared.ran.exitCode, 1, shared.ran.stdout);
   });
 }
 
-test('what is said of a kernel that complains', (t) => {
+test('the details of tests whose kernel prints splats', (t) => {
   const detail = (name: string) => find(complaints.ran.results, `kernel_canaries/${name}`).detail;
   t.regex(detail('warn@another-expected'), /^no splat came that matches \^WARNING in some_other/);
   t.regex(detail('warn@expected-and-more'), /^no splat came that matches \^BUG:/);
   t.is(detail('panic_elsewhere'), 'the kernel died during the test: kernel panic: dumptest');
 });
 
-test('a kernel that stands still is ended, with what it said of that', (t) => {
+test('a kernel that hangs is ended, and the detail has the reason', (t) => {
   const detail = (name: string) => find(silences.ran.results, `kernel_canaries/${name}`).detail;
   t.regex(detail('spin_all_cpus'), /the guest hung during the test/);
   for (const one of ['deadlock', 'soft_lockup', 'spin_one_cpu'])

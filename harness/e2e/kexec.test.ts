@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// Tests that go from kernel to kernel, and what becomes of those that do not arrive.
+// Tests that go from kernel to kernel, and tests whose next kernel does not come up.
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import test from 'ava';
@@ -13,12 +13,12 @@ const shared = sharedRun([...suites, ...besideDefaults(...suites.map(fixture))])
 
 for (const canary of all) test(canary.name, (t) => assertExpected(t, shared.ran.results, canary));
 
-test('there is no other verdict, and the exit code tells of failures', (t) => {
+test('there are only the expected verdicts, and the exit code is that of failures', (t) => {
   t.deepEqual(verdicts(shared.ran.results), verdictsOf(all));
   t.is(shared.ran.exitCode, 1);
 });
 
-test('a test goes through its kernels: by kexec, by a panic, by a reset', async (t) => {
+test('a test reaches its next kernel by kexec, by a panic or by a reset', async (t) => {
   const { results, dir, stdout } = shared.ran;
   t.regex(stdout, /kexec\/counts \(6 cases on 3 kernels, /);
   const counts = find(results, 'kexec/counts');
@@ -33,7 +33,7 @@ test('a test goes through its kernels: by kexec, by a panic, by a reset', async 
   t.deepEqual(ways(find(results, 'kexec/panics')), ['boot', 'panic']);
   t.deepEqual(ways(find(results, 'kexec/resets')), ['boot', 'reboot', 'reboot']);
 
-  // Each kernel has its own figures and logs, and what the last one's processes printed is not in them.
+  // Each kernel has its own measurements and logs, without output of the previous kernel's processes.
   const second = counts.generations![1]!;
   t.true(second.blackout_ms! > second.boot_ms! / 2 && second.boot_ms! > 0);
   t.regex(await readFile(join(dir, second.kmsg), 'utf8'), /^\d+,0,0,-;Linux version /);
@@ -41,7 +41,7 @@ test('a test goes through its kernels: by kexec, by a panic, by a reset', async 
   t.regex(await readFile(join(dir, second.output), 'utf8'), /^TAP version 13\n1\.\.2\nok 1 /);
 });
 
-test('a kernel that does not come up is told from one that lost something', (t) => {
+test('a kernel that does not come up and one that lost data have different details', (t) => {
   const { results } = shared.ran;
   const detail = (name: string) => find(results, `kexec_trouble/${name}`).detail;
   t.regex(detail('dead_kernel'), /^generation 1: the kernel died during boot: .*Unable to mount root fs/);
@@ -56,7 +56,7 @@ test('a kernel that does not come up is told from one that lost something', (t) 
   t.regex(detail('too_far'), /there are only 1 generations/);
   t.is(detail('taints'), 'generation 1: kernel tainted: U, user space asked for it');
   t.is(find(results, 'kexec_trouble/taints').splats.length, 1);
-  // It went on, and the rest of it was seen.
+  // The test continued on the later kernels.
   t.is(find(results, 'kexec_trouble/lost_data').generations!.length, 3);
 });
 

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// Calls kiln as a user does and reads what it leaves.
+// Calls kiln as a user does and reads its results.
 
 import { readdirSync } from 'node:fs';
 import { mkdir, mkdtemp, readdir, readFile, rm, stat, symlink } from 'node:fs/promises';
@@ -20,7 +20,7 @@ type CallOptions = { cwd?: string; input?: string; env?: Record<string, string>;
 
 export const kilnPath = join(paths.root, 'bin', 'kiln');
 
-/** Start kiln; the environment is the test run's own, so that all tests share its cache. */
+/** Start kiln with the environment of the test run, so that all tests share one cache. */
 export function start(args: string[], { under = [], ...options }: CallOptions = {}): Child {
   const [program, ...words] = [...under, kilnPath, ...args];
   return spawn(program!, words, {
@@ -36,8 +36,8 @@ export async function kiln(args: string[], options: CallOptions = {}): Promise<C
 }
 
 /**
- * `kiln test`, with its run directory in a temporary place that `use` may look at. `meanwhile` is called
- * with the place while the run is under way.
+ * `kiln test` with a temporary run directory, which is removed after `use`. `meanwhile` is called with that directory
+ * during the run.
  */
 export async function kilnTest<T>(
   args: string[],
@@ -53,7 +53,7 @@ export async function kilnTest<T>(
   }
 }
 
-/** One `kiln test` that all tests of a file look at: `ran` is there when they begin, with its run directory. */
+/** One `kiln test` that all tests of a file share. `ran` is set before they begin; its run directory still exists. */
 export function sharedRun(args: string[], options: CallOptions = {}): { readonly ran: Ran } {
   const shared = {} as { ran: Ran };
   let out: string;
@@ -74,7 +74,7 @@ async function runInto(out: string, args: string[], options: CallOptions): Promi
   return { ...called, dir, results: readResults(text) };
 }
 
-/** Wait until a test of a run that is under way has printed something: then it runs in a guest. */
+/** Wait until a test has printed something, which shows that it runs in a guest. */
 export async function untilItPrints(out: string, name: string): Promise<void> {
   const deadline = performance.now() + 600_000;
   for (;;) {
@@ -86,7 +86,7 @@ export async function untilItPrints(out: string, name: string): Promise<void> {
   }
 }
 
-/** A cache that shares all but its templates with the ordinary one: `home` is for XDG_CACHE_HOME. */
+/** A cache that shares everything except templates with the default one. `home` is the value for XDG_CACHE_HOME. */
 export async function cacheWithOwnTemplates(): Promise<
   AsyncDisposable & { home: string; templates: string }
 > {
@@ -103,18 +103,18 @@ export async function cacheWithOwnTemplates(): Promise<
   };
 }
 
-/** Options for suites of the test's own beside the default ones, whose config they then share: no new kernel. */
+/** Options that add suites to the default ones. All then share one config, so that no other kernel is built. */
 export function besideDefaults(...suites: string[]): string[] {
   return [...defaultSuites(), ...suites].flatMap((dir) => ['--tests', dir]);
 }
 
-/** Their directories. */
+/** The directories of the default suites. */
 export function defaultSuites(): string[] {
   const names = readdirSync(paths.guestTests).filter((name) => name !== 'include');
   return names.map((name) => join(paths.guestTests, name));
 }
 
-/** Options for all series of patches/, and so the kernel that is there already, for what comes on top of them. */
+/** Options that apply all series of patches/. A series on top then reuses the objects of the existing kernel. */
 export function allSeries(): string[] {
   return readdirSync(paths.patches)
     .sort()

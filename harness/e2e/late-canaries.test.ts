@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-// What a kernel complains of when the last process of a test is gone is that test's: where each has a fork, where each
-// has a guest that was booted, and where all share one. Needs a plain kernel with one series on top.
+// A splat after the last process of a test has exited belongs to that test, whether each test has a fork, each has a
+// booted guest, or all share one guest. The kernel is the plain one with one more series.
 import { join } from 'node:path';
 import test from 'ava';
 import { paths } from '../paths.ts';
@@ -15,7 +15,7 @@ const what = [
   fixture('provoke'),
 ];
 const warning = (name: string) => ['fail', [['test', `WARNING in ${name} at lib/kiln_provoke.c`]]];
-/** The verdict of each, with all splats and the phases that they came in. */
+/** The verdict of each test, with all splats and their phases. */
 const expected = {
   delayed_work: warning('provoke_delayed_work_fn'),
   rcu: warning('provoke_callback'),
@@ -28,7 +28,7 @@ for (const [where, options] of [
   ['booted guests', ['--isolate', 'boot']],
   ['one guest', ['--isolate', 'suite']],
 ] as const)
-  test.serial(`what comes by RCU, work and delayed work is seen in ${where}`, async (t) => {
+  test.serial(`splats in RCU callbacks, work and delayed work are seen in ${where}`, async (t) => {
     await kilnTest([...what, ...options], ({ exitCode, results, stdout }) => {
       const seen = results.tests.map(({ test: name, verdict, splats }) => [
         name,

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// The main job, as `make test` runs it, and what it leaves.
+// The main job, as `make test` runs it, and its output files.
 import { access, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import test from 'ava';
@@ -34,7 +34,7 @@ test.serial('all series of patches/ pass all suites', async (t) => {
   });
 });
 
-test.serial('a second run builds nothing; kiln report shows it and has its exit code', async (t) => {
+test.serial('a second run builds nothing; kiln report shows it and returns its exit code', async (t) => {
   await kilnTest(['boot'], async ({ exitCode, results, dir }) => {
     t.is(exitCode, 0);
     const rebuilt = results.jobs[0]!.stages.filter(({ name, cached }) => name !== 'tests' && !cached);

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// Series of one patch, for tests that need one that changes the kernel.
+// Series of one patch, for tests that need a change of the kernel.
 import { mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 

@@ -1,22 +1,22 @@
 // SPDX-License-Identifier: MIT
-// Which end-to-end files run when: each NAME.test.ts beside this file is in exactly one part.
+// The parts of the end-to-end tests: each NAME.test.ts beside this file is in exactly one part.
 
-/** The files of a group run side by side, the groups one after another. */
+/** The files of a group run concurrently, the groups one after another. */
 type Group = string[];
 
-/** Each part runs by itself, within an hour; `check` within a quarter of an hour. CONTRIBUTING.md says which to run. */
+/** A part runs by itself and takes at most an hour, `check` a quarter of an hour. CONTRIBUTING.md says which to run. */
 export const parts: Record<string, Group[]> = {
-  /** Every change: the main job first, with the machine to itself; then what a run does of each kind. */
+  /** For every change: the main job first, alone on the machine; then tests of each kind of run. */
   check: [
     ['main'],
     ['verdicts', 'bad-input', 'endings', 'kexec', 'jobs', 'hostile-builds', 'with', 'shell', 'debuginfo'],
   ],
-  /** A kernel and an image that are built for these tests alone. */
+  /** Tests that build their own kernel or image. */
   builds: [['complaining-kernel', 'stages']],
-  /** A kernel with KASAN, lockdep and DEBUG_VM: all suites on it, then what it says when it misbehaves. */
+  /** A kernel with KASAN, lockdep and DEBUG_VM: all suites, then a kernel that misbehaves. */
   debug: [['debug-kernel'], ['kernel-canaries']],
-  /** Faults of the host, and guests that hang. The second file waits most of its time. */
+  /** Faults of the host, and hung guests. The second file mostly waits. */
   faults: [['host-faults', 'hangs']],
-  /** Forks beside boots, what a kernel says after a test's last process, and the same again and again. */
+  /** Forks compared with boots, splats after the last process of a test, and repeated tests. */
   forks: [['forks'], ['late-canaries'], ['repeat', 'soak']],
 };

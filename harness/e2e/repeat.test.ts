@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// One test again and again: how often it fails is found out, and what is left is bounded.
+// `kiln repeat` measures how often a test fails, and keeps a bounded number of logs.
 import { execFileSync } from 'node:child_process';
 import { access, mkdir, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
@@ -29,14 +29,14 @@ async function left(out: string) {
   return { out, dir, results, repeat: results.repeat! };
 }
 
-/** The guests' directories that were kept, by the runs' numbers. */
+/** The kept directories of guests, named by the number of the attempt. */
 async function keptGuests({ dir, results, repeat }: Repeated): Promise<string[]> {
   const parent = join(dir, 'guests', results.jobs[0]!.id, repeat.test);
   return (await readdir(parent).catch(() => [])).toSorted();
 }
 
 test.serial(
-  'a test that tosses a coin fails about every other time: forks draw numbers of their own',
+  'a test that tosses a coin fails about every other time, as forks have different random numbers',
   async (t) => {
     const ran = await kilnRepeat('flaky/coin', ['--times', '40', '--json']);
     t.is(ran.exitCode, 1, ran.stderr);
@@ -47,7 +47,7 @@ test.serial(
     const { verdicts, failed, of, rate, first_failure, reasons } = ran.repeat;
     t.deepEqual([verdicts.total, of, verdicts.error], [40, 40, 0]);
     t.is(verdicts.pass + verdicts.fail, 40);
-    // One of 40 or fewer on either side is less likely than 1 in 10^10.
+    // At most one of 40 on either side has a probability below 10^-10.
     t.true(failed > 1 && failed < 39, `${failed} of 40`);
     t.is(rate!.estimate, failed / 40);
     t.true(rate!.low < failed / 40 && failed / 40 < rate!.high);
@@ -66,7 +66,7 @@ test.serial(
   },
 );
 
-test.serial('each fork draws another number; reasons are told and kept in bounds', async (t) => {
+test.serial('each fork draws another number; the lists of reasons and logs are bounded', async (t) => {
   const ran = await kilnRepeat('flaky/draw', ['--times', '13']);
   t.is(ran.exitCode, 1, ran.stderr);
   const { reasons, other_reasons } = ran.repeat;
@@ -79,13 +79,13 @@ test.serial('each fork draws another number; reasons are told and kept in bounds
 });
 
 test.serial(
-  '--until-fail starts no more after the first failure, and its line works when pasted',
+  '--until-fail starts no attempt after the first failure, and its command line works when pasted',
   async (t) => {
     const ran = await kilnRepeat('flaky/coin', ['--times', '300', '--until-fail', '--jobs', '2']);
     t.is(ran.exitCode, 1, ran.stderr);
     const { verdicts, failed, stopped, first_failure, again } = ran.repeat;
     t.is(stopped, 'failed');
-    t.true(failed >= 1 && failed <= 2, 'those under way come to their end');
+    t.true(failed >= 1 && failed <= 2, 'attempts in progress finish');
     t.true(verdicts.total < 60);
     t.true(first_failure!.run <= verdicts.total);
     t.is((await keptGuests(ran)).length, 1);
@@ -99,7 +99,7 @@ test.serial(
   },
 );
 
-test.serial('a test that never fails leaves no guest and an upper bound', async (t) => {
+test.serial('a test that never fails leaves no logs, and has an upper bound of the rate', async (t) => {
   const ran = await kilnRepeat('boot/environment', ['--times', '5']);
   t.is(ran.exitCode, 0, ran.stdout);
   t.regex(ran.stdout, /^boot\/environment: 0 of 5 failed, 0 % \(95 % confidence: 0 to 43\.4 %\)$/m);
@@ -107,7 +107,7 @@ test.serial('a test that never fails leaves no guest and an upper bound', async 
   t.deepEqual([ran.results.tests, ran.repeat.reasons, ran.repeat.first_failure], [[], [], null]);
 });
 
-test.serial('case by case and booted, it is the same', async (t) => {
+test.serial('repeat also works by case and with booted guests', async (t) => {
   for (const isolation of ['case', 'boot']) {
     const ran = await kilnRepeat('flaky/coin', ['--times', '2', '--isolate', isolation]);
     const { verdicts } = ran.repeat;
@@ -116,7 +116,7 @@ test.serial('case by case and booted, it is the same', async (t) => {
   }
 });
 
-test.serial('a kernel that does not boot is found out once', async (t) => {
+test.serial('a kernel that does not boot ends the repetition', async (t) => {
   const suite = join(scratch, 'unbootable');
   await mkdir(suite);
   await writeFile(join(suite, 'never.c'), 'int main(void) { return 0; }\n');
@@ -137,7 +137,7 @@ test.serial('more or less than one test is a usage error', async (t) => {
   t.is((await kiln(['repeat', 'srvfs/races', '--times', '0'])).exitCode, 2);
 });
 
-test.serial('Ctrl-C ends it in order, and what was found so far is told', async (t) => {
+test.serial('Ctrl-C ends the repetition, and the results so far are printed', async (t) => {
   const out = join(scratch, 'interrupted');
   const child = start(['repeat', 'flaky/coin', '--times', '100000', ...besideDefaults(flaky), '--out', out]);
   await new Promise<void>((resolve) => {
@@ -162,26 +162,23 @@ test.serial('Ctrl-C ends it in order, and what was found so far is told', async 
   t.deepEqual(guests, [String(repeat.first_failure!.run)]);
 });
 
-test.serial(
-  'QEMUs that are killed are errors and no failures, and after ten in a row it gives up',
-  async (t) => {
-    const suite = join(scratch, 'endless');
-    const [temporary, out] = [join(scratch, 'tmp'), join(scratch, 'killed')];
-    await mkdir(suite);
-    await mkdir(temporary);
-    await writeFile(join(suite, 'endless.c'), '#include <unistd.h>\nint main(void) { for (;;) pause(); }\n');
-    const child = start(['repeat', 'endless', '--times', '100', ...besideDefaults(suite), '--out', out], {
-      env: { TMPDIR: temporary },
-    });
-    const killing = setInterval(() => killGuestsOf(temporary), 1000);
-    const result = await child.finally(() => clearInterval(killing));
-    t.is(result.exitCode, 69, String(result.all));
-    const { repeat } = await left(out);
-    t.deepEqual([repeat.stopped, repeat.of, repeat.failed, repeat.rate], ['errors', 0, 0, null]);
-    t.true(repeat.verdicts.error >= 10 && repeat.verdicts.error < 100);
-    t.regex(repeat.reasons[0]!.detail, /QEMU was killed by SIGKILL/);
-  },
-);
+test.serial('a killed QEMU is an error, not a failure, and ten in a row end the repetition', async (t) => {
+  const suite = join(scratch, 'endless');
+  const [temporary, out] = [join(scratch, 'tmp'), join(scratch, 'killed')];
+  await mkdir(suite);
+  await mkdir(temporary);
+  await writeFile(join(suite, 'endless.c'), '#include <unistd.h>\nint main(void) { for (;;) pause(); }\n');
+  const child = start(['repeat', 'endless', '--times', '100', ...besideDefaults(suite), '--out', out], {
+    env: { TMPDIR: temporary },
+  });
+  const killing = setInterval(() => killGuestsOf(temporary), 1000);
+  const result = await child.finally(() => clearInterval(killing));
+  t.is(result.exitCode, 69, String(result.all));
+  const { repeat } = await left(out);
+  t.deepEqual([repeat.stopped, repeat.of, repeat.failed, repeat.rate], ['errors', 0, 0, null]);
+  t.true(repeat.verdicts.error >= 10 && repeat.verdicts.error < 100);
+  t.regex(repeat.reasons[0]!.detail, /QEMU was killed by SIGKILL/);
+});
 
 /** QEMU's command line names its sockets. */
 function killGuestsOf(directory: string): void {
@@ -189,5 +186,5 @@ function killGuestsOf(directory: string): void {
     try {
       if (line.includes('qemu-system') && line.includes(directory))
         process.kill(Number.parseInt(line, 10), 'SIGKILL');
-    } catch {} // it has ended by itself
+    } catch {} // the process has exited meanwhile
 }

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-// Runs the parts of the check that are named (parts.ts), or all. A part that has passed on this very commit, in a clean
-// working tree, is skipped unless --force is given: so an interrupted `make check-all` goes on where it was.
+// Runs the named parts of the check (parts.ts), or all. A part that has passed on this commit, in a clean working tree,
+// is skipped unless --force is given. So an interrupted `make check-all` continues where it stopped.
 import { mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { paths } from '../paths.ts';
@@ -67,7 +67,7 @@ async function run(file: string, args: string[]): Promise<boolean> {
   return exitCode === 0;
 }
 
-/** Null if files differ from the commit, or there is none. */
+/** The commit, or null if files differ from it or there is none. */
 async function cleanCommit(): Promise<string | null> {
   const changes = await git(paths.root, ['status', '--porcelain']).catch(() => null);
   if (changes?.stdout !== '') return null;

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// Interactive guests, booted and forked: commands in a pipe, and a person at a terminal.
+// Interactive guests, booted and forked, with commands from a pipe and at a terminal.
 import { chmod, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -21,7 +21,7 @@ for (const options of [[], ['--fork']])
     t.regex(stdout, /^kernel 6\.12\./m);
     t.regex(stdout, /^score 0\r?$/m);
     t.regex(stdout, /srvfs/);
-    t.regex(stdout, /^500\r?$/m, 'the last words come through');
+    t.regex(stdout, /^500\r?$/m, 'all output arrives');
   });
 
 test.serial('a booted guest ends with exit', async (t) => {
@@ -31,7 +31,7 @@ test.serial('a booted guest ends with exit', async (t) => {
   t.regex(stdout, /srvfs/);
 });
 
-test.serial('forks of one template have the time of the host and chance of their own', async (t) => {
+test.serial('forks of one template have the host’s time and different random numbers', async (t) => {
   const uuids = [];
   for (let i = 0; i < 2; i++) {
     const input = 'echo time $(date +%s)\necho uuid $(cat /proc/sys/kernel/random/uuid)\nexit\n';
@@ -47,7 +47,7 @@ test.serial('forks of one template have the time of the host and chance of their
 });
 
 test.serial(
-  'a fork has the window of the terminal, its keys and its changes; then all is as it was',
+  'a fork gets the terminal’s size, keys and resizes; afterwards the terminal is restored',
   async (t) => {
     const name = join(scratch, 'tty');
     const words = [
@@ -58,7 +58,7 @@ test.serial(
       'echo "code $?"',
       '[ "$before" = "$(stty -g)" ] && echo "terminal as before"',
     ];
-    // script(1) has a pseudo terminal for what it runs, and relays it.
+    // script(1) runs a command on a pseudo-terminal and relays its output.
     const child = spawn('script', ['--quiet', '--command', words.join('; '), '/dev/null'], {
       endSignal: 'KILL',
       stdin: 'pipe',
@@ -83,7 +83,7 @@ test.serial(
   },
 );
 
-test.serial('a guest that cannot be forked is booted, and the reason said', async (t) => {
+test.serial('a guest that can’t be forked is booted, and a warning has the reason', async (t) => {
   const qemu = join(scratch, 'qemu-system-x86_64');
   const refuse = 'case "$*" in *-incoming*) echo no forks today >&2; exit 1;; esac';
   await writeFile(qemu, `#!/bin/sh\n${refuse}\nPATH=\${PATH#*:}\nexec qemu-system-x86_64 "$@"\n`);
@@ -98,7 +98,7 @@ test.serial('a guest that cannot be forked is booted, and the reason said', asyn
   t.regex(stdout, /^it 42/m);
 });
 
-/** Waits until all that came so far matches; false after two minutes. */
+/** Waits until the output so far matches; false after two minutes. */
 function screenOf(child: Child): (pattern: RegExp) => Promise<boolean> {
   let all = '';
   child.stdout!.on('data', (chunk: Buffer) => {

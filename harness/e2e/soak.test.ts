@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// The same again and again: short in `make check-all`, long in `make soak`.
+// Many repetitions: few in `make check-all`, thousands in `make soak`.
 import { cp, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -11,11 +11,11 @@ import { besideDefaults, defaultSuites, find, kiln, kilnTest, verdicts } from '.
 const forks = Number(process.env.KILN_SOAK_FORKS ?? 50);
 const rounds = Number(process.env.KILN_SOAK_ROUNDS ?? 1);
 const interruptions = Number(process.env.KILN_SOAK_INTERRUPTIONS ?? 10);
-/** What `make check-all` has elsewhere, or not at all. */
+/** Adds tests that `make check-all` has in other files, or not at all. */
 const isLong = process.env.KILN_SOAK_INTERRUPTIONS !== undefined;
 const day = 86_400_000;
 
-test.serial(`${forks} forks of one guest all come to life`, async (t) => {
+test.serial(`${forks} forks of one guest all start`, async (t) => {
   t.timeout(day);
   const { exitCode, stdout, stderr } = await kiln(['bench', 'restore', '--rounds', String(forks), '--json']);
   t.is(exitCode, 0, stderr);
@@ -24,7 +24,7 @@ test.serial(`${forks} forks of one guest all come to life`, async (t) => {
   t.is(cold_fork_ms.n, forks);
 });
 
-test.serial(`canaries beside good tests, ${rounds} times: no wrong verdict`, async (t) => {
+test.serial(`canaries and good tests at once, rounds: ${rounds}, without a wrong verdict`, async (t) => {
   t.timeout(day);
   const good = [fixture('identity'), join(paths.images, 'bench', 'trivial')];
   const tests = besideDefaults(...canaryDirs, ...good);
@@ -47,7 +47,7 @@ test.serial(`canaries beside good tests, ${rounds} times: no wrong verdict`, asy
     });
 });
 
-/** `kiln repeat`: none of so many fails. */
+/** `kiln repeat`: no attempt of `times` fails. */
 async function repeat(
   t: ExecutionContext,
   name: string,
@@ -61,7 +61,7 @@ async function repeat(
   t.is(failed, 0, JSON.stringify(reasons));
 }
 
-/** Options for the default suites, with more on the command line of one suite's guests. The kernel stays the same. */
+/** Options for the default suites, with more kernel parameters for the guests of one suite. The kernel is the same. */
 async function withWords(t: ExecutionContext, suite: string, words: string): Promise<string[]> {
   const parent = await mkdtemp(join(tmpdir(), 'kiln-soak-'));
   t.teardown(() => rm(parent, { recursive: true, force: true }));
@@ -74,12 +74,12 @@ async function withWords(t: ExecutionContext, suite: string, words: string): Pro
   return defaultSuites().flatMap((dir) => ['--tests', dir.endsWith(`/${suite}`) ? copy : dir]);
 }
 
-test.serial(`${interruptions} kernels that end while files change: nothing is lost`, async (t) => {
+test.serial(`kernels that end while files change, ${interruptions} times: nothing is lost`, async (t) => {
   await repeat(t, 'liveupdate/interrupted', interruptions);
 });
 
 if (isLong) {
-  test.serial('20 kernels after one another, and a virtual machine over 10', async (t) => {
+  test.serial('files survive 20 kernels, and a virtual machine 10', async (t) => {
     t.timeout(day);
     const go = (generations: string, ...names: string[]) =>
       kilnTest([...names.map((name) => `liveupdate/${name}`), '--generations', generations], (ran) =>
@@ -89,7 +89,7 @@ if (isLong) {
     await go('11', 'vm_one_cpu', 'vm_two_cpus');
   });
 
-  test.serial('files outlast a kernel that knows nothing of them', async (t) => {
+  test.serial('files survive a kernel without guestmemfs', async (t) => {
     t.timeout(day);
     const { stdout } = await kiln(['build', '--no-series', '--with', 'ioapic-race']);
     const args = ['liveupdate/data', '--generations', '5', '--next', stdout.trim(), '--next', 'same'];
@@ -101,11 +101,11 @@ if (isLong) {
     });
   });
 
-  test.serial('damaged metadata, by the thousand', async (t) => {
+  test.serial('10,000 damages of metadata are refused or survived', async (t) => {
     await repeat(t, 'guestmemfs/superblock', 10, await withWords(t, 'guestmemfs', 'GUESTMEMFS_DAMAGES=1000'));
   });
 
-  test.serial('half an hour of races', async (t) => {
+  test.serial('races for half an hour', async (t) => {
     await repeat(t, 'msharefs/races', 40);
     await repeat(t, 'guestmemfs/races', 10);
   });

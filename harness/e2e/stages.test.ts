@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// Stages by themselves, on the kernel and image that the main job left in the cache.
+// Single stages, with the kernel and the image of the main job from the cache.
 import { mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -49,7 +49,7 @@ test.serial('an image made in another cache, at another time, has the same bytes
   t.true(first.equals(await readFile(join(cacheDirectory(), 'images', job.keys.image!, 'initramfs.cpio'))));
 });
 
-test.serial('files go into a guest and come out as they were', async (t) => {
+test.serial('files copied to a guest and back are unchanged', async (t) => {
   const dir = await scratch(t);
   await mkdir(join(dir, 'in', 'deep'), { recursive: true });
   const bytes = Buffer.from(Array.from({ length: 300_000 }, (_, index) => (index * 7919) % 256));

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// A source that looks like a kernel's to Kiln and is built in a second, in a cache of its own that may be damaged.
+// A toy source tree that Kiln builds like a kernel, in a second, with its own cache, which a test may damage.
 import { cp, mkdir, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
@@ -13,20 +13,20 @@ import { type Called, kiln, start } from './kiln.ts';
 type Changes = Record<string, string | ((old: string) => string)>;
 
 export type Toy = {
-  /** A scratch directory that goes with the test. */
+  /** A scratch directory, removed with the test. */
   dir: string;
-  /** Of XDG_CACHE_HOME; Kiln's is `cache/kiln`. */
+  /** The value of XDG_CACHE_HOME; Kiln uses `cache/kiln`. */
   cache: string;
   /** The source, a git repository; the base is its tag `base`. */
   source: string;
-  /** Change files of the source in one commit; the options that name it as a series. */
+  /** Change files of the source in one commit. Returns the options that select this commit as a series. */
   series: (changes: Changes) => Promise<string[]>;
-  /** `kiln build` of the source, with options on top. CCACHE_TOY_SLEEP=TARGET in `env` has make sleep there. */
+  /** `kiln build` of the source, with more options. CCACHE_TOY_SLEEP=TARGET in `env` makes that make target sleep. */
   build: (options?: string[], env?: Record<string, string>) => Promise<Called>;
-  /** `kiln test`: no guest of it boots. */
+  /** `kiln test`. Its guests do not boot. */
   test: (options?: string[], env?: Record<string, string>) => Promise<Called>;
   start: (options?: string[], env?: Record<string, string>) => Child;
-  /** What has not gone with Kiln's end: processes, worktrees, scratch files, in words. */
+  /** What Kiln has left behind after its end: processes, worktrees and scratch files, as text. */
   left: () => Promise<string[]>;
 };
 
@@ -82,7 +82,7 @@ async function commit(source: string): Promise<void> {
   await git(source, ['commit', '--quiet', '--message', 'a change']);
 }
 
-/** Processes below a sandbox have our directory in their environment only. */
+/** Processes that have the directory in their arguments or, inside a sandbox, only in their environment. */
 export async function processesOf(dir: string): Promise<{ pid: number; command: string }[]> {
   const found: { pid: number; command: string }[] = [];
   for (const name of await readdir('/proc')) {
@@ -96,7 +96,7 @@ export async function processesOf(dir: string): Promise<{ pid: number; command: 
   return found;
 }
 
-/** A process is on its way out for a moment after Kiln's end. */
+/** Processes may take a moment to exit after Kiln has ended. */
 async function left(dir: string): Promise<string[]> {
   const deadline = performance.now() + 10_000;
   while ((await processesOf(dir)).length > 0 && performance.now() < deadline) await setTimeout(100);
@@ -111,7 +111,7 @@ async function left(dir: string): Promise<string[]> {
   return [...processes, ...scratch, ...temporary, ...worktrees];
 }
 
-/** Wait until a process below `dir` runs a command; its pid. */
+/** Wait until a process of `dir` runs a command. Returns its pid. */
 export async function running(dir: string, command: RegExp): Promise<number> {
   const deadline = performance.now() + 120_000;
   for (;;) {
@@ -122,13 +122,13 @@ export async function running(dir: string, command: RegExp): Promise<number> {
   }
 }
 
-/** A small file system on `dir`; false where we can't mount one. */
+/** Mount a small file system on `dir`. Returns false without permission to mount. */
 export async function mountSmall(t: ExecutionContext, dir: string, size: string): Promise<boolean> {
   await mkdir(dir, { recursive: true });
   try {
     await exec('mount', ['-t', 'tmpfs', '-o', `size=${size}`, 'tmpfs', dir]);
   } catch {
-    t.log('not tried: a file system can be mounted by root only');
+    t.log('skipped: only root can mount a file system');
     t.pass();
     return false;
   }

@@ -10,19 +10,19 @@ import { besideDefaults, find, sharedRun, verdicts } from './kiln.ts';
 
 const suites = [...canaries, 'tainted'];
 const all = await readCanaries(...suites);
-/** Where a line that is pasted leaves its run. */
+/** The working directory of a pasted reproduce line, where it leaves its run directory. */
 const cwd = await mkdtemp(join(tmpdir(), 'kiln-reproduce-'));
 test.after.always(() => rm(cwd, { recursive: true, force: true }));
 const shared = sharedRun([...suites, ...besideDefaults(...suites.map(fixture))], { cwd });
 
 for (const canary of all) test(canary.name, (t) => assertExpected(t, shared.ran.results, canary));
 
-test('there is no other verdict, and the exit code tells of failures', (t) => {
+test('there are only the expected verdicts, and the exit code is that of failures', (t) => {
   t.deepEqual(verdicts(shared.ran.results), verdictsOf(all));
   t.is(shared.ran.exitCode, 1);
 });
 
-test('what is said of each misbehaviour', async (t) => {
+test('the details, splats and problems of each misbehaviour', async (t) => {
   const { results, dir, stdout } = shared.ran;
   const of = (name: string) => find(results, `canaries/${name}`);
   t.regex(of('panic').detail, /the kernel died during the test: .*sysrq/i);
@@ -70,13 +70,13 @@ test('what is said of each misbehaviour', async (t) => {
   t.is(of('outlived').cases.length, 1);
   t.deepEqual(of('forged_log').splats, []);
 
-  // A flood is heard to its end, and the log of it is bounded.
+  // A flood of output is read to its end, and its log has a bounded size.
   t.is(of('flood').cases[0]!.name, 'the last word');
   const log = join(dir, of('flood').guest!.output);
   t.true((await stat(log)).size < 10_000_000);
   t.regex(await readFile(log, 'utf8'), /\[kiln: \d+ bytes left out here\]/);
 
-  // Files come out, links do not.
+  // Artifacts include files, but no links.
   t.deepEqual(
     of('artifacts').artifacts.map((path) => path.split('/').slice(-2).join('/')),
     ['deep/kept.txt'],
@@ -84,7 +84,7 @@ test('what is said of each misbehaviour', async (t) => {
   t.is(await readFile(join(dir, of('artifacts').artifacts[0]!), 'utf8'), 'kept\n');
   await t.throwsAsync(lstat(join(dir, of('artifacts').artifacts[0]!, '..', '..', 'link')));
 
-  // Nothing that a guest printed reaches a terminal raw.
+  // Control characters from a guest do not reach a terminal.
   t.notRegex(stdout, /\u001b/);
   t.notRegex(await readFile(join(dir, 'junit.xml'), 'utf8'), /\u001b/);
 
@@ -92,7 +92,7 @@ test('what is said of each misbehaviour', async (t) => {
     t.is(one.reproduce !== null, ['fail', 'crash', 'timeout'].includes(one.verdict), one.test);
 });
 
-test('a taint is of the test that it came with, not of the next one in the same guest', (t) => {
+test('a taint belongs to the test that caused it, not to the next one in the same guest', (t) => {
   const { results } = shared.ran;
   t.is(find(results, 'tainted/a_taints').detail, 'kernel tainted: U, user space asked for it');
   t.deepEqual(find(results, 'tainted/b_finds_it').splats, []);

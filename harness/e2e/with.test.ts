@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// --with: series that the tested ones are applied on top of, asked for by name and told apart from them.
+// --with: other series, applied before the tested ones and listed separately.
 import { mkdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import test from 'ava';
@@ -30,7 +30,7 @@ diff --git a/init/one.c b/init/one.c
   return dir;
 }
 
-test.serial('it is applied before the tested series, whatever the order of the options', async (t) => {
+test.serial('--with is applied before the tested series, whatever the order of the options', async (t) => {
   const at = await toy(t);
   const fix = await returns(at, 'fix', '0', '1');
   const work = await returns(at, 'work', '1', '2');
@@ -50,7 +50,7 @@ test.serial('it is applied before the tested series, whatever the order of the o
   t.is(new Set(kernels).size, 1);
 });
 
-test.serial('without a series there is the base with it, and nothing is applied unasked', async (t) => {
+test.serial('without a series, --with alone is applied to the base, and nothing else', async (t) => {
   const at = await toy(t);
   const fix = await returns(at, 'fix', '0', '1');
   const plain = await at.build();
@@ -60,7 +60,7 @@ test.serial('without a series there is the base with it, and nothing is applied 
   t.not(fixed.stdout, plain.stdout);
 });
 
-test.serial('what does not build is blamed on the patch that broke it', async (t) => {
+test.serial('a build failure names the patch that caused it', async (t) => {
   const at = await toy(t);
   const fix = await returns(at, 'fix', '0', '1');
   const work = await returns(at, 'work', '1', 'nothing');
@@ -79,7 +79,7 @@ test.serial('what does not build is blamed on the patch that broke it', async (t
   t.is(job!.error!.patch, '0001-work.patch');
 });
 
-test.serial('a patch that does not apply on top of it says what was applied before', async (t) => {
+test.serial('a patch that does not apply on top of --with: the error names that series', async (t) => {
   const at = await toy(t);
   const fix = await returns(at, 'fix', '0', '1');
   const work = await returns(at, 'work', '0', '2');
@@ -90,13 +90,16 @@ test.serial('a patch that does not apply on top of it says what was applied befo
   t.regex(both.stderr, /; --with applied fix before it$/m);
 });
 
-test.serial('a name is one of patches/, and what does not apply of it is its own fault', async (t) => {
-  const at = await toy(t);
-  const { exitCode, stderr } = await at.build(['--with', 'srvfs']);
-  t.is(exitCode, 3, stderr);
-  t.regex(stderr, /srvfs: 0001-\S+\.patch does not apply: /);
-  t.notRegex(stderr, /--with applied/);
-  const unknown = await at.build(['--with', 'no-such-series']);
-  t.is(unknown.exitCode, 2);
-  t.regex(unknown.stderr, /no series "no-such-series"/);
-});
+test.serial(
+  '--with takes a name of patches/, and a failure to apply it names only that series',
+  async (t) => {
+    const at = await toy(t);
+    const { exitCode, stderr } = await at.build(['--with', 'srvfs']);
+    t.is(exitCode, 3, stderr);
+    t.regex(stderr, /srvfs: 0001-\S+\.patch does not apply: /);
+    t.notRegex(stderr, /--with applied/);
+    const unknown = await at.build(['--with', 'no-such-series']);
+    t.is(unknown.exitCode, 2);
+    t.regex(unknown.stderr, /no series "no-such-series"/);
+  },
+);
