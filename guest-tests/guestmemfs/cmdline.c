@@ -171,7 +171,8 @@ TEST_F(cmdline, that_is_wrong_gives_a_reason_and_no_filesystem)
 	char record[512];
 
 	if (!reason)
-		SKIP(return, "not one of the wrong ones: %.500s", command_line);
+		SKIP(return, "not an invalid command line: %.500s",
+		     command_line);
 	snprintf(record, sizeof(record), NOT_USABLE "%s\n", reason);
 	EXPECT_EQ(1, log_records(record));
 	EXPECT_EQ(1, log_records("guestmemfs: "));
@@ -183,7 +184,7 @@ TEST_F(cmdline, that_is_wrong_gives_a_reason_and_no_filesystem)
 TEST_F(cmdline, without_the_parameter_there_is_no_filesystem)
 {
 	if (!is_absent())
-		SKIP(return, "there is one: %.500s", command_line);
+		SKIP(return, "guestmemfs= is present: %.500s", command_line);
 	EXPECT_EQ(0, log_records("guestmemfs: "));
 	EXPECT_EQ(-ENODEV, mount_gm(NULL));
 }
@@ -191,7 +192,7 @@ TEST_F(cmdline, without_the_parameter_there_is_no_filesystem)
 TEST_F(cmdline, that_is_right_gives_a_filesystem)
 {
 	if (expected_reason() || is_absent())
-		SKIP(return, "not the right one: %.500s", command_line);
+		SKIP(return, "not a valid command line: %.500s", command_line);
 	EXPECT_EQ(0, log_records(NOT_USABLE));
 	EXPECT_EQ(1, log_records("guestmemfs: 1280 MiB of memory at 0x10000000\n"));
 	EXPECT_EQ(0, mount_gm("format"));

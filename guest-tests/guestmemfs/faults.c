@@ -141,7 +141,7 @@ static bool is_as_before(FIXTURE_DATA(faults) *self)
 }
 
 /* Warnings that are not caused by our operations. */
-static bool is_of_others(const char *record)
+static bool is_unrelated(const char *record)
 {
 	static const char *const words[] = {
 		/* An allocation in any process fails: the page fault is repeated. */
@@ -169,7 +169,7 @@ static bool log_is_quiet(FIXTURE_DATA(faults) *self)
 
 	while ((size = read(self->log, record, sizeof(record) - 1)) > 0) {
 		record[size] = '\0';
-		if ((atoi(record) & 7) > 4 || is_of_others(record))
+		if ((atoi(record) & 7) > 4 || is_unrelated(record))
 			continue;
 		printf("# %s", record);
 		quiet = false;

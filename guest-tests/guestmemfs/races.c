@@ -45,7 +45,7 @@ static int race(int (*work)(int worker, unsigned int *seed))
 }
 
 /* Compare statfs with the table of owners, then mount again. */
-static int check_books(void)
+static int check_consistency(void)
 {
 	struct metadata *meta = malloc(BLOCK);
 	long used = 0, inodes = 0, i;
@@ -105,7 +105,7 @@ static int create_rename_unlink(int worker, unsigned int *seed)
 TEST_F_TIMEOUT(races, of_names_leave_the_books_balanced, ANY_TIME)
 {
 	EXPECT_EQ(0, race(create_rename_unlink));
-	EXPECT_EQ(0, check_books());
+	EXPECT_EQ(0, check_consistency());
 }
 
 /* All workers share one file; each fills blocks and truncates. */
@@ -135,11 +135,11 @@ static int touch_and_truncate(int worker, unsigned int *seed)
 TEST_F_TIMEOUT(races, of_faults_with_truncation_are_harmless, ANY_TIME)
 {
 	EXPECT_EQ(0, race(touch_and_truncate));
-	EXPECT_EQ(0, check_books());
+	EXPECT_EQ(0, check_consistency());
 }
 
 /* Each worker has a file.  Blocks move between files; a worker reads only its own data. */
-static int own_data_only(int worker, unsigned int *seed)
+static int check_own_data(int worker, unsigned int *seed)
 {
 	long blocks = 1 + rand_r(seed) % 16, i;
 	char name[32];
@@ -175,8 +175,8 @@ static int own_data_only(int worker, unsigned int *seed)
 
 TEST_F_TIMEOUT(races, for_blocks_never_show_foreign_data, ANY_TIME)
 {
-	EXPECT_EQ(0, race(own_data_only));
-	EXPECT_EQ(0, check_books());
+	EXPECT_EQ(0, race(check_own_data));
+	EXPECT_EQ(0, check_consistency());
 }
 
 /* Each worker allocates all free blocks. */
@@ -197,7 +197,7 @@ static int take_all(int worker, unsigned int *seed)
 TEST_F_TIMEOUT(races, for_the_last_block_lose_none, ANY_TIME)
 {
 	EXPECT_EQ(0, race(take_all));
-	EXPECT_EQ(0, check_books());
+	EXPECT_EQ(0, check_consistency());
 	EXPECT_EQ(DATA_BLOCKS, free_blocks());
 }
 
@@ -222,7 +222,7 @@ static int take_all_inodes(int worker, unsigned int *seed)
 TEST_F_TIMEOUT(races, for_the_last_inode_lose_none, ANY_TIME)
 {
 	EXPECT_EQ(0, race(take_all_inodes));
-	EXPECT_EQ(0, check_books());
+	EXPECT_EQ(0, check_consistency());
 	EXPECT_EQ(INODES - 1, free_inodes());
 }
 
@@ -257,11 +257,11 @@ TEST_F_TIMEOUT(races, with_listing_lose_and_double_nothing, ANY_TIME)
 		ASSERT_EQ(0, make(name));
 	}
 	EXPECT_EQ(0, race(list_it));
-	EXPECT_EQ(0, check_books());
+	EXPECT_EQ(0, check_consistency());
 }
 
 /* The kernel evicts inodes while they are looked up, unlinked and created. */
-static int forget(int worker, unsigned int *seed)
+static int evict_inodes(int worker, unsigned int *seed)
 {
 	int fd;
 
@@ -277,8 +277,8 @@ static int forget(int worker, unsigned int *seed)
 
 TEST_F_TIMEOUT(races, with_reclaim_of_inodes_are_harmless, ANY_TIME)
 {
-	EXPECT_EQ(0, race(forget));
-	EXPECT_EQ(0, check_books());
+	EXPECT_EQ(0, race(evict_inodes));
+	EXPECT_EQ(0, check_consistency());
 }
 
 /* Mappings are copied, split and moved while the file changes under them. */
@@ -317,7 +317,7 @@ static int rearrange(int worker, unsigned int *seed)
 TEST_F_TIMEOUT(races, of_mappings_with_truncation_are_harmless, ANY_TIME)
 {
 	EXPECT_EQ(0, race(rearrange));
-	EXPECT_EQ(0, check_books());
+	EXPECT_EQ(0, check_consistency());
 }
 
 /* One process mounts and unmounts while another works in the filesystem. */
@@ -341,7 +341,7 @@ TEST_F_TIMEOUT(races, with_umount_are_harmless, ANY_TIME)
 	/* Mounts can be stacked: unmount until none is left. */
 	EXPECT_TRUE(EVENTUALLY(umount_gm() == -EINVAL));
 	ASSERT_EQ(0, mount_gm(NULL));
-	EXPECT_EQ(0, check_books());
+	EXPECT_EQ(0, check_consistency());
 }
 
 TEST_HARNESS_MAIN

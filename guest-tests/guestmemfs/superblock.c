@@ -596,7 +596,7 @@ struct damage {
 };
 
 /* Of six bytes, about one is anywhere; the others are in fields that matter. */
-static struct damage invent(unsigned int *seed)
+static struct damage random_damage(unsigned int *seed)
 {
 	struct damage damage = { .count = 1 + rand_r(seed) % 4 };
 	unsigned int i;
@@ -618,7 +618,7 @@ static struct damage invent(unsigned int *seed)
 	return damage;
 }
 
-static int inflict(struct metadata *bad, const struct damage *damage)
+static int apply_damage(struct metadata *bad, const struct damage *damage)
 {
 	unsigned char *byte = (unsigned char *)bad;
 	unsigned int i;
@@ -676,10 +676,10 @@ TEST_F_TIMEOUT(superblock, damage_anywhere_is_refused_or_survived, ANY_TIME)
 
 	ASSERT_NE(NULL, numbers);
 	for (round = 0; round < rounds; round++) {
-		struct damage damage = invent(&seed);
+		struct damage damage = random_damage(&seed);
 
 		numbers[round] = number_of(&damage);
-		ASSERT_EQ(0, inflict(self->bad, &damage));
+		ASSERT_EQ(0, apply_damage(self->bad, &damage));
 		if (mount_gm(NULL) == 0) {
 			mounted++;
 			EXPECT_EQ(0, use_it()) {
@@ -695,7 +695,7 @@ TEST_F_TIMEOUT(superblock, damage_anywhere_is_refused_or_survived, ANY_TIME)
 			ASSERT_EQ(0, write_metadata(self->good));
 		} else {
 			/* A second flip restores the bits. */
-			ASSERT_EQ(0, inflict(self->bad, &damage));
+			ASSERT_EQ(0, apply_damage(self->bad, &damage));
 		}
 	}
 	TH_LOG("%u damages, %u different, %u mounted", rounds,

@@ -13,7 +13,7 @@ static void result(bool ok, const char *name)
 	ksft_test_result(ok, "%s\n", name);
 }
 
-static void tell_operations(void)
+static void print_operations(void)
 {
 	for (unsigned int i = 0; i < CHURN_WORKERS; i++) {
 		const struct churn_notes *note = churn_notes(i);
@@ -40,7 +40,7 @@ int main(void)
 	if (err)
 		ksft_exit_fail();
 	if (generation) {
-		tell_operations();
+		print_operations();
 		result(!churn_verify(), "each operation is done or not done");
 		result(churn_space_adds_up(), "no block is lost");
 	}

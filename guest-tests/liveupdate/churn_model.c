@@ -201,7 +201,7 @@ static const uint8_t operations[] = {
 	CHURN_RENAME, CHURN_EXCHANGE, CHURN_EXCHANGE, CHURN_CHMOD,
 };
 
-static void one_operation(unsigned int worker, uint64_t number)
+static void do_operation(unsigned int worker, uint64_t number)
 {
 	struct churn_notes *note = notes[worker];
 	uint32_t a = number % CHURN_SLOTS, b = number / 16 % CHURN_SLOTS;
@@ -236,7 +236,7 @@ static void work(unsigned int worker)
 	uint64_t seed = random_number(), i;
 
 	for (i = 0; !notes[worker]->err; i++)
-		one_operation(worker, mix(seed, i));
+		do_operation(worker, mix(seed, i));
 	for (;;)
 		pause();
 }
@@ -343,7 +343,7 @@ static void tell(const char *path, const char *what,
 	if (file->there)
 		printf(" %u blocks, mode %o, tags", file->blocks, file->mode);
 	else
-		printf(" not there");
+		printf(" missing");
 	for (unsigned int i = 0; file->there && i < file->blocks; i++)
 		printf(" %x", file->tags[i]);
 	printf("\n");

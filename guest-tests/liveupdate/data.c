@@ -130,7 +130,7 @@ static int fill(const struct file *file, uint64_t *words)
 }
 
 /* Give an open, empty file its contents and attributes. */
-static int furnish(int fd, const struct file *file)
+static int write_file(int fd, const struct file *file)
 {
 	struct timespec times[2] = { file->mtime, file->mtime };
 	void *at;
@@ -155,13 +155,13 @@ static int make(const char *path, const struct file *file)
 
 	if (fd < 0)
 		return fd;
-	err = furnish(fd, file);
+	err = write_file(fd, file);
 	close(fd);
 	return err;
 }
 
 /* Rename the old file, then replace its contents and attributes. */
-static int refurbish(const struct file *old, const struct file *new)
+static int rewrite(const struct file *old, const struct file *new)
 {
 	int fd, err;
 
@@ -170,7 +170,7 @@ static int refurbish(const struct file *old, const struct file *new)
 	fd = open(new->path, O_RDWR | O_TRUNC | O_CLOEXEC);
 	if (fd < 0)
 		return -errno;
-	err = furnish(fd, new);
+	err = write_file(fd, new);
 	close(fd);
 	return err;
 }
@@ -194,7 +194,7 @@ static int change(unsigned int slot, unsigned int generation)
 	if (generation)
 		old = file_of(slot, generation - 1);
 	if (old.there && new.there && how)
-		return how == 1 ? refurbish(&old, &new) : replace(&old, &new);
+		return how == 1 ? rewrite(&old, &new) : replace(&old, &new);
 	if (old.there && unlink(old.path))
 		return -errno;
 	return new.there ? make(new.path, &new) : 0;
@@ -243,7 +243,7 @@ static bool attributes_are_right(const struct file *file, const struct stat *st)
 	       st->st_mtim.tv_nsec == file->mtime.tv_nsec;
 }
 
-static void look_at(const struct file *file, struct findings *found)
+static void compare_file(const struct file *file, struct findings *found)
 {
 	struct stat st;
 	uint64_t *words;
@@ -280,7 +280,7 @@ static unsigned int files_listed(void)
 }
 
 /* Compare all files with the expected ones of a generation. */
-static struct findings look(unsigned int generation)
+static struct findings compare_files(unsigned int generation)
 {
 	unsigned int slot, expected = 3; /* ".", ".." and the facts */
 	struct findings found = { };
@@ -291,7 +291,7 @@ static struct findings look(unsigned int generation)
 		if (!file.there)
 			continue;
 		expected++;
-		look_at(&file, &found);
+		compare_file(&file, &found);
 	}
 	found.invented = files_listed() - (expected - found.missing);
 	return found;
@@ -326,9 +326,9 @@ static bool kernels_are_counted(unsigned int turn)
 
 /* ----- The generations ----- */
 
-static void look_back(unsigned int turn)
+static void check_previous_turn(unsigned int turn)
 {
-	struct findings found = look(turn - 1);
+	struct findings found = compare_files(turn - 1);
 
 	result(!found.missing, "no file is missing");
 	result(!found.invented, "no file is there that nobody made");
@@ -344,7 +344,7 @@ static void look_back(unsigned int turn)
 static void prepare_next(unsigned int turn)
 {
 	int err = change_some(turn);
-	struct findings found = look(turn);
+	struct findings found = compare_files(turn);
 	struct statfs fs;
 
 	result(!err, "some files are changed");
@@ -402,7 +402,7 @@ int main(void)
 		/* Counts only kernels that have guestmemfs. */
 		turn = facts->turn + 1;
 		result(kernels_are_counted(turn), "the kernels are counted");
-		look_back(turn);
+		check_previous_turn(turn);
 	} else {
 		facts->seed = random_number();
 	}

@@ -18,7 +18,7 @@ static void result(bool ok, const char *name)
 	ksft_test_result(ok, "%s\n", name);
 }
 
-static bool is_to_panic(void)
+static bool should_panic(void)
 {
 	unsigned long choice = knob("panic", 2);
 
@@ -78,7 +78,7 @@ static void first_kernel(bool panics)
 
 /* ----- The kernel after it ----- */
 
-static bool metadata_makes_sense(bool mounted, struct leftovers *left)
+static bool metadata_is_consistent(bool mounted, struct leftovers *left)
 {
 	struct metadata *meta = metadata_read();
 	unsigned int wrong;
@@ -94,7 +94,7 @@ static bool metadata_makes_sense(bool mounted, struct leftovers *left)
 }
 
 /* Print how many processes were in the middle of an operation. */
-static void tell_interruptions(void)
+static void print_interruptions(void)
 {
 	for (unsigned int i = 0; i < CHURN_WORKERS; i++)
 		ksft_print_msg("interrupted in %s after %lu operations\n",
@@ -108,7 +108,7 @@ static void second_kernel(void)
 	int err;
 
 	ksft_set_plan(6);
-	result(metadata_makes_sense(false, &left),
+	result(metadata_is_consistent(false, &left),
 	       "the metadata is whole, or half done where that may be");
 	err = mount_gm();
 	if (!err)
@@ -116,9 +116,9 @@ static void second_kernel(void)
 	ksft_test_result(!err, "it is mounted\n");
 	if (err)
 		ksft_exit_fail_msg("%s\n", strerror(-err));
-	result(metadata_makes_sense(true, &left) && !left.renames &&
+	result(metadata_is_consistent(true, &left) && !left.renames &&
 	       !left.orphans && !left.blocks, "nothing is half done any more");
-	tell_interruptions();
+	print_interruptions();
 	result(!churn_verify(), "each operation is done or not done");
 	result(churn_space_adds_up(), "no block is lost");
 	/* The files can be changed further. */
@@ -135,6 +135,6 @@ int main(void)
 	if (kiln_generation())
 		second_kernel();
 	else
-		first_kernel(is_to_panic());
+		first_kernel(should_panic());
 	return KSFT_FAIL;
 }

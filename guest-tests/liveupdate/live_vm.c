@@ -70,7 +70,7 @@ static uint64_t progress(void)
 }
 
 /* Wait for one more complete pass, so that the guest has checked each word. */
-static bool guest_does_a_pass(void)
+static bool guest_runs_pass(void)
 {
 	uint64_t until[INNER_CPUS];
 
@@ -95,7 +95,7 @@ static bool deadline_is_right(volatile struct inner_cpu *cpu)
 }
 
 /* True if all ticks that were due have happened. */
-static bool ticks_are_made_up_for(void)
+static bool ticks_are_caught_up(void)
 {
 	uint64_t due[INNER_CPUS];
 
@@ -117,7 +117,7 @@ static bool interrupts_get_through(void)
 					sent[cpu->number] + 1));
 }
 
-static void tell_troubles(void)
+static void print_errors(void)
 {
 	static const char * const words[] = {
 		[WORD_LOST] = "lost a write",
@@ -256,7 +256,7 @@ static double ms(uint64_t cycles)
 }
 
 /* The blackout: from the last instruction of any processor to the first of any. */
-static void tell_blackout(const struct times *at, uint64_t stopped)
+static void print_blackout(const struct times *at, uint64_t stopped)
 {
 	double kernel = seconds_of_kernel() * 1000, init;
 	uint64_t started = rdtsc() - (uint64_t)(kernel * vm_tsc_rate(&vm));
@@ -300,7 +300,7 @@ static int begin(void)
 	return err;
 }
 
-static int go_on(struct times *at)
+static int resume(struct times *at)
 {
 	int err;
 
@@ -323,7 +323,7 @@ static int64_t behind(volatile struct inner_cpu *cpu)
 	return host_to_guest(rdtsc(), cpu->number) - cpu->tsc;
 }
 
-static bool guest_goes_on(void)
+static bool guest_is_running(void)
 {
 	return EVENTUALLY(ALL_CPUS(cpu, cpu->troubles || (cpu->gap &&
 			  behind(cpu) < (int64_t)vm_tsc_rate(&vm) * 1000)));
@@ -347,7 +347,7 @@ static bool tsc_is_stable(void)
  * first, because the guest can record another one at any moment, and this thread
  * can be preempted at any point.
  */
-static bool cpu_has_our_time(volatile struct inner_cpu *cpu)
+static bool cpu_time_is_right(volatile struct inner_cpu *cpu)
 {
 	uint64_t restored = saved->state.vcpus[cpu->number].tsc_offset;
 	uint64_t noted = cpu->tsc;
@@ -362,28 +362,28 @@ static bool cpu_has_our_time(volatile struct inner_cpu *cpu)
 	       (offset == restored || EVENTUALLY(!tsc_is_stable()));
 }
 
-static bool guest_has_our_time(void)
+static bool guest_time_is_right(void)
 {
 	uint64_t before = rdtsc();
 
 	return EVENTUALLY(ALL_CPUS(cpu, cpu->troubles ||
 				   cpu->tsc > host_to_guest(before,
 							    cpu->number))) &&
-	       ALL_CPUS(cpu, cpu_has_our_time(cpu));
+	       ALL_CPUS(cpu, cpu_time_is_right(cpu));
 }
 
-static void look_at_the_running_guest(void)
+static void check_running_guest(void)
 {
-	result(guest_does_a_pass(), "the guest passes over all of its memory");
-	result(ticks_are_made_up_for(), "no tick of the timer is missing");
+	result(guest_runs_pass(), "the guest passes over all of its memory");
+	result(ticks_are_caught_up(), "no tick of the timer is missing");
 	if (processors > 1)
 		result(interrupts_get_through(),
 		       "the processors interrupt each other");
 }
 
-static void look_at_the_stopped_guest(void)
+static void check_stopped_guest(void)
 {
-	tell_troubles();
+	print_errors();
 	result(ALL_CPUS(cpu, !cpu->troubles), "the guest noticed nothing wrong");
 	result(ALL_CPUS(cpu, cpu->started == 1), "it was started once");
 	/* The processor may have been stopped before it recorded its last number. */
@@ -401,7 +401,7 @@ static void look_at_the_stopped_guest(void)
 	}
 }
 
-static void forget_gaps(void)
+static void reset_gaps(void)
 {
 	for (unsigned int i = 0; i < processors; i++)
 		inner_cpu(&vm, i)->gap = inner_cpu(&vm, i)->gap_end = 0;
@@ -430,11 +430,11 @@ static void leave(void)
 	vm_run(&vm);
 	if (!late)
 		load();
-	result(guest_does_a_pass(), "the guest runs until it is put away");
+	result(guest_runs_pass(), "the guest runs until it is put away");
 	/* Stop at a random point of a pass. */
 	usleep(random_number() % 100000);
 	err = vm_stop(&vm);
-	forget_gaps();
+	reset_gaps();
 	if (err || vm_save(&vm, &saved->state))
 		exit(KSFT_FAIL);
 	saved->saved = rdtsc();
@@ -448,13 +448,13 @@ static void leave(void)
 }
 
 /* Bring up the processors that maxcpus= excluded, to keep the blackout short. */
-static void bring_processors(void)
+static void online_processors(void)
 {
 	uint64_t before = rdtsc();
 	int brought = bring_processors_online();
 
 	if (brought < 0)
-		ksft_exit_fail_msg("a processor stays away: %s\n", strerror(-brought));
+		ksft_exit_fail_msg("a processor is not online: %s\n", strerror(-brought));
 	if (brought)
 		ksft_print_msg("processors_ms %.1f\n", ms(rdtsc() - before));
 }
@@ -470,7 +470,7 @@ int live_vm(unsigned int cpus)
 	processors = cpus;
 	size = knob("vm", 64) * MiB;
 	if (!err)
-		err = generation ? go_on(&at) : begin();
+		err = generation ? resume(&at) : begin();
 
 	ksft_print_header();
 	if ((err == -ENODEV || err == -ENOENT) && !generation)
@@ -482,17 +482,17 @@ int live_vm(unsigned int cpus)
 	if (err)
 		ksft_exit_fail_msg("%s\n", strerror(-err));
 	if (generation) {
-		result(guest_goes_on(), "it goes on");
-		result(guest_has_our_time(), "its time has gone on, too");
-		tell_blackout(&at, saved->state.stopped);
+		result(guest_is_running(), "it goes on");
+		result(guest_time_is_right(), "its time has gone on, too");
+		print_blackout(&at, saved->state.stopped);
 		refuse_states();
 	}
-	bring_processors();
-	look_at_the_running_guest();
+	online_processors();
+	check_running_guest();
 	err = vm_stop(&vm);
 	if (err)
 		ksft_print_msg("the guest stopped by itself: %d\n", err);
-	look_at_the_stopped_guest();
+	check_stopped_guest();
 	if (!last)
 		leave();
 	vm_destroy(&vm);

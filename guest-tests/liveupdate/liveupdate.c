@@ -38,7 +38,7 @@ void *map_file(const char *path, size_t size)
 }
 
 /* Copy a file to guestmemfs.  Files there are whole blocks, so the size is stored first. */
-static int put_away(const char *from, const char *to)
+static int save_file(const char *from, const char *to)
 {
 	uint64_t size = size_of(from);
 	size_t room = (sizeof(size) + size + BLOCK - 1) / BLOCK * BLOCK;
@@ -56,7 +56,7 @@ static int put_away(const char *from, const char *to)
 	return 0;
 }
 
-static int bring_back(const char *from, const char *to)
+static int load_file(const char *from, const char *to)
 {
 	size_t room = size_of(from);
 	char *kept = map_file(from, room), *copy;
@@ -87,7 +87,7 @@ int keep_next_kernel(void)
 	for (int i = 0; !err && i < 2; i++) {
 		snprintf(sent, sizeof(sent), "/run/next/%s", names[i]);
 		snprintf(kept, sizeof(kept), GM "/%s", names[i]);
-		err = exists(sent) ? put_away(sent, kept) : bring_back(kept, sent);
+		err = exists(sent) ? save_file(sent, kept) : load_file(kept, sent);
 	}
 	return err;
 }

@@ -79,7 +79,7 @@ static int connect_to(void)
 	return err;
 }
 
-static void tell_in_use(void)
+static void report_in_use(void)
 {
 	if (write(users_in[1], "u", 1) != 1)
 		_exit(1);
@@ -90,7 +90,7 @@ static void use_socket(void)
 {
 	int fd = open(SRV "/socket", O_RDWR);
 
-	tell_in_use();
+	report_in_use();
 	for (;;)
 		accept(fd, NULL, NULL);
 }
@@ -105,7 +105,7 @@ static void use_file(void)
 	if (word == MAP_FAILED)
 		_exit(1);
 	*word = WORD;
-	tell_in_use();
+	report_in_use();
 	for (;;)
 		*word = WORD;
 }
@@ -145,7 +145,7 @@ static void use_region(void)
 	if (at == MAP_FAILED)
 		_exit(1);
 	at[0] = 1;
-	tell_in_use();
+	report_in_use();
 	for (i = 0; ; i = (i + PAGE) % (4 * BLOCK))
 		at[i]++;
 }

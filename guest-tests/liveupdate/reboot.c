@@ -18,7 +18,7 @@ static void result(bool ok, const char *name)
 }
 
 /* True if the log of this kernel contains the words. */
-static bool kernel_has_said(const char *words)
+static bool kernel_log_contains(const char *words)
 {
 	int log = open("/dev/kmsg", O_RDONLY | O_NONBLOCK | O_CLOEXEC);
 	bool said = log_says(log, words);
@@ -75,7 +75,7 @@ int main(void)
 	/* Not mount_gm(): it requests formatting. */
 	mkdir(GM, 0755);
 	err = or_errno(mount("none", GM, "guestmemfs", 0, NULL));
-	formatted = kernel_has_said("guestmemfs: formatted");
+	formatted = kernel_log_contains("guestmemfs: formatted");
 	ksft_print_header();
 	if (err == -ENODEV && !generation)
 		ksft_exit_skip("no guestmemfs\n");
@@ -91,7 +91,7 @@ int main(void)
 		reboot_to(1);
 	}
 	ksft_print_msg("the memory was %s\n", formatted ? "cleared" : "kept");
-	result(formatted == kernel_has_said("in use by kernel number 1,"),
+	result(formatted == kernel_log_contains("in use by kernel number 1,"),
 	       "the log says whether it was formatted");
 	numbers = map_file(NUMBERS, SIZE);
 	result(formatted ? !files() && all_is_free() : files() == 1,

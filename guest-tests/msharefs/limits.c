@@ -105,7 +105,7 @@ struct waiting {
 typedef void ask_t(FIXTURE_DATA(limits) *self);
 
 /* Make one long change after another, each under the lock of the region. */
-static void change_always(FIXTURE_DATA(limits) *self, struct waiting *waiting)
+static void keep_changing(FIXTURE_DATA(limits) *self, struct waiting *waiting)
 {
 	unsigned int i;
 
@@ -202,7 +202,7 @@ static bool can_be_killed(FIXTURE_DATA(limits) *self, ask_t *ask)
 	pid = fork();
 	if (!pid) {
 		be_a_child();
-		change_always(self, waiting);
+		keep_changing(self, waiting);
 	}
 	/* The child is killed and exits during one change only by chance. */
 	killed = EVENTUALLY_WITHIN(LUCK_MS, !renew(self) &&

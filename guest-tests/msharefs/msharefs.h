@@ -394,7 +394,7 @@ static inline long slab(const char *name)
 }
 
 /* Free pages on the per-CPU lists, in kB; MemFree does not count them. */
-static inline long free_on_cpus(void)
+static inline long pcp_free_kb(void)
 {
 	char line[256];
 	long pages = 0, count;
@@ -431,7 +431,7 @@ static inline struct usage usage_now(void)
 	return (struct usage) {
 		.page_tables = meminfo("PageTables"),
 		.mms = slab("mm_struct"),
-		.memory = meminfo("MemTotal") - meminfo("MemFree") - free_on_cpus(),
+		.memory = meminfo("MemTotal") - meminfo("MemFree") - pcp_free_kb(),
 	};
 }
 

@@ -230,7 +230,7 @@ static long faults_of(pid_t pid)
 }
 
 /* Use more memory in the group than its limit. */
-static int press(void)
+static int exceed_limit(void)
 {
 	char *memory;
 
@@ -252,7 +252,7 @@ TEST_F(swap, a_page_reclaimed_at_a_limit_is_not_used_any_more)
 	pid_t pid;
 
 	if (sysconf(_SC_NPROCESSORS_ONLN) < 2)
-		SKIP(return, "there is one CPU only");
+		SKIP(return, "only one CPU");
 	if (enable_memory_cgroups())
 		SKIP(return, "no memory cgroups");
 	ASSERT_EQ(0, new_cgroup(OWNER));
@@ -275,11 +275,11 @@ TEST_F(swap, a_page_reclaimed_at_a_limit_is_not_used_any_more)
 
 	ASSERT_EQ(0, write_to(OWNER "/memory.max", "6291456"));
 	/* Until its page was swapped out and in. */
-	EXPECT_TRUE(EVENTUALLY_WITHIN(PRESSURE_MS, CHILD(press()) ||
+	EXPECT_TRUE(EVENTUALLY_WITHIN(PRESSURE_MS, CHILD(exceed_limit()) ||
 				      faults_of(pid) > before));
 	EXPECT_LT(before, faults_of(pid));
 	for (round = 0; round < 4; round++)
-		ASSERT_EQ(0, CHILD(press()));
+		ASSERT_EQ(0, CHILD(exceed_limit()));
 	spinner->stop = 1;
 	EXPECT_EQ(0, reap(pid));
 	EXPECT_EQ(0, spinner->wrong);

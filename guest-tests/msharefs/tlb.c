@@ -32,7 +32,7 @@ FIXTURE_SETUP(tlb)
 {
 	mshare_enter(_metadata);
 	if (sysconf(_SC_NPROCESSORS_ONLN) < 2)
-		SKIP(return, "there is one CPU only");
+		SKIP(return, "only one CPU");
 	self->fd = make_region(REGION, 1);
 	ASSERT_LE(0, self->fd);
 	ASSERT_EQ(0, map_anon(self->fd, 0, SIZE));

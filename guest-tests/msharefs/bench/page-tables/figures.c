@@ -231,7 +231,7 @@ static void gather(struct crowd *crowd, int count, const struct work *work)
 }
 
 /* Let all processes work.  Returns the milliseconds until the last one is done. */
-static double let_go(struct crowd *crowd)
+static double run_all(struct crowd *crowd)
 {
 	double start = now_ms(), took;
 	char bytes[MOST] = "";
@@ -285,7 +285,7 @@ static struct figures touch_all(bool is_region, int processes,
 
 	gather(&crowd, processes, &work);
 	figures.page_tables = -page_tables_kib();
-	figures.ms = let_go(&crowd);
+	figures.ms = run_all(&crowd);
 	figures.page_tables += page_tables_kib();
 	for (i = 0; i < processes; i++)
 		figures.faults += crowd.faults[i];
@@ -316,7 +316,7 @@ static void protect_all(FILE *out, bool is_region, int processes,
 			      "protect");
 			ms += now_ms();
 		} else {
-			ms = let_go(&crowd);
+			ms = run_all(&crowd);
 		}
 		fprintf(out, "%s%.3f", round ? ", " : "", ms);
 	}
