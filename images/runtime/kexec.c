@@ -114,7 +114,8 @@ static void require_next(unsigned int generation)
 	if (generation != kiln_generation() + 1)
 		bail_out("generation %u can't follow %u", generation, kiln_generation());
 	if (generation >= kiln_generations())
-		bail_out("there are only %u generations (settings: generations=)", kiln_generations());
+		bail_out("generation %u is beyond the last, %u (settings: generations=)", generation,
+			 kiln_generations() - 1);
 }
 
 int kexec_on_panic(unsigned int generation)
