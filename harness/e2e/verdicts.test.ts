@@ -58,7 +58,7 @@ test('the details, splats and problems of each misbehaviour', async (t) => {
   t.notRegex(of('power_off').problems.join(), /gave up/);
   t.true(of('clock').duration_ms < 60_000);
   t.is(of('fill_tmpfs').artifacts.length, 1);
-  t.regex(find(results, 'limits/fork_bomb').problems.join(), /\d+ processes outlived/);
+  t.regex(find(results, 'limits/fork_bomb').problems.join(), /killed \d+ processes that outlived/);
   t.regex(find(results, 'limits/unplug_ports').detail, /the guest hung during the test/);
   t.regex(of('bad_exit').detail, /exit code 1 though no case failed/);
   t.deepEqual(
@@ -66,7 +66,7 @@ test('the details, splats and problems of each misbehaviour', async (t) => {
     ['pass', 'fail'],
   );
   t.regex(of('fail').cases[1]!.detail, /expected 1, got 2/);
-  t.regex(of('outlived').problems.join(), /1 process outlived/);
+  t.regex(of('outlived').problems.join(), /killed 1 process that outlived/);
   t.is(of('outlived').cases.length, 1);
   t.deepEqual(of('forged_log').splats, []);
 

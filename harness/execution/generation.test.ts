@@ -111,7 +111,7 @@ test('processes that outlived the test are a problem', async (t) => {
       },
     },
   });
-  t.deepEqual((await result).problems, ['3 processes outlived the test and were killed']);
+  t.deepEqual((await result).problems, ['the agent killed 3 processes that outlived the test']);
 });
 
 test('artifacts are fetched when the agent counts some; what else is collected is fetched always', async (t) => {

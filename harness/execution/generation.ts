@@ -234,7 +234,8 @@ async function converse(
   seen.run = await session.run(program, patience, onSettling);
   if (seen.run.loss || seen.run.next) return seen;
   const leftovers = seen.run.end?.leftovers ?? 0;
-  if (leftovers > 0) seen.problems.push(`${plural(leftovers, 'process')} outlived the test and were killed`);
+  if (leftovers > 0)
+    seen.problems.push(`the agent killed ${plural(leftovers, 'process')} that outlived the test`);
   if (seen.run.end?.settled === false && nextGeneration(seen.run) === null)
     seen.problems.push('RCU callbacks or queued work of the kernel did not come to an end after the test');
   for (const { dir: from, into, limit } of request.collect) {
