@@ -119,6 +119,19 @@ test('after a test that could not be asked for, the next has a new guest, and th
   t.false(all.started[0]!.fake.agent.has('poweroff'));
 });
 
+test('after a test that asked for the next kernel, the next test has a new guest', async (t) => {
+  const script: Script = {
+    run: (message, agent) => {
+      if (!message.path.endsWith('/a')) return passes(message, agent);
+      agent.begin(message.id);
+      return agent.end(message.id, { how: 'kexec', status: 1 });
+    },
+  };
+  const { told, started } = await runAll(t, ['a', 'b'], { guest: () => ({ script }) });
+  t.deepEqual(told, ['a begins', 'a: fail', 'b begins', 'b: pass']);
+  t.is(started.length, 2);
+});
+
 test('a test that wants more memory than the machine has is not begun', async (t) => {
   const { request, execution, started } = await fakeExecution(t);
   const memory = Math.round(totalmem() / 2 ** 20) + 1;

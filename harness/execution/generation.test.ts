@@ -144,6 +144,15 @@ test('artifacts are fetched when the agent counts some; what else is collected i
   }
 });
 
+test('files that could not be fetched whole are a problem', async (t) => {
+  const { result } = await run(
+    t,
+    { script: { get: ({ id }, agent) => agent.files(id, { data: 'x' }, true) } },
+    { collect: [{ dir: '/sys/kernel/debug/gcov', into: 'gcov', limit: 1000 }] },
+  );
+  t.regex((await result).problems.join(), /^files were left behind: more than 1000 bytes/);
+});
+
 test('a guest that was booted is powered off, and fails the test if it stays on; a fork is dropped', async (t) => {
   const booted = await run(t, {});
   t.is((await booted.result).verdict, 'pass');
@@ -263,7 +272,8 @@ function travels(last: number, how: 'kexec' | 'reboot' = 'kexec'): Script {
     run: ({ id, generation }, agent) => {
       agent.begin(id);
       agent.output(`KTAP version 1\n1..1\nok 1 kernel_${generation}\n`);
-      agent.end(id, generation < last ? { how, status: generation + 1 } : {});
+      // A kernel that is left has not settled.
+      agent.end(id, generation < last ? { how, status: generation + 1, settled: false } : {});
     },
     leave: (_, agent) => {
       agent.output('printed on the way out\n');
@@ -275,8 +285,9 @@ function travels(last: number, how: 'kexec' | 'reboot' = 'kexec'): Script {
 
 test('a test goes from kernel to kernel, and each has logs and a result of its own', async (t) => {
   const { result, fake, guestDir } = await kexec(t, travels(2), { generations: 3, sent: 1 });
-  const { verdict, cases, generations } = await result;
+  const { verdict, cases, generations, problems } = await result;
   t.is(verdict, 'pass');
+  t.deepEqual(problems, []);
   t.deepEqual(
     cases.map(({ name }) => name),
     ['generation 0 > kernel_0', 'generation 1 > kernel_1', 'generation 2 > kernel_2'],
