@@ -119,13 +119,18 @@ test('setup gives the time of day in nanoseconds and 64 bytes of entropy, new on
 
 test('an answer to another request is no answer', async (t) => {
   const { agent, clock, session } = talk({
-    script: { ping: ({ id }, one) => one.say({ type: 'pong', id: id + 1, uptime_ms: 1 }) },
+    script: {
+      ping: ({ id }, one) => one.say({ type: 'pong', id: id + 1, uptime_ms: 1 }),
+      setup: ({ id }, one) => one.say({ type: 'ready', id: id + 1 }),
+    },
   });
-  const heard = session.ping(1000);
-  await agent.next('ping');
-  await settled();
-  clock.advance(1000);
-  t.is((await heard).loss?.why, 'silent');
+  for (const ask of ['ping', 'setup'] as const) {
+    const heard = session[ask](1000);
+    await agent.next(ask);
+    await settled();
+    clock.advance(1000);
+    t.is((await heard).loss?.why, 'silent');
+  }
 });
 
 test('a gap in the numbers breaks the channel for everybody who waits, and for good', async (t) => {
@@ -135,6 +140,8 @@ test('a gap in the numbers breaks the channel for everybody who waits, and for g
   for (const { loss } of await Promise.all(both))
     t.deepEqual(loss, { why: 'broken', detail: 'it sent message 2 where 1 was due' });
   fake.agent.hello();
+  fake.exit({ code: 0 });
+  await fake.guest.exited;
   t.is((await session.hello(1000)).loss?.why, 'broken');
 });
 
@@ -317,6 +324,36 @@ test('where a test may go on, the hello of the next kernel ends its run on this 
   t.like(run, { loss: null, end: null, next: { type: 'hello', generation: 1 } });
   const alone = await talk({ script }).session.run(program, patience);
   t.is(alone.loss?.why, 'broken');
+});
+
+test('the hello of a kernel beyond the next does not end the run', async (t) => {
+  const script: Script = {
+    run: ({ id }, agent) => {
+      agent.begin(id);
+      agent.hello({ generation: 2 });
+    },
+  };
+  const { agent, clock, session } = talk({ script });
+  const run = session.run({ ...program, generations: 3 }, patience);
+  await agent.next('run');
+  await settled();
+  clock.advance(20_000);
+  t.like(await run, { loss: { why: 'silent' }, next: null });
+});
+
+test('the kernel’s settling is told while the test still runs', async (t) => {
+  const { agent, session } = talk({ script: begins });
+  let told = 0;
+  const run = session.run(program, patience, () => told++);
+  const { id } = await agent.next('run');
+  agent.say({ type: 'settling', id: id + 1 });
+  await settled();
+  t.is(told, 0);
+  agent.say({ type: 'settling', id });
+  await settled();
+  t.is(told, 1);
+  agent.end(id);
+  t.is((await run).end?.how, 'exit');
 });
 
 /** A guest whose test asks for the next kernel, and how that one comes. */

@@ -192,7 +192,6 @@ export class Session {
     const { clock } = this.#guest;
     const id = ++this.#id;
     this.#reader.mayBeReplaced = program.generations > 1;
-    this.#lastHeard = clock.own();
     this.#onSettling.set(id, onSettling);
     this.#send({ type: 'run', id, ...program, timeout_ms: limitMs * maxStretch });
     const isAnswer = (message: GuestMessage) =>
