@@ -36,7 +36,7 @@ export async function kiln(args: string[], options: CallOptions = {}): Promise<C
 }
 
 /**
- * `kiln test` with a temporary run directory, which is removed after `use`. `meanwhile` is called with that directory
+ * `kiln test` with a temporary run directory, which is removed after `use`, but kept if that throws. `meanwhile` is called with that directory
  * during the run.
  */
 export async function kilnTest<T>(
@@ -45,12 +45,21 @@ export async function kilnTest<T>(
   { meanwhile, ...options }: CallOptions & { meanwhile?: (out: string) => Promise<unknown> } = {},
 ): Promise<T> {
   const out = await mkdtemp(join(tmpdir(), 'kiln-e2e-'));
+  let isDone = false;
   try {
     const [ran] = await Promise.all([runInto(out, args, options), meanwhile?.(out)]);
-    return await use(ran);
+    const value = await use(ran);
+    isDone = true;
+    return value;
   } finally {
-    await rm(out, { recursive: true, force: true });
+    await removeUnlessFailed(out, !isDone);
   }
+}
+
+/** The logs of guests show why a test failed. */
+async function removeUnlessFailed(out: string, isFailed: boolean): Promise<void> {
+  if (isFailed) console.error(`the run directory is kept for you: ${out}`);
+  else await rm(out, { recursive: true, force: true });
 }
 
 /** One `kiln test` that all tests of a file share. `ran` is set before they begin; its run directory still exists. */
@@ -61,7 +70,11 @@ export function sharedRun(args: string[], options: CallOptions = {}): { readonly
     out = await mkdtemp(join(tmpdir(), 'kiln-e2e-'));
     shared.ran = await runInto(out, args, options);
   });
-  test.after.always(() => rm(out, { recursive: true, force: true }));
+  let isFailed = false;
+  test.afterEach.always((t) => {
+    if (!t.passed) isFailed = true;
+  });
+  test.after.always(() => removeUnlessFailed(out, isFailed));
   return shared;
 }
 
