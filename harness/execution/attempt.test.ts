@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import { setImmediate } from 'node:timers/promises';
 import test, { type ExecutionContext } from 'ava';
 import { interrupted, KilnError } from '../errors.ts';
+import { limits } from '../limits.ts';
 import type { TestResult } from '../schema.ts';
 import { fakeExecution } from '../testing/fakeExecution.ts';
 import {
@@ -202,6 +203,22 @@ test('a stall on a busy host is run once more, and the second verdict holds', as
     /^it was run once more: fail at first \(.*stall.*\), while QEMU waited for a processor for 10 of 10 s$/,
   );
   t.is(result.guest?.output, 'guests/demo/first/again/output.log');
+});
+
+test('a guest that stalled on a busy host until it was lost is run once more', async (t) => {
+  const { request, execution, started, have } = await fakeExecution(t, {
+    guest: (_, index) => (index === 0 ? { script: { run: ({ id }, agent) => agent.begin(id) } } : {}),
+  });
+  const result = runAlone(request(), execution);
+  await have(1);
+  const { agent, clock } = started[0]!.fake;
+  await agent.next('run');
+  clock.withhold(10_000);
+  agent.log('watchdog: Watchdog detected hard LOCKUP on cpu 1');
+  for (let turns = 0; turns < 10; turns++) await setImmediate();
+  clock.advance(limits.silence);
+  t.is((await result).verdict, 'pass');
+  t.regex((await result).problems[0]!, /^it was run once more: crash at first \(.*hard lockup/);
 });
 
 test('a stall in a guest that goes on to the next test is the result', async (t) => {

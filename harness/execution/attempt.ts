@@ -85,8 +85,10 @@ function refuseTooLarge(request: TestRequest): TestResult | null {
 }
 
 /** A second fork does not help against a splat in the log of the template's boot: every fork has that log. */
-function isHostsDoing({ verdict, splats, cases, time, guest }: TestResult): boolean {
-  if (verdict !== 'fail' || !time) return false;
+function isHostsDoing({ verdict, tempo, splats, cases, time, guest }: TestResult): boolean {
+  // A guest that stalls for long enough says nothing any more, and is lost.
+  const isSuspect = verdict === 'fail' || verdict === 'crash' || tempo === 'hung';
+  if (!isSuspect || !time) return false;
   if (guest?.origin === 'fork' && splats.some(({ phase }) => phase === 'boot')) return false;
   return mayBeHosts({ splats, cases }, loadOf(time));
 }

@@ -229,6 +229,29 @@ test('a kernel that panics while its template boots does not boot, however QEMU 
 
 const stall = '4,9,9,-;rcu: INFO: rcu_preempt detected stalls on CPUs/tasks:\n';
 
+test('a template that stalls on a busy host until it is lost is booted once more', async (t) => {
+  const lost = { why: 'silent' as const, detail: 'no answer within 120 s' };
+  const console = '[   40.123456] watchdog: Watchdog detected hard LOCKUP on cpu 1\n';
+  for (const [steal, templates] of [
+    [60_000, 2],
+    [0, 1],
+  ] as const) {
+    const { pool, context, counts, notes } = await fakePool(t, {
+      template: (index) => {
+        if (index === 0) throw lostAtBoot(lost, console, { elapsed: 200_000, steal, stopped: 0 });
+        return {};
+      },
+    });
+    using lease = await pool.acquire(machine, 'fork', new Memory(), context);
+    t.is(lease.loss === null, steal > 0);
+    t.is(counts.templates, templates);
+    t.is(
+      notes.filter((text) => /was booted once more: its boot complained \(hard lockup/.test(text)).length,
+      templates - 1,
+    );
+  }
+});
+
 test('a template that complains on a busy host is booted once more', async (t) => {
   const { pool, context, counts, notes } = await fakePool(t, {
     template: (index) =>

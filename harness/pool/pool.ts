@@ -44,7 +44,6 @@ const nowhere = {
   bootMs: null,
   release: null,
   startMs: 0,
-  load: { elapsed: 0, steal: 0, stopped: 0 },
   guest: null,
   session: null,
 };
@@ -131,9 +130,9 @@ export class Pool implements AsyncDisposable {
       return fork ?? (await this.#boot(wanted, collector));
     } catch (error) {
       if (!(error instanceof BootLost)) throw error;
-      const { logs, loss, hang, argv } = error;
+      const { logs, loss, hang, argv, load } = error;
       replay(logs, collector);
-      return { ...nowhere, argv, logs, loss, hang };
+      return { ...nowhere, argv, logs, loss, hang, load };
     }
   }
 

@@ -57,13 +57,16 @@ export class BootLost extends KilnError {
   readonly hang: Hang | null;
   readonly logs: BootLogs;
   readonly argv: string[];
+  /** From QEMU's start to the loss. */
+  readonly load: Load;
 
-  constructor({ loss, hang }: Explained, logs: BootLogs, argv: string[]) {
+  constructor({ loss, hang }: Explained, logs: BootLogs, argv: string[], load: Load) {
     super('infrastructure', `the guest to be frozen was lost while it booted: ${describeLoss(loss)}`);
     this.loss = loss;
     this.hang = hang;
     this.logs = logs;
     this.argv = argv;
+    this.load = load;
   }
 }
 
@@ -117,7 +120,7 @@ export async function makeTemplate(
     signal.throwIfAborted();
     guest.kill();
     await guest.exited; // all that it said is evidence
-    throw new BootLost(explained, logs(), guest.argv);
+    throw new BootLost(explained, logs(), guest.argv, load);
   }
   await checkClock(session, signal);
   await freeze(guest, join(dir, files.state), () => setTimeout(quiet));

@@ -3,17 +3,18 @@
 import { mkdir, rename, rm } from 'node:fs/promises';
 import { cpus } from 'node:os';
 import { join } from 'node:path';
+import { parseConsole } from '../channel/kmsg.ts';
 import type { Context } from '../context.ts';
 import { asKilnError, KilnError } from '../errors.ts';
 import { qemuVersion } from '../guest/accelerator.ts';
 import { guestArgv, type Machine } from '../guest/qemu.ts';
 import { describeLoad, mayBeHosts } from '../results/timing.ts';
-import { findSplats } from '../splat/find.ts';
+import { findSplats, type Splat } from '../splat/find.ts';
 import { budgets, evict, markUsed } from '../util/cache.ts';
 import { aside, makeDirectory } from '../util/files.ts';
 import { contentKey } from '../util/hash.ts';
 import { lock } from '../util/lock.ts';
-import { BootLost, makeTemplate, openTemplate, type Template } from './template.ts';
+import { type BootLogs, BootLost, makeTemplate, openTemplate, type Template } from './template.ts';
 
 /** Raised when a template that an older Kiln has made would not do any more. */
 const layout = 'template 3';
@@ -108,14 +109,19 @@ export class Templates implements AsyncDisposable {
   async #make(dir: string, machine: Machine, context: Context): Promise<Template | null> {
     context.progress('booting a guest to fork from');
     await mkdir(join(dir, '..'), { recursive: true });
-    const first = await this.#bootInto(dir, machine, context.signal);
-    const splats = first ? findSplats(first.logs.records) : [];
-    const again = first && mayBeHosts({ splats }, first.load);
-    if (again) {
+    const boot = () => this.#bootInto(dir, machine, context.signal);
+    const first = await boot().catch((error) => {
+      if (error instanceof BootLost) return error;
+      throw error;
+    });
+    let template: Template | null;
+    const splats = first ? splatsOf(first.logs) : [];
+    if (first && mayBeHosts({ splats }, first.load)) {
       const why = `its boot complained (${splats[0]?.title}) while ${describeLoad(first.load)}`;
       context.note('warn', `a guest to fork from was booted once more: ${why}`);
-    }
-    const template = again ? await this.#bootInto(dir, machine, context.signal) : first;
+      template = await boot();
+    } else if (first instanceof BootLost) throw first;
+    else template = first;
     // Safe while other runs fork from an evicted template: they have its files open.
     await evict(join(dir, '..'), budgets.templates, dir);
     return template;
@@ -148,6 +154,11 @@ export class Templates implements AsyncDisposable {
 /** Whether an error has a cause other than freezing: an abort, or a kernel that does not boot. */
 function isFinal(error: unknown, { signal }: Context): boolean {
   return signal.aborted || (error instanceof BootLost && isKernels(error));
+}
+
+/** A guest that was lost before its agent came has its log on the console alone. */
+function splatsOf({ records, console }: BootLogs): Splat[] {
+  return findSplats(records.length > 0 ? records : parseConsole(console));
 }
 
 function giveUp(cause: unknown, context: Context): null {

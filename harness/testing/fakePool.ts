@@ -4,10 +4,10 @@ import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { ExecutionContext } from 'ava';
-import { parseKmsg } from '../channel/kmsg.ts';
 import type { Loss } from '../channel/session.ts';
 import type { Context } from '../context.ts';
 import type { Machine } from '../guest/qemu.ts';
+import type { Load } from '../guest/steal.ts';
 import { type GuestOrigin, Pool, type Starters } from '../pool/pool.ts';
 import { BootLost } from '../pool/template.ts';
 import { FakeGuest, type FakeGuestOptions } from './fakeGuest.ts';
@@ -57,11 +57,12 @@ export const mute = {
   },
 };
 
+const unhindered: Load = { elapsed: 120_000, steal: 0, stopped: 0 };
+
 /** The error of a template's maker: the guest was lost at its boot. */
-export function lostAtBoot(loss: Loss): BootLost {
-  const kmsg = Buffer.from(templateBoot);
-  const logs = { console: Buffer.from('no init found'), kmsg, records: parseKmsg(kmsg) };
-  return new BootLost({ loss, hang: null }, logs, ['qemu-of-the-template']);
+export function lostAtBoot(loss: Loss, console = 'no init found', load = unhindered): BootLost {
+  const logs = { console: Buffer.from(console), kmsg: Buffer.alloc(0), records: [] };
+  return new BootLost({ loss, hang: null }, logs, ['qemu-of-the-template'], load);
 }
 
 export async function fakePool(t: ExecutionContext, options: FakePoolOptions = {}) {
