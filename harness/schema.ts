@@ -102,7 +102,10 @@ export const countsSchema = z.object({
 
 /** One KTAP result, flattened. */
 export const caseSchema = z.object({
-  /** Raw, as the guest printed it. Names of nested cases are joined with ` > `. */
+  /**
+   * As the guest printed it, without escape sequences; may have other control characters. Names of nested cases are
+   * joined with ` > `. Each name is there once in a test: the second of two gets ` (2)`.
+   */
   name: z.string(),
   verdict: caseVerdictSchema,
   /**

@@ -71,6 +71,17 @@ test('one bad case is the verdict, with how many there are, and its guest is the
   t.is(result.reproduce, 'kiln test demo/first');
 });
 
+test('cases of one name in several guests have different names in the result', async (t) => {
+  const { result } = await run(t, (agent, id) => {
+    agent.output('KTAP version 1\n1..1\nok 1 same\n');
+    agent.end(id);
+  });
+  t.deepEqual(
+    result.cases.map(({ name }) => name),
+    ['same', 'same (2)', 'same (3)'],
+  );
+});
+
 test('a case whose guest died has a result line all the same', async (t) => {
   const { result } = await run(t, (agent, id, name) => {
     if (name === 'file.seek') agent.guest.exit({ code: 0 }, [{ event: 'GUEST_PANICKED' }]);

@@ -3,6 +3,7 @@
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { readCaseList } from '../ktap/caseList.ts';
+import { namedOnce } from '../ktap/result.ts';
 import { logFiles } from '../results/collector.ts';
 import { isBad, worst } from '../results/judge.ts';
 import type { CaseResult, TestResult } from '../schema.ts';
@@ -69,7 +70,7 @@ function merge(request: TestRequest, names: string[], results: TestResult[]): Te
     detail,
     tempo: decisive.tempo,
     time: decisive.time,
-    cases: results.flatMap((result, index) => casesOf(result, names[index]!)),
+    cases: namedOnce(results.flatMap((result, index) => casesOf(result, names[index]!))),
     splats: results.flatMap(({ splats }) => splats),
     problems,
     duration_ms: results.reduce((sum, { duration_ms }) => sum + duration_ms, 0),

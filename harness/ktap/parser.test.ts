@@ -26,6 +26,54 @@ test('there are golden inputs', (t) => {
   t.true(goldens('ktap', '.ktap').length >= 30);
 });
 
+/** What golden inputs come to: their cases, in short, and whether their problems fail a test. */
+const outcomes: Record<string, { flat: string[]; fatal?: true }> = {
+  'glued-text-not-ok': { flat: ['pass opens', 'fail size is right'] },
+  'glued-text-planned': { flat: ['pass opens', 'pass size is right'] },
+  'glued-comment': { flat: ['pass opens', 'fail size is right', 'pass closes'] },
+  'glued-to-result': { flat: ['pass opens', 'fail size is right', 'skip no device', 'pass closes'] },
+  'glued-nested': { flat: ['pass outer > inner a', 'fail outer > inner b', 'pass outer', 'skip after'] },
+  'glued-in-runner': {
+    flat: [
+      'pass selftests: demo: size > opens',
+      'fail selftests: demo: size > size is right',
+      'pass selftests: demo: size',
+    ],
+  },
+  'glued-bail-out': { flat: ['pass opens'], fatal: true },
+  'glued-prose': { flat: ['pass a', 'pass b', 'pass c'] },
+  'glued-no-ktap': { flat: ['pass first', 'fail second'] },
+  'glued-without-numbers': { flat: ['pass opens', 'fail size is right'] },
+  'glued-behind-long-line': { flat: ['pass a', 'fail b', 'fail c'] },
+  colour: { flat: ['pass a', 'fail b', 'skip c', 'pass d'] },
+  'carriage-returns': { flat: ['pass a', 'fail b', 'pass c'] },
+  'kunit-no-parameters': { flat: ['skip widget > params'] },
+  'nested-without-numbers': { flat: ['fail outer > inner', 'pass outer'] },
+  'nested-in-runner-no-header': {
+    flat: [
+      'pass selftests: net: a > a',
+      'fail selftests: net: a > b',
+      'pass selftests: net: a',
+      'pass selftests: net: b',
+    ],
+  },
+  'names-twice': {
+    flat: ['pass opens', 'fail opens (2)', 'pass opens (2) (2)', 'pass case 4', 'pass case 4 (2)'],
+  },
+};
+
+for (const { name, input } of goldens('ktap', '.ktap').filter((one) => one.name in outcomes)) {
+  test(`results of ${name}`, (t) => {
+    const result = parse(input);
+    const { flat, fatal = false } = outcomes[name]!;
+    t.deepEqual(
+      flattenCases(result).map((item) => `${item.verdict} ${item.name}`),
+      flat,
+    );
+    t.is(result.problems.some(isFatal) || result.bailout !== null, fatal);
+  });
+}
+
 test('a long line is cut, noted once, and does not hide the next', (t) => {
   const long = `# ${'x'.repeat(100_000)}\n`;
   const result = parse(`KTAP version 1\n1..2\n${long}${long}ok 1 a\nok 2 ${'y'.repeat(100_000)}\n`);

@@ -3,6 +3,7 @@
 import { type Line, LineSplitter } from '../util/lines.ts';
 import { plural } from '../util/plural.ts';
 import { DetailBuffer } from './detail.ts';
+import { type GluedResult, gluedBailout, gluedResults, shownLines } from './glued.ts';
 import { type KtapLine, type Nesting, type ResultSaying, readLine } from './line.ts';
 import type { KtapCase, KtapProblem, KtapProblemCode, KtapResult } from './result.ts';
 
@@ -37,10 +38,14 @@ export class KtapParser {
   #cases = 0;
   #unlistedFailures = 0;
   #subtest: string | null = null;
+  /** kselftest's runner has announced a program, whose result has not come yet. */
+  #inRunner = false;
   #seen = { version: false, cut: false, stamped: false };
+  /** Glued results before the outermost level opened. */
+  #early: Candidate[] = [];
 
   constructor(limits: KtapLimits = {}) {
-    this.#splitter = new LineSplitter(limits.line ?? 16 * 1024);
+    this.#splitter = new LineSplitter(limits.line ?? 16 * 1024, tailSize);
     this.#maxCases = limits.cases ?? 100_000;
     this.#pending = new DetailBuffer(limits.detail ?? 8 * 1024);
     this.#budget = limits.details ?? 16 * 1024 * 1024;
@@ -59,7 +64,7 @@ export class KtapParser {
       this.#readLine(line);
     }
     this.#closeBelow(this.#levels[0]?.width ?? 0);
-    const root = this.#levels[0] ?? newLevel({ width: 0, hashes: 0 }, null, []);
+    const root = this.#levels[0] ?? { ...newLevel({ width: 0, hashes: 0 }, null, []), glued: this.#early };
     this.#checkRoot(root);
     return {
       cases: root.cases,
@@ -77,7 +82,16 @@ export class KtapParser {
       this.#seen.cut = true;
       this.#report('line-cut', 'a line was longer than the limit and has been cut');
     }
-    const text = this.#withoutStamp(raw.text);
+    const lines = shownLines(raw.text);
+    // The mark stands for what was dropped, so that the tail is not the beginning of a line.
+    const tail = raw.tail?.includes('ok') ? shownLines(`…${raw.tail}`) : [];
+    for (const text of [...lines, ...tail]) {
+      this.#readText(text);
+    }
+  }
+
+  #readText(stamped: string): void {
+    const text = this.#withoutStamp(stamped);
     const line = this.#accept(readLine(text), text);
     switch (line.type) {
       case 'version':
@@ -90,15 +104,130 @@ export class KtapParser {
         this.#openSubtest(line, line.name);
         break;
       case 'result':
-        this.#readResult(line);
+        this.#readResult(line, text);
         break;
       case 'bailout':
         this.#result.bailout ??= line.reason;
         break;
       case 'text':
         this.#pending.add(text, this.#levels.at(-1)?.hashes ?? 0);
+        this.#inRunner ||= runnerPattern.test(text);
+        this.#readGlued(text);
         break;
     }
+  }
+
+  /** Finds results that stand behind other text. A line of the kernel's log is none of the program's. */
+  #readGlued(text: string): void {
+    if (stampPattern.test(text)) {
+      return;
+    }
+    const [prefix = ''] = /^(?:[ \t]|# )*/.exec(text) ?? [];
+    const rest = text.slice(prefix.length);
+    const hashes = prefix.split('#').length - 1 + (rest.startsWith('#') ? 1 : 0);
+    const isComment = hashes > 0 && !this.#levels.some((level) => level.hashes === hashes);
+    if (hashes === 0) {
+      this.#result.bailout ??= gluedBailout(rest);
+    }
+    for (const glued of gluedResults(rest)) {
+      const width = Math.max(glued.indent, hashes > 0 ? 0 : prefix.length);
+      const level = this.#levelOfGlued(hashes - (isComment ? 1 : 0), width, glued.number);
+      if (level || this.#levels.length === 0) {
+        const quote = quoteAround(rest, glued.at);
+        this.#addCandidate(level, { ...glued, text: quote, isComment, line: this.#lines });
+      }
+    }
+  }
+
+  /** The innermost open level at which this number is due, else the one that this width belongs to. */
+  #levelOfGlued(hashes: number, width: number, number: number | null): Level | undefined {
+    const levels = this.#levels.filter((level) => level.hashes === hashes);
+    return (
+      levels.findLast((level) => number !== null && dueNumber(level.next, level.glued) === number) ??
+      levels.findLast((level) => level.width <= width) ??
+      levels[0]
+    );
+  }
+
+  #addCandidate(level: Level | undefined, found: Omit<Candidate, 'isDue' | 'position'>): void {
+    const glued = level?.glued ?? this.#early;
+    const { number, verdict, isComment } = found;
+    const isDue = number === dueNumber(level?.next ?? 1, glued);
+    const candidate = { ...found, isDue, position: (level?.cases.length ?? 0) - (level?.accepted ?? 0) };
+    if (number !== null) {
+      // Those that are not due come to nothing if they passed, or in a comment.
+      if ((isDue || (isFailure(verdict) && !isComment)) && glued.length < maxCandidates) {
+        glued.push(candidate);
+      }
+    } else if (isFailure(verdict) && !isComment) {
+      this.#addNumberless(level, candidate);
+    }
+  }
+
+  /** A failure without a number counts where other results have none either. */
+  #addNumberless(level: Level | undefined, candidate: Candidate): void {
+    if (level && level.numbers.size === 0) {
+      this.#acceptCandidate(level, candidate);
+    } else {
+      this.#reportCandidate('looks like a failed result', candidate, level);
+    }
+  }
+
+  /** Number `number` is about to get a result: settles the glued results before it. */
+  #settleBefore(level: Level, number: number, name: string): void {
+    const same = level.glued.filter((candidate) => candidate.number === number);
+    level.glued = level.glued.filter((candidate) => candidate.number !== number);
+    for (const candidate of same) {
+      if (isFailure(candidate.verdict) && !candidate.isComment) {
+        const code = candidate.name === name ? 'duplicate-number' : 'glued-result';
+        this.#reportCandidate(`looks like another result of number ${number}`, candidate, level, code);
+      }
+    }
+    let [first] = level.glued;
+    while (first && first.number === level.next && number > level.next && !first.isPartOfWord) {
+      this.#acceptCandidate(level, first);
+      level.glued.shift();
+      [first] = level.glued;
+    }
+  }
+
+  /** The level is over: settles the glued results whose number got no other one. */
+  #settleRest(level: Level): void {
+    const isKtap = this.#levels.length > 0 || this.#seen.version;
+    for (const candidate of level.glued) {
+      const { number, verdict, isComment, isPartOfWord } = candidate;
+      const isNext = number === level.next;
+      const hasRoom = level.plan === null || level.next <= level.plan;
+      if (number !== null && level.numbers.has(number)) {
+        continue;
+      }
+      if (isFailure(verdict) && !isComment ? isKtap || isNext : isNext && hasRoom && !isPartOfWord) {
+        this.#acceptCandidate(level, candidate);
+      } else if (isFailure(verdict) || hasRoom) {
+        this.#reportCandidate('may hold a result', candidate, level);
+      }
+    }
+    level.glued = [];
+  }
+
+  #acceptCandidate(level: Level, candidate: Candidate): void {
+    const { number, name, verdict, reason, text } = candidate;
+    this.#reportCandidate('holds a result behind other text', candidate, level);
+    candidate.detach?.();
+    this.#checkNumber(level, number);
+    const at = candidate.position + level.accepted;
+    level.accepted++;
+    const detail = this.#spend([reason, text].filter((part) => part !== '').join('\n'));
+    this.#addCase(level, { name, number, verdict, detail, cases: [] }, at);
+  }
+
+  #reportCandidate(
+    what: string,
+    { line, text }: Candidate,
+    level?: Level,
+    code: KtapProblemCode = 'glued-result',
+  ): void {
+    this.#report(code, `line ${line} ${what}: "${text}"`, level);
   }
 
   /**
@@ -106,7 +235,7 @@ export class KtapParser {
    * do.
    */
   #withoutStamp(text: string): string {
-    const stamp = /^\[ *\d+\.\d+\](?:\[ *[TC]\d+\])? /.exec(text)?.[0];
+    const stamp = stampPattern.exec(text)?.[0];
     if (stamp === undefined) {
       return text;
     }
@@ -117,8 +246,9 @@ export class KtapParser {
 
   /**
    * Rejects lines that only look like KTAP. A comment may look like a result (`# ok 3 files left`): a line
-   * after `# ` counts only if a version line after as many `# ` has opened a level. A result without a number
-   * may be plain text: it counts only at a level that is open.
+   * after `# ` counts only if a version line after as many `# ` has opened a level, or if kselftest's runner has
+   * announced the program that printed it. A result without a number may be plain text: it counts only at a level that
+   * is open, or if it is a failure with a dash.
    */
   #accept(line: KtapLine, text: string): KtapLine {
     if (line.type === 'text' || line.type === 'version' || (line.hashes === 0 && this.#levels.length === 0)) {
@@ -128,8 +258,19 @@ export class KtapParser {
     const fits = (level: Level) =>
       level.hashes === line.hashes && (!numberless || level.width === line.width);
     // `Bail out!` after `# ` ended one of the runner's programs; the runner prints a result line for it.
-    const accepted = line.hashes === 0 ? !numberless || this.#levels.some(fits) : this.#levels.some(fits);
+    const isClear = numberless ? failurePattern.test(text) : line.hashes === 0 || this.#beginsProgram(line);
+    const accepted = this.#levels.some(fits) || (isClear && (line.hashes === 0 || this.#inRunner));
     return accepted && !(line.type === 'bailout' && line.hashes > 0) ? line : { ...plainPattern, text };
+  }
+
+  /**
+   * Whether the results of a program that the runner has announced begin with this line. The runner prints `# ` before
+   * the program's lines. A program that prints only prose may say `ok 3 files`, but hardly `ok 1` or `not ok`.
+   */
+  #beginsProgram(line: KtapLine & { hashes: number }): boolean {
+    const begins =
+      line.type === 'plan' || (line.type === 'result' && (line.number === 1 || isFailure(line.verdict)));
+    return this.#inRunner && line.hashes === 1 && begins;
   }
 
   #openVersion(line: Nesting): void {
@@ -168,9 +309,13 @@ export class KtapParser {
     }
   }
 
-  #readResult(line: Nesting & ResultSaying): void {
-    const nested = this.#takeNested(line.width);
+  #readResult(line: Nesting & ResultSaying, text: string): void {
+    const nested = this.#takeNested(line.width, line.verdict === 'skip');
     const level = this.#open(line);
+    this.#inRunner &&= level.hashes > 0;
+    if (line.number !== null) {
+      this.#settleBefore(level, line.number, line.name);
+    }
     this.#checkNumber(level, line.number);
     const detail = [...(nested?.before ?? []), ...this.#pending.take()];
     // kselftest_harness.h has a limit per case and reports it only in a comment.
@@ -181,9 +326,30 @@ export class KtapParser {
       name: line.name || (nested?.name ?? ''),
       number: line.number,
       verdict: timedOut ? 'timeout' : line.verdict,
-      detail: this.#spend([line.reason, ...detail].filter((text) => text !== '').join('\n')),
+      detail: this.#spend([line.reason, ...detail].filter((part) => part !== '').join('\n')),
       cases: nested?.cases ?? [],
     });
+    this.#readGluedTo(level, line, text);
+  }
+
+  /** Finds results behind the name of this one, whose line lacks its end. */
+  #readGluedTo(level: Level, { number, reason }: ResultSaying, text: string): void {
+    if (/\SBail out!/.test(text)) {
+      this.#result.bailout ??= gluedBailout(text);
+    }
+    const owner = level.cases.at(-1);
+    for (const glued of number === null ? [] : gluedResults(text.trimStart())) {
+      const detach = () => {
+        const alone = readLine(text.trimStart().slice(0, glued.at));
+        if (owner && alone.type === 'result') {
+          const detail = owner.detail.replace(reason, () => alone.reason);
+          Object.assign(owner, { name: alone.name, verdict: alone.verdict, detail });
+        }
+      };
+      const quote = quoteAround(text.trimStart(), glued.at);
+      // A name may well say `ok 2`.
+      this.#addCandidate(level, { ...glued, text: quote, isComment: true, line: this.#lines, detach });
+    }
   }
 
   /** The level of this nesting, opened if there is none. Levels below it must have been closed. */
@@ -195,12 +361,18 @@ export class KtapParser {
     const before = top ? this.#pending.take() : [];
     const level = newLevel(nesting, this.#subtest, before);
     this.#subtest = null;
+    if (!top) {
+      level.glued = this.#early;
+    }
     this.#levels.push(level);
     return level;
   }
 
-  /** Closes the levels below this width. Returns the one whose parent is a result line at this width. */
-  #takeNested(width: number): Level | null {
+  /**
+   * Closes the levels below this width. Returns the one whose parent is a result line at this width.
+   * @param isSkipped the parent is: kunit's parametrised cases without parameters have nothing but a header
+   */
+  #takeNested(width: number, isSkipped: boolean): Level | null {
     const outermost = this.#levels.findIndex((level) => level.width > width);
     if (outermost === -1) {
       return null;
@@ -208,7 +380,7 @@ export class KtapParser {
     this.#closeBelow(this.#levels[outermost]?.width ?? 0);
     const level = this.#levels.pop() ?? null;
     if (level) {
-      this.#checkLevel(level);
+      this.#checkLevel(level, isSkipped);
     }
     return level;
   }
@@ -234,12 +406,12 @@ export class KtapParser {
     }
   }
 
-  #addCase(level: Level, one: KtapCase): void {
+  #addCase(level: Level, one: KtapCase, at = level.cases.length): void {
     level.count++;
     this.#cases++;
     if (this.#cases <= this.#maxCases) {
-      level.cases.push({ ...one, name: copy(one.name.slice(0, maxName)) });
-    } else if (one.verdict === 'fail' || one.verdict === 'timeout') {
+      level.cases.splice(at, 0, { ...one, name: copy(one.name.slice(0, maxName)) });
+    } else if (isFailure(one.verdict)) {
       this.#unlistedFailures++;
     }
   }
@@ -266,7 +438,8 @@ export class KtapParser {
     }
   }
 
-  #checkLevel(level: Level): void {
+  #checkLevel(level: Level, isSkipped = false): void {
+    this.#settleRest(level);
     const where = level.name === null ? '' : ` in subtest "${level.name}"`;
     if (level.plan !== null && level.plan !== level.count) {
       this.#report(
@@ -275,13 +448,14 @@ export class KtapParser {
         level,
       );
     }
-    if (level.count === 0 && level.plan !== 0) {
+    if (level.count === 0 && level.plan !== 0 && !(isSkipped && level.plan === null)) {
       this.#report('no-results', `no result line${where}`, level);
     }
   }
 
   #checkRoot(root: Level): void {
     const skipped = this.#result.skipped !== null;
+    this.#settleRest(root);
     if (!this.#seen.version) {
       this.#report('no-version', 'no version line');
     }
@@ -327,12 +501,40 @@ interface Level extends Nesting {
   numbers: Set<number>;
   cases: KtapCase[];
   flagged: Set<KtapProblemCode>;
+  /** Results in the middle of a line that may be prose: whether their number gets another result decides. */
+  glued: Candidate[];
+  /** How many of them turned out to be results. */
+  accepted: number;
 }
+
+type Candidate = GluedResult & {
+  line: number;
+  text: string;
+  /** Prose is more likely: it counts only if it is due, and if its number stays without a result. */
+  isComment: boolean;
+  /** Its number was the next one. */
+  isDue: boolean;
+  /** How many cases are before it, without those that were accepted like this. */
+  position: number;
+  /** Takes its text out of the name of the result that it is glued to. */
+  detach?: () => void;
+};
 
 const plainPattern = { width: 0, hashes: 0, type: 'text' } as const;
 const maxDepth = 32;
 const maxName = 512;
 const maxProblems = 1000;
+/** Glued results of one level that are not decided yet. */
+const maxCandidates = 1000;
+/** Characters of a line that are quoted before and after the place where a result begins in it. */
+const maxQuote = { before: 100, after: 200 };
+/** Bytes of the end of a line that is cut: the next result is glued to it if it lacks its end. */
+const tailSize = 4096;
+/** printk's time and caller. */
+const stampPattern = /^\[ *\d+\.\d+\](?:\[ *[TC]\d+\])? /;
+/** kselftest's runner begins the output of a program with this. */
+const runnerPattern = /^# selftests: \S+: \S/;
+const failurePattern = /^(?:[ \t]|# )*not ok\s+-\s/;
 
 function newLevel({ width, hashes }: Nesting, name: string | null, before: string[]): Level {
   return {
@@ -346,7 +548,24 @@ function newLevel({ width, hashes }: Nesting, name: string | null, before: strin
     numbers: new Set(),
     cases: [],
     flagged: new Set(),
+    glued: [],
+    accepted: 0,
   };
+}
+
+function quoteAround(text: string, at: number): string {
+  const start = Math.max(0, at - maxQuote.before);
+  const end = at + maxQuote.after;
+  return copy(`${start > 0 ? '…' : ''}${text.slice(start, end).trim()}${end < text.length ? '…' : ''}`);
+}
+
+/** The number that is next after those that are glued to something. */
+function dueNumber(next: number, glued: readonly Candidate[]): number {
+  return glued.reduce((due, { number }) => (number === due ? due + 1 : due), next);
+}
+
+function isFailure(verdict: KtapCase['verdict']): boolean {
+  return verdict === 'fail' || verdict === 'timeout';
 }
 
 /** Copies a string: a slice would keep the whole string that it was cut from in memory. */

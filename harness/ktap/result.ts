@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: MIT
 import type { CaseResult, CaseVerdict } from '../schema.ts';
+import { uniqueNames } from '../util/unique.ts';
 
 /** One result line, with its diagnostics and subtests. */
 export type KtapCase = {
-  /** Raw, as printed. Without a description: the directive's text or the name in `# Subtest:`, else empty. */
+  /** As printed, without escape sequences. Without a description: the directive's text or the name in `# Subtest:`, else empty. */
   name: string;
   number: number | null;
   verdict: CaseVerdict;
@@ -40,12 +41,13 @@ export type KtapResult = {
 };
 
 /**
- * Returns leaves, and parents that disagree with their children. Joins the names of nested cases with ` > `.
+ * Returns leaves, and parents that disagree with their children. Joins the names of nested cases with ` > `. Each name
+ * is there once: the second of two gets ` (2)`, and so on.
  */
 export function flattenCases(result: Pick<KtapResult, 'cases'>): CaseResult[] {
   const flat: CaseResult[] = [];
   walk(result.cases, '');
-  return flat;
+  return namedOnce(flat);
 
   function walk(cases: readonly KtapCase[], prefix: string): void {
     for (const [index, { name, number, verdict, detail, cases: nested }] of cases.entries()) {
@@ -59,6 +61,12 @@ export function flattenCases(result: Pick<KtapResult, 'cases'>): CaseResult[] {
       }
     }
   }
+}
+
+/** The same cases; a name that was there before gets a number. */
+export function namedOnce(cases: readonly CaseResult[]): CaseResult[] {
+  const unique = uniqueNames();
+  return cases.map((one) => ({ ...one, name: unique(one.name) }));
 }
 
 /** Whether a problem fails a test whose cases all passed, and why. */
@@ -77,6 +85,8 @@ const fatalCodes = {
   'out-of-order': false,
   // A result and its name are at the beginning of the line.
   'line-cut': false,
+  // The result counts; or the line is prose, and a person has to decide.
+  'glued-result': false,
   // All cases that are only counted passed.
   'too-many-cases': false,
   // Some of the cases that are only counted failed.

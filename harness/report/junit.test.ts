@@ -55,6 +55,23 @@ test('a test that fails although all its cases pass has a testcase of its own, t
   t.regex(xml, /<failure message="output incomplete" type="fail">.*problem: 3 results planned, 1 seen/s);
 });
 
+test('no two testcases have one name', (t) => {
+  const one = (name: string) => ({ name, verdict: 'pass' as const, detail: '' });
+  const results = exampleResults([
+    // Control characters are not shown, and an empty name gets one.
+    { suite: 'a', test: 'b.c', cases: [one('opens'), one('opens\x01'), one(''), one('unnamed')] },
+    { suite: 'a.b', test: 'c', cases: [one('opens')] },
+    { suite: 'a', test: 'b.c', job: 'other', cases: [one('opens')] },
+  ]);
+  results.jobs.push({ ...exampleJob(), id: 'other' });
+  const names = [...renderJunit(results).matchAll(/<testcase (classname=".*?" name=".*?")/g)].map(
+    ([, name]) => name,
+  );
+  t.is(names.length, 6);
+  t.deepEqual([...new Set(names)], names);
+  t.true(names.includes('classname="other.a.b.c" name="opens"'));
+});
+
 test('a test without cases is shown', (t) => {
   for (const verdict of ['pass', 'skip', 'timeout', 'xfail'] as const) {
     t.regex(

@@ -1,15 +1,18 @@
 // SPDX-License-Identifier: MIT
-import type { CaseResult, Results, TestResult, Verdict } from '../schema.ts';
+import type { Results, TestResult, Verdict } from '../schema.ts';
 import { printable } from '../util/printable.ts';
+import { uniqueNames } from '../util/unique.ts';
 import { explain, explainedByCases, type Group, groupResults } from './groups.ts';
 import { slowText } from './text.ts';
 
 /**
  * JUnit XML, as Jenkins, GitLab and GitHub's reporters read it. A suite is a testsuite, a KTAP case is a
- * testcase. A test has its own testcase if its cases do not explain its verdict. An infrastructure error is
+ * testcase. No two testcases have one name, because readers drop the second. A test has its own testcase if its cases do not explain its verdict. An infrastructure error is
  * `<error>`, never `<failure>`; so is a job that ended early, because none of its tests has failed.
  */
 export function renderJunit(results: Results): string {
+  const several = results.jobs.length > 1;
+  const names = new Map<string, (name: string) => string>();
   const suites = groupResults(results).map(renderGroup);
   const sums = sumUp(suites.flatMap((suite) => suite.verdicts));
   const time = seconds(results.duration_ms);
@@ -22,11 +25,11 @@ export function renderJunit(results: Results): string {
   ].join('\n');
 
   function renderGroup(group: Group) {
-    const cases = group.type === 'suite' ? group.tests.flatMap(renderTest) : [renderOther(group)];
+    const cases = (group.type === 'suite' ? group.tests.flatMap(casesOf) : [caseOf(group)]).map(named);
     const verdicts = cases.map((item) => item.verdict);
     const duration =
       group.type === 'suite' ? group.tests.reduce((sum, test) => sum + test.duration_ms, 0) : 0;
-    const named = {
+    const about = {
       name: group.name,
       ...sumUp(verdicts),
       time: seconds(duration),
@@ -34,29 +37,59 @@ export function renderJunit(results: Results): string {
     };
     const slow = group.type === 'suite' ? group.tests.flatMap(slowLine) : [];
     const xml = [
-      `  <testsuite${attributes(named)}>`,
-      ...cases.map((item) => item.xml),
+      `  <testsuite${attributes(about)}>`,
+      ...cases.map(renderCase),
       ...(slow.length > 0 ? [`    <system-out>${text(slow.join('\n'))}</system-out>`] : []),
       '  </testsuite>',
     ];
     return { verdicts, xml: xml.join('\n') };
   }
+
+  function casesOf(test: TestResult): Testcase[] {
+    return testcases(test, several ? `${test.job}.${test.suite}` : test.suite);
+  }
+
+  /** As the XML shows it, which two names may have in common. */
+  function named(one: Testcase): Testcase {
+    const unique = names.get(one.classname) ?? uniqueNames();
+    names.set(one.classname, unique);
+    return { ...one, name: unique(printable(one.name)) };
+  }
 }
 
-type Rendered = {
+type Testcase = {
+  classname: string;
+  name: string;
+  time?: string;
   verdict: Verdict;
-  xml: string;
+  /** Its first line is the message. */
+  why: string;
+  body: string;
+  /** Of a failure or an error, if not the verdict. */
+  type?: string;
 };
 
-function renderTest(test: TestResult): Rendered[] {
-  const classname = `${test.suite}.${test.test}`;
-  const cases = test.cases.map((item) => renderCase(classname, item));
+function testcases(test: TestResult, suite: string): Testcase[] {
+  const cases = test.cases.map(({ name, verdict, detail }) => ({
+    classname: `${suite}.${test.test}`,
+    name: name || 'unnamed',
+    verdict,
+    why: detail,
+    body: detail,
+  }));
   if (explainedByCases(test)) {
     return cases;
   }
-  const named = { classname: test.suite, name: test.test, time: seconds(test.duration_ms) };
-  const type = test.tempo === 'hung' ? 'hung' : test.verdict;
-  return [...cases, testcase(named, test.verdict, test.detail, explain(test), type)];
+  const own: Testcase = {
+    classname: suite,
+    name: test.test,
+    time: seconds(test.duration_ms),
+    verdict: test.verdict,
+    why: test.detail,
+    body: explain(test),
+    type: test.tempo === 'hung' ? 'hung' : test.verdict,
+  };
+  return [...cases, own];
 }
 
 function slowLine(test: TestResult): string[] {
@@ -64,33 +97,20 @@ function slowLine(test: TestResult): string[] {
   return slow ? [`${test.test}: ${slow}`] : [];
 }
 
-function renderCase(classname: string, item: CaseResult): Rendered {
-  return testcase({ classname, name: item.name || 'unnamed' }, item.verdict, item.detail, item.detail);
+function caseOf(group: Exclude<Group, { type: 'suite' }>): Testcase {
+  if (group.type === 'left-out') {
+    const { name: classname, reason } = group;
+    return { classname, name: 'left out', verdict: 'skip', why: reason, body: reason };
+  }
+  const { name: classname, code, message } = group;
+  return { classname, name: code, verdict: 'error', why: message, body: message, type: code };
 }
 
-function renderOther(group: Exclude<Group, { type: 'suite' }>): Rendered {
-  return group.type === 'left-out'
-    ? testcase({ classname: group.name, name: 'left out' }, 'skip', group.reason, group.reason)
-    : testcase(
-        { classname: group.name, name: group.code },
-        'error',
-        group.message,
-        group.message,
-        group.code,
-      );
-}
-
-function testcase(
-  named: Record<string, string>,
-  verdict: Verdict,
-  why: string,
-  body: string,
-  type?: string,
-): Rendered {
+function renderCase({ classname, name, time, verdict, why, body, type }: Testcase): string {
   const message = why.split('\n')[0] || verdict;
   const inner = outcome(verdict, message, body, type ?? verdict);
-  const open = `    <testcase${attributes(named)}`;
-  return { verdict, xml: inner === null ? `${open}/>` : `${open}>\n      ${inner}\n    </testcase>` };
+  const open = `    <testcase${attributes({ classname, name, ...(time === undefined ? {} : { time }) })}`;
+  return inner === null ? `${open}/>` : `${open}>\n      ${inner}\n    </testcase>`;
 }
 
 function outcome(verdict: Verdict, message: string, body: string, type: string): string | null {

@@ -1,20 +1,28 @@
 // SPDX-License-Identifier: MIT
 
-/** A line without its end. `cut`: it was longer than the limit, and the rest was dropped. */
+/**
+ * A line without its end. `cut`: it was longer than the limit, and the rest was dropped but for its last bytes, which
+ * are in `tail` if the splitter was asked for them.
+ */
 export type Line = {
   text: string;
   cut: boolean;
+  tail?: string;
 };
 
 /** Splits a stream of bytes into lines of at most `limit` bytes. Invalid UTF-8 becomes U+FFFD. */
 export class LineSplitter {
   readonly #limit: number;
+  readonly #maxTail: number;
   #parts: Buffer[] = [];
   #size = 0;
   #cut = false;
+  #tail = noBytes;
 
-  constructor(limit: number) {
+  /** @param tail bytes to store of the end of a line that is cut */
+  constructor(limit: number, tail = 0) {
     this.#limit = limit;
+    this.#maxTail = tail;
   }
 
   /** Yields the lines that this chunk completes. */
@@ -41,6 +49,7 @@ export class LineSplitter {
     const room = this.#limit - this.#size;
     if (part.length > room) {
       this.#cut = true;
+      this.#addTail(part.subarray(room));
     }
     if (room > 0 && part.length > 0) {
       const start = part.subarray(0, room);
@@ -49,15 +58,32 @@ export class LineSplitter {
     }
   }
 
+  #addTail(part: Buffer): void {
+    if (this.#maxTail === 0) {
+      return;
+    }
+    const last = part.subarray(-this.#maxTail);
+    const room = this.#maxTail - last.length;
+    this.#tail = Buffer.concat([room > 0 ? this.#tail.subarray(-room) : noBytes, last]);
+  }
+
   #take(): Line {
-    const text = Buffer.concat(this.#parts, this.#size).toString('utf8');
-    const line = { text: text.endsWith('\r') ? text.slice(0, -1) : text, cut: this.#cut };
+    const text = withoutReturn(Buffer.concat(this.#parts, this.#size).toString('utf8'));
+    const tail = this.#tail.length > 0 ? { tail: withoutReturn(this.#tail.toString('utf8')) } : {};
+    const line = { text, cut: this.#cut, ...tail };
     this.#parts = [];
     this.#size = 0;
     this.#cut = false;
+    this.#tail = noBytes;
     return line;
   }
 }
+
+function withoutReturn(text: string): string {
+  return text.endsWith('\r') ? text.slice(0, -1) : text;
+}
+
+const noBytes = Buffer.alloc(0);
 
 const newline = 0x0a;
 

@@ -1,0 +1,57 @@
+// SPDX-License-Identifier: MIT
+// Results that do not begin their line: text without a line end was printed before them.
+import { type ResultSaying, readLine } from './line.ts';
+
+/** A result within a line, before it is known whether it is one or prose that looks like it. */
+export type GluedResult = ResultSaying & {
+  /** Columns of white space before it. */
+  indent: number;
+  /** The text before it ends like a word with these letters, such as `took 3`. */
+  isPartOfWord: boolean;
+  /** The offset in the line at which it begins. */
+  at: number;
+};
+
+/** All results in this text that do not begin it, in order. */
+export function gluedResults(text: string): GluedResult[] {
+  if (!text.includes('ok')) return [];
+  const matches = [...text.matchAll(gluedPattern)].filter(({ index }) => text.slice(0, index).trim() !== '');
+  return matches.flatMap((match, i) => {
+    const next = matches[i + 1];
+    const isFollowed = next !== undefined && Number(next[2]) === Number(match[2]) + 1;
+    const saying = readLine(text.slice(match.index, isFollowed ? next.index : undefined).replace(':', ' '));
+    if (saying.type !== 'result') return [];
+    const before = text.slice(0, match.index);
+    const indent = before.length - before.trimEnd().length;
+    const isPartOfWord = match[1] === undefined && /(?:[oO_]|\b[nN])$/.test(before);
+    return [{ ...saying, indent, isPartOfWord, at: match.index }];
+  });
+}
+
+/** The reason of a `Bail out!` within this text, possibly empty; null if there is none. */
+export function gluedBailout(text: string): string | null {
+  const at = text.indexOf('Bail out!');
+  const line = at < 0 ? null : readLine(text.slice(at));
+  return line?.type === 'bailout' ? line.reason : null;
+}
+
+/** With a number; a failure may also have a dash instead. */
+const gluedPattern = /(not )?ok\s+(\d{1,9})(?=\s|$)|not ok(?=\s+-(?:\s|$)|\s*$)/g;
+
+/**
+ * The lines that a terminal would show for this one: without colours and other escape sequences, and apart where a
+ * carriage return begins the line anew. Text that is overwritten is left out, results are not.
+ */
+export function shownLines(text: string): string[] {
+  const plain = text.includes('\x1b') ? text.replace(escapePattern, '') : text;
+  if (!plain.includes('\r') && !leadingJunk.test(plain)) return [plain];
+  const parts = plain.split('\r').map((part) => part.replace(leadingJunk, ''));
+  const shown = parts.findLastIndex((part) => part.trim() !== '');
+  return parts.filter((part, index) => index === Math.max(shown, 0) || mayCount.test(part));
+}
+
+// ECMA-48: control sequences, commands that end with BEL or ST, and short sequences.
+const escapePattern = /\x1b(?:\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b]*(?:\x07|\x1b\\)|[ -/]+[0-~]|[0-Z\\^-~])/g;
+const leadingJunk = /^[\x00-\x08\x0e-\x1f\ufeff]+/;
+/** Not only prose. */
+const mayCount = /ok|1\.\.\d|TAP version|Bail out!|# Subtest/;
