@@ -143,7 +143,9 @@ export const splatSchema = z.object({
   phase: z.enum(['boot', 'test', 'shutdown']),
   /** The command name of the task that was running, if the log has it. */
   task: z.string().nullable(),
-  /** Its end or its stack is missing, because the guest died or records were lost. */
+  /**
+   * Its end or its stack is missing, because the guest died or records were lost; or lines of another CPU stood in it.
+   */
   torn: z.boolean(),
   /** Lines of the log, without time and level. */
   lines: z.array(z.string()),
@@ -156,6 +158,8 @@ export const splatSchema = z.object({
   frames: z.array(frameSchema).optional(),
   /** The test's settings declare it (expect_splat=): it does not fail the test. */
   expected: z.boolean().optional(),
+  /** It is reported and does not fail the test by itself; docs/verdicts.md lists which. */
+  notice: z.boolean().optional(),
 });
 
 /** A guest and its logs. Paths are relative to the run's directory, with `/`. */

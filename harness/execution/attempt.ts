@@ -89,7 +89,8 @@ function isHostsDoing({ verdict, tempo, splats, cases, time, guest }: TestResult
   // A guest that stalls for long enough says nothing any more, and is lost.
   const isSuspect = verdict === 'fail' || verdict === 'crash' || tempo === 'hung';
   if (!isSuspect || !time) return false;
-  if (guest?.origin === 'fork' && splats.some(({ phase }) => phase === 'boot')) return false;
+  if (guest?.origin === 'fork' && splats.some(({ phase, notice }) => phase === 'boot' && !notice))
+    return false;
   return mayBeHosts({ splats, cases }, loadOf(time));
 }
 

@@ -169,7 +169,7 @@ export class KtapParser {
     if (level && level.numbers.size === 0) {
       this.#acceptCandidate(level, candidate);
     } else {
-      this.#reportCandidate('looks like a failed result', candidate, level);
+      this.#reportCandidate('looks like a failed result', candidate, level, 'unclear-result');
     }
   }
 
@@ -179,7 +179,7 @@ export class KtapParser {
     level.glued = level.glued.filter((candidate) => candidate.number !== number);
     for (const candidate of same) {
       if (isFailure(candidate.verdict) && !candidate.isComment) {
-        const code = candidate.name === name ? 'duplicate-number' : 'glued-result';
+        const code = candidate.name === name ? 'duplicate-number' : 'unclear-result';
         this.#reportCandidate(`looks like another result of number ${number}`, candidate, level, code);
       }
     }
@@ -204,7 +204,7 @@ export class KtapParser {
       if (isFailure(verdict) && !isComment ? isKtap || isNext : isNext && hasRoom && !isPartOfWord) {
         this.#acceptCandidate(level, candidate);
       } else if (isFailure(verdict) || hasRoom) {
-        this.#reportCandidate('may hold a result', candidate, level);
+        this.#reportCandidate('may hold a result', candidate, level, 'unclear-result');
       }
     }
     level.glued = [];

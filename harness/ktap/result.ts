@@ -85,8 +85,10 @@ const fatalCodes = {
   'out-of-order': false,
   // A result and its name are at the beginning of the line.
   'line-cut': false,
-  // The result counts; or the line is prose, and a person has to decide.
+  // The result counts, although text stands before it in its line.
   'glued-result': false,
+  // A line may hold a result or be prose: a person has to decide, so a test that passes tells of it.
+  'unclear-result': false,
   // All cases that are only counted passed.
   'too-many-cases': false,
   // Some of the cases that are only counted failed.

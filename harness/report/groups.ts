@@ -53,7 +53,7 @@ export function explain(test: TestResult): string {
     test.detail,
     ...test.problems.map((problem) => `problem: ${problem}`),
     ...test.splats.flatMap((splat) => [
-      `${splat.phase}: ${splat.title}${splat.expected ? ' (expected)' : ''}`,
+      `${splat.phase}: ${splat.title}${splat.expected ? ' (expected)' : splat.notice ? ' (notice)' : ''}`,
       ...splat.lines.map((line) => `  ${line}`),
       ...splatPlaces(splat).map((place) => `    ${place}`),
     ]),

@@ -70,6 +70,7 @@ export function failureLines(result: TestResult, dir: string, several = false): 
     ...(bad.length > 10 ? [`  … and ${bad.length - 10} more`] : []),
     ...result.splats
       .filter(({ expected }) => !expected)
+      .toSorted((a, b) => Number(a.notice ?? false) - Number(b.notice ?? false))
       .slice(0, 3)
       .flatMap((splat) => [
         ...indent(splat.lines.join('\n'), 2, 12),

@@ -133,13 +133,13 @@ export class Collector {
 /** What only the mask tells. Flags of before the test are not its own. */
 function unsaid(run: TestRun | null, said: SplatResult[]): SplatResult[] {
   if (!run?.begin || !run.end) return [];
-  const own = said.filter(({ phase }) => phase !== 'boot');
+  const own = said.filter(({ phase, notice }) => phase !== 'boot' && !notice);
   return unexplainedTaint(run.begin.taint, run.end.taint, own);
 }
 
 function splatResult(splat: Splat, phase: SplatResult['phase']): SplatResult {
-  const { title, kind, task, torn, lines, panic } = splat;
-  return { title, kind, phase, task, torn, lines: lines.slice(0, 500), panic };
+  const { lines, seq: _, ...rest } = splat;
+  return { ...rest, phase, lines: lines.slice(0, 500) };
 }
 
 /** Adds the console's splats to the log's. Of two with one title, the complete one is used. */

@@ -205,6 +205,36 @@ test('an expected splat does not fail a test, another beside it does', (t) => {
   t.deepEqual([both.verdict, both.detail], ['fail', 'BUG in g']);
 });
 
+test('a notice fails no test, and is told', (t) => {
+  const notice = { ...splat('srvfs: the index is damaged', 'other'), notice: true };
+  const judgement = judge(evidence({ splats: [notice] }));
+  t.is(judgement.verdict, 'pass');
+  t.is(judgement.detail, 'the kernel logged: srvfs: the index is damaged');
+  t.is(judge(evidence({ splats: [{ ...notice, expected: true }] })).detail, '');
+  const both = judge(evidence({ splats: [notice, splat('WARNING in f', 'warning')] }));
+  t.deepEqual([both.verdict, both.detail], ['fail', 'WARNING in f']);
+});
+
+test('a line that may hold a failed result is told of a test that passes', (t) => {
+  const output = 'KTAP version 1\n1..2\nok 1 a\nit is not ok 2 days in a row\nok 2 b\n';
+  const { verdict, detail } = judge(evidence({ output }));
+  t.is(verdict, 'pass');
+  t.regex(detail, /^line 4 looks like another result of number 2: "it is not ok 2 days in a row"$/);
+});
+
+test('a result behind other text fails a test that exits with 0 and has no plan', (t) => {
+  const output = 'ok 1 opens\nchecking the size ... not ok 2 size is right\n';
+  const { verdict, detail } = judge(evidence({ output }));
+  t.deepEqual([verdict, detail], ['fail', '1 of 2 cases failed: size is right']);
+});
+
+test('a parametrised kunit case without parameters is skipped', (t) => {
+  const header = 'KTAP version 1\n1..1\n    KTAP version 1\n    # Subtest: s\n    1..1\n';
+  const output = `${header}        KTAP version 1\n        # Subtest: c\n    ok 1 c # SKIP none\nok 1 s\n`;
+  const { verdict, detail } = judge(evidence({ output }));
+  t.deepEqual([verdict, detail], ['skip', 'none']);
+});
+
 test('a splat that was expected does not excuse the death of the kernel', (t) => {
   const oops = { ...splat('BUG: x in f', 'oops'), expected: true };
   const run = { begin: null, end: null, loss: exited(), incomplete: true, next: null };

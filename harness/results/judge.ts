@@ -35,7 +35,10 @@ export function judge(evidence: Evidence): Judgement {
   const loss = bootLoss ?? run?.loss ?? null;
   const [verdict, detail] = loss
     ? judgeLoss(loss, evidence.splats, bootLoss ? 'during boot' : 'during the test')
-    : withSplats(withGenerations(judgeRun(run!, ktap, cases, evidence.limit), evidence), evidence);
+    : withNotices(
+        withSplats(withGenerations(judgeRun(run!, ktap, cases, evidence.limit), evidence), evidence),
+        evidence,
+      );
   return { verdict, detail: printable(detail), cases, problems };
 }
 
@@ -163,7 +166,7 @@ function lastLine(ktap: KtapResult): string {
 
 function withSplats([verdict, detail]: Reasoned, evidence: Evidence): Reasoned {
   const { staysOn } = evidence;
-  const splats = evidence.splats.filter(({ expected }) => !expected);
+  const splats = evidence.splats.filter(({ expected, notice }) => !expected && !notice);
   if (verdict === 'error' || verdict === 'timeout') return [verdict, detail];
   if (splats.length > 0) {
     const titles = splats.slice(0, 3).map(({ title }) => title);
@@ -172,4 +175,15 @@ function withSplats([verdict, detail]: Reasoned, evidence: Evidence): Reasoned {
   }
   if (staysOn && verdict !== 'fail') return ['fail', 'the guest did not power off after the test'];
   return [verdict, detail];
+}
+
+/** What fails no test is at least told of one that is well: nobody looks at its log. */
+function withNotices([verdict, detail]: Reasoned, { splats, ktap }: Evidence): Reasoned {
+  if (isBad(verdict)) return [verdict, detail];
+  const notices = splats.filter(({ expected, notice }) => !expected && notice);
+  const titles = notices.slice(0, 3).map(({ title }) => title);
+  const more = notices.length > 3 ? [`and ${notices.length - 3} more`] : [];
+  const logged = notices.length > 0 ? [`the kernel logged: ${[...titles, ...more].join('; ')}`] : [];
+  const unclear = ktap.problems.find(({ code }) => code === 'unclear-result');
+  return [verdict, [detail, ...logged, unclear?.message].filter(Boolean).join('; ')];
 }

@@ -58,6 +58,8 @@ test('a host can cause only stalls', (t) => {
   for (const kind of ['rcu-stall', 'soft-lockup', 'hard-lockup', 'hung-task'] as const)
     t.true(mayBeHosts({ splats: [splat(kind)] }, busy), kind);
   t.true(mayBeHosts({ splats: [splat('other', 'BUG: workqueue lockup')] }, busy));
+  t.true(mayBeHosts({ splats: [splat('rcu-stall'), { ...splat('other'), notice: true }] }, busy));
+  t.false(mayBeHosts({ splats: [{ ...splat('other'), notice: true }] }, busy));
   t.false(mayBeHosts({ splats: [] }, busy));
   t.false(mayBeHosts({ splats: [splat('warning')] }, busy));
   t.false(mayBeHosts({ splats: [splat('rcu-stall'), splat('kasan')] }, busy));

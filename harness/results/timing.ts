@@ -38,7 +38,7 @@ const enough = { share: 0.25, ms: 5000 };
 
 /** Splats and failed cases that a busy host may have caused. */
 type Complaints = {
-  splats: readonly Pick<SplatResult, 'kind' | 'title'>[];
+  splats: readonly Pick<SplatResult, 'kind' | 'title' | 'notice'>[];
   cases?: readonly Pick<CaseResult, 'verdict' | 'detail'>[];
 };
 
@@ -46,7 +46,8 @@ type Complaints = {
  * Whether the host may have caused all complaints: all splats are stalls of processors or tasks, all failed
  * cases reached kselftest_harness.h's own limit, and QEMU did not run for long.
  */
-export function mayBeHosts({ splats, cases = [] }: Complaints, load: Load): boolean {
+export function mayBeHosts({ splats: all, cases = [] }: Complaints, load: Load): boolean {
+  const splats = all.filter(({ notice }) => !notice);
   const failed = cases.filter(({ verdict }) => verdict === 'fail' || verdict === 'timeout');
   const complains = splats.length + failed.length > 0;
   return complains && splats.every(isStall) && failed.every(isLate) && wasKept(load);

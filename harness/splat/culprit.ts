@@ -68,7 +68,7 @@ const messengerPattern = new RegExp(
     arch.exceptionFunctions,
     'watchdog\\w*|perf_\\w+|_*hrtimer_\\w+',
     'kmalloc\\w*|_*kmalloc\\w*|kmem_cache_\\w+|_*slab_\\w+|_*kfree\\w*|kvfree\\w*|kv[mz]alloc\\w*|_*kvmalloc\\w*|___slab_\\w+|_*kmemleak_\\w+|mempool_\\w+|kmemdup\\w*|kstrdup\\w*',
-    '_*free_(?:pages?|unref_\\w+|frozen_\\w+|pages_prepare)\\w*|_*alloc_pages?\\w*|post_alloc_hook|get_page_from_freelist|new_slab|allocate_slab',
+    '_*free_(?:pages?|unref_\\w+|frozen_\\w+|pages_prepare)\\w*|_*alloc_pages?\\w*|post_alloc_hook|warn_alloc\\w*|_*vmalloc\\w*|_*folio_alloc\\w*|alloc_frozen_pages\\w*|get_page_from_freelist|new_slab|allocate_slab',
     '_*delay_\\w+|_*(?:const_)?[nu]delay|_*v?s[cn]*printf|seq_v?printf|string|string_nocheck|pointer|number',
     'rcu_\\w+|update_process_times|tick_\\w+|_*lockup_\\w+|sched_show_task|_*nmi_\\w+|native_\\w+|kthread_stop|stop_one_cpu|smp_call_function\\w*|generic_exec_single|csd_\\w+',
     'mem(?:cpy|set|move|cmp|chr)\\w*|__mem(?:cpy|set|move)\\w*|str(?:n?cpy|n?cat|n?cmp|n?len|scpy|lcpy|chr)\\w*|_*copy_(?:to|from)_user\\w*|_*(?:get|put)_user\\w*|rep_(?:movs|stos)\\w*|_*fortify_\\w+',

@@ -15,6 +15,88 @@ for (const { name, input } of goldens('splats', '.log')) {
   });
 }
 
+/** What golden logs come to: the kind and title of each splat, whether it is torn, and whether it is a notice. */
+const outcomes: Record<string, string[]> = {
+  'hard-lockup-7.2': ['hard-lockup: hard lockup in srvfs_spin'],
+  'hard-lockup-callers.kmsg': ['hard-lockup: hard lockup in srvfs_spin'],
+  'rcu-stall-callers.kmsg': ['rcu-stall: INFO: rcu stall in srvfs_spin'],
+  'rcu-stall-suppressed': ['rcu-stall: INFO: rcu stall'],
+  'torn-hung-task': ['hung-task: INFO: task hung in srvfs_wait (torn)'],
+  'hung-task-callers.kmsg': ['hung-task: INFO: task hung in srvfs_wait'],
+  'hung-task-owner.kmsg': ['hung-task: INFO: task hung in srvfs_open'],
+  'torn-bad-page.kmsg': ['bad-page: BUG: Bad page state in srvfs_free (torn)'],
+  'bad-page-map-7.2': ['bad-page: BUG: Bad page map in srvfs_map', 'bad-page: BUG: Bad page map'],
+  'torn-lockdep': ['lockdep: possible deadlock in srvfs_twice (torn)'],
+  'torn-gpf': ['gpf: general protection fault in srvfs_read (torn)'],
+  'torn-two-warnings': [
+    'warning: WARNING in srvfs_a at fs/srvfs/a.c (torn)',
+    'warning: WARNING in srvfs_b at fs/srvfs/b.c (torn)',
+  ],
+  'torn-cut-here-twice': [
+    'warning: WARNING in srvfs_a at fs/srvfs/a.c',
+    'other: cut here: the report is missing (torn)',
+  ],
+  'netdev-leaked.kmsg': ['other: unregister_netdevice: waiting for lo to become free'],
+  'irq-nobody-cared.kmsg': ['other: irq: nobody cared'],
+  'notice-allocation-failure.kmsg': ['other: page allocation failure in srvfs_grow (notice)'],
+  'notice-msr.kmsg': ['other: unchecked MSR access error: WRMSR to 0x1b0 in srvfs_set_msr (notice)'],
+  'notice-levels.kmsg': [
+    'other: srvfs: the index is damaged, inode N (notice)',
+    'other: Uhhuh. NMI received for unknown reason N on CPU N. (notice)',
+  ],
+  'alert-before-oops.kmsg': ['oops: BUG: unable to handle page fault in srvfs_jump'],
+  odebug: ['warning: ODEBUG: free active timer_list in srvfs_close'],
+  'odebug-7.2': ['warning: ODEBUG: free active timer_list in srvfs_close'],
+  'refcount-7.2': ['refcount: refcount_t: underflow; use-after-free in srvfs_put'],
+  'warning-no-symbol': ['warning: WARNING in vfs_write', 'warning: WARNING in srvfs_check'],
+  'oom-invoked.kmsg': ['oom: Out of memory: eater invoked oom-killer (torn)'],
+  'oom-no-killable.kmsg': [
+    'oom: Out of memory and no killable processes',
+    'panic: kernel panic: System is deadlocked on memory',
+  ],
+  'oom-no-killable-alone': ['oom: Out of memory and no killable processes'],
+  'bug-no-file': ['bug: kernel BUG in srvfs_check'],
+  'cfi-failure': ['bug: CFI failure in srvfs_call'],
+};
+
+for (const { name, input } of goldens('splats', '.log').filter((one) => one.name in outcomes)) {
+  test(`splats of ${name}`, (t) => {
+    const splats = findSplats(name.endsWith('.kmsg') ? parseKmsg(input) : parseConsole(input));
+    t.deepEqual(
+      splats.map(
+        ({ kind, title, torn, notice }) =>
+          `${kind}: ${title}${torn ? ' (torn)' : ''}${notice ? ' (notice)' : ''}`,
+      ),
+      outcomes[name],
+    );
+  });
+}
+
+test('two CPUs that print at once: each report has the task of its own CPU', (t) => {
+  const { input } = goldens('splats', '.log').find(({ name }) => name === 'torn-two-warnings')!;
+  t.deepEqual(
+    findSplats(parseConsole(input)).map(({ task }) => task),
+    [null, 'second'],
+  );
+});
+
+test('the stack of a report is whole although others print in its middle', (t) => {
+  const { input } = goldens('splats', '.log').find(({ name }) => name === 'torn-hung-task')!;
+  const [splat] = findSplats(parseConsole(input));
+  t.is(splat?.lines.at(-1), ' </TASK>');
+  t.false(splat?.lines.some((line) => line.includes('eth0')));
+});
+
+test('few notices are stored, each once, so that they displace no splat', (t) => {
+  const alerts = Array.from({ length: 500 }, (_, i) => [
+    record(`srvfs: inode ${i % 26} is lost ${'x'.repeat(i % 30)}`, { level: 1 }),
+    record('srvfs: all is well', { level: 6 }),
+  ]).flat();
+  const found = findSplats([...alerts, record('Kernel panic - not syncing: x')]);
+  t.is(found.filter(({ notice }) => notice).length, 20);
+  t.is(found.at(-1)?.kind, 'panic');
+});
+
 test('there are golden logs, real ones among them, for nearly every kind', (t) => {
   const all = goldens('splats', '.log');
   t.true(all.length >= 35);

@@ -14,6 +14,7 @@ export type { Splat } from './reader.ts';
 export function findSplats(records: readonly LogRecord[]): Splat[] {
   const readers = new Map<string, SplatReader>();
   const found: Found[] = [];
+  const guests = new Map<string, SplatReader>();
   let last: number | null = null;
   let order = 0;
   for (const record of records) {
@@ -27,16 +28,45 @@ export function findSplats(records: readonly LogRecord[]): Splat[] {
     if (record.facility !== 0) {
       continue;
     }
-    const reader = readerFor(readers, record.caller ?? '', found);
+    const caller = record.caller ?? '';
+    const own = readerFor(readers, caller, found);
     for (const line of record.text.split('\n')) {
-      reader.read(line, record.seq, order++);
+      // A CPU that is stuck prints its stack itself, for the report of another one.
+      const host = backtracePattern.test(line) && own.isIdle ? awaiting(readers, own) : guests.get(caller);
+      if (host && (backtracePattern.test(line) || host.takes(line))) {
+        guests.set(caller, host);
+        host.read(line, record.seq, order++, record.level);
+      } else {
+        guests.delete(caller);
+        own.read(line, record.seq, order++, record.level);
+      }
     }
   }
   for (const reader of readers.values()) {
     reader.end();
   }
-  return found.sort((a, b) => a.order - b.order).map((item) => item.splat);
+  return withoutRepeats(found.sort((a, b) => a.order - b.order).map((item) => item.splat));
 }
+
+const backtracePattern = /^NMI backtrace for cpu \d/;
+
+/** The reader of another caller whose report lacks the stack of a CPU; the last one that began. */
+function awaiting(readers: Map<string, SplatReader>, own: SplatReader): SplatReader | undefined {
+  return [...readers.values()].findLast((reader) => reader !== own && reader.awaitsOtherCpu);
+}
+
+/** Of notices with one title the first, and not more than a few: they must not displace splats. */
+function withoutRepeats(splats: Splat[]): Splat[] {
+  const notices = new Set<string>();
+  return splats.filter(({ title, notice }) => {
+    if (!notice) return true;
+    if (notices.has(title) || notices.size === maxNotices) return false;
+    notices.add(title);
+    return true;
+  });
+}
+
+const maxNotices = 20;
 
 function readerFor(readers: Map<string, SplatReader>, caller: string, found: Found[]): SplatReader {
   let reader = readers.get(caller);

@@ -12,8 +12,9 @@ import { taintTitle } from './taint.ts';
  * - `maybe`: with its call trace, if one follows at all
  * - `line`: it is one line
  * - `panic`: with the machine
+ * - `verdict`: with a line that matches `last`
  */
-export type SplatEnd = 'marker' | 'rule' | 'stack' | 'maybe' | 'line' | 'panic';
+export type SplatEnd = 'marker' | 'rule' | 'stack' | 'maybe' | 'line' | 'panic' | 'verdict';
 
 /** How a kind of splat begins and ends, and its title. */
 export type SplatPattern = {
@@ -23,12 +24,25 @@ export type SplatPattern = {
   start: RegExp;
   /** The line is followed by a WARN() or a BUG() of the same cause. */
   announces?: true;
+  /** It is told, and fails no test by itself. */
+  notice?: true;
+  /** The kernel prints its line again as long as the cause lasts. */
+  repeats?: true;
+  /** The last line, if `end` is `verdict`. */
+  last?: RegExp;
+  /** The whole report is of something that a test may well bring about. */
+  isInnocent?(lines: readonly string[]): boolean;
+  /** The task's name, if the first line does not have it. */
+  task?(lines: readonly string[]): string | null;
   /** `lines` is the whole splat; `match` is of its first line that matches `start`. */
   title(match: RegExpExecArray, lines: readonly string[]): string;
 };
 
+/** A pattern, and what of a line matched its `start`. */
+export type Begun = { pattern: SplatPattern; match: RegExpExecArray };
+
 /** The first pattern whose `start` matches this line. */
-export function matchPattern(line: string): { pattern: SplatPattern; match: RegExpExecArray } | null {
+export function matchPattern(line: string): Begun | null {
   if (!looksBad.test(line)) {
     return null;
   }
@@ -53,7 +67,7 @@ export function stable(text: string): string {
 
 /** One cheap test before the fifty patterns: nearly every line of a log matches none. */
 const looksBad =
-  /BUG|WARNING|Oops|fault|panic|PANIC|SAN|INFO:|corruption|refcount_t|error|opcode|segment|LOCKUP|killed|Killed|memory leak|unreferenced|stall|starved|didn't happen|Unable|list_add|Busy inodes|bad magic|taints kernel|tainting kernel|staging directory/;
+  /BUG|WARNING|Oops|fault|panic|PANIC|SAN|INFO:|corruption|refcount_t|error|opcode|segment|LOCKUP|killed|Killed|memory leak|unreferenced|stall|starved|didn't happen|Unable|list_add|Busy inodes|bad magic|taints kernel|tainting kernel|staging directory|oom-killer|Out of memory|unregister_netdevice|nobody cared|bogus return|alloc|ODEBUG|CFI failure/;
 
 const splatPatterns: readonly SplatPattern[] = [
   // Checkers of memory. KASAN's second line says Read or Write.
@@ -158,13 +172,38 @@ const splatPatterns: readonly SplatPattern[] = [
     start: /^refcount_t: (.*?)\.?$/,
     title: (match, lines) => inFunction(`refcount_t: ${match[1]}`, guiltyFunction(lines)),
   },
+  {
+    kind: 'warning',
+    end: 'marker',
+    announces: true,
+    start: /^ODEBUG: (\w+) (not available|[\w ]+?) \(active state \d+\) object: \S+ object type: (\S+)/,
+    title: (match, lines) => inFunction(`ODEBUG: ${match[1]} ${match[2]} ${match[3]}`, guiltyFunction(lines)),
+  },
+  {
+    kind: 'warning',
+    end: 'marker',
+    announces: true,
+    start: /^ODEBUG: object \S+ is (NOT )?on stack/,
+    title: (match, lines) => inFunction(`ODEBUG: object is ${match[1] ?? ''}on stack`, guiltyFunction(lines)),
+  },
+  {
+    kind: 'bug',
+    end: 'marker',
+    announces: true,
+    start: /^CFI failure at (\S+)/,
+    title: (match) => inFunction('CFI failure', functionName(match[1] ?? '')),
+  },
 
   // The processor's exceptions.
   {
     kind: 'bug',
     end: 'marker',
+    // Without CONFIG_DEBUG_BUGVERBOSE it has a function in place of a file.
     start: /^kernel BUG at ([^\s:]+)(?::\d+)?!?/,
-    title: (match, lines) => inFunction('kernel BUG', currentFunction(lines)) + at(match[1]),
+    title: (match, lines) => {
+      const name = functionName(match[1] ?? '');
+      return inFunction('kernel BUG', currentFunction(lines) ?? name) + (name === null ? at(match[1]) : '');
+    },
   },
   {
     kind: 'oops',
@@ -215,8 +254,9 @@ const splatPatterns: readonly SplatPattern[] = [
     end: 'marker',
     // Since 6.18 the file comes first: `WARNING: fs/x.c:1 at f+0x1/0x2, CPU#0: task/1`.
     start:
-      /^WARNING: (?:CPU: \d+ PID: \d+ at )?(?:([\w./-]+\.[chSs]):\d+ )?(?:at )?(\w[\w.]*\+0x[0-9a-f]+\/0x[0-9a-f]+)/,
-    title: (match) => inFunction('WARNING', functionName(match[2] ?? '')) + at(match[1]),
+      /^WARNING: (?:CPU: \d+ PID: \d+ at )?(?:([\w./-]+\.(?:[chSs]|rs)):\d+ )?(?:at )?(\w[\w.]*\+0x[0-9a-f]+\/0x[0-9a-f]+|0x[0-9a-f]{8,})/,
+    title: (match, lines) =>
+      inFunction('WARNING', functionName(match[2] ?? '') ?? guiltyFunction(lines)) + at(match[1]),
   },
 
   // Lockups and stalls.
@@ -225,6 +265,12 @@ const splatPatterns: readonly SplatPattern[] = [
     end: 'stack',
     start: /^(?:rcu: )?INFO: \w+ (?:self-)?detected (?:expedited )?stalls? on/,
     title: (_match, lines) => inFunction('INFO: rcu stall', currentFunction(lines)),
+  },
+  {
+    kind: 'rcu-stall',
+    end: 'line',
+    start: /^(?:rcu: )?INFO: \w+ detected (?:expedited )?stalls?, but suppressed full report/,
+    title: () => 'INFO: rcu stall',
   },
   {
     kind: 'rcu-stall',
@@ -241,7 +287,8 @@ const splatPatterns: readonly SplatPattern[] = [
   {
     kind: 'hard-lockup',
     end: 'stack',
-    start: /^(?:NMI )?(?:watchdog: )?Watchdog detected hard LOCKUP/,
+    // Since 6.17 the CPU that noticed it comes first.
+    start: /^(?:NMI )?(?:watchdog: )?(?:CPU\d+: )?Watchdog detected hard LOCKUP/,
     title: (_match, lines) => inFunction('hard lockup', currentFunction(lines)),
   },
   {
@@ -267,8 +314,14 @@ const splatPatterns: readonly SplatPattern[] = [
   {
     kind: 'bad-page',
     end: 'stack',
-    start: /^BUG: (Bad page (?:state|map|cache)) in process (?<task>.+?) {2}p(?:fn|te):/,
+    start: /^BUG: (Bad page (?:state|map|cache)) in process (?<task>.+?) {2}p\w+:/,
     title: (match, lines) => inFunction(`BUG: ${match[1]}`, guiltyFunction(lines)),
+  },
+  {
+    kind: 'bad-page',
+    end: 'line',
+    start: /^BUG: (Bad page (?:state|map)): \d+ messages suppressed/,
+    title: (match) => `BUG: ${match[1]}`,
   },
   {
     kind: 'rss-counter',
@@ -282,13 +335,24 @@ const splatPatterns: readonly SplatPattern[] = [
     start: /^BUG: non-zero pgtables_bytes on freeing mm/,
     title: () => 'BUG: non-zero pgtables_bytes on freeing mm',
   },
+  // Not a memory cgroup's: a test may set a limit in order to reach it. A test that does not expect this loses a process
+  // and fails for that.
+  {
+    kind: 'oom',
+    end: 'verdict',
+    start: /^(?<task>.+) invoked oom-killer: gfp_mask=/,
+    last: /^(?:Memory cgroup out|Out) of memory/,
+    isInnocent: (lines) => lines.some((line) => memcgPattern.test(line)),
+    title: (match, lines) =>
+      lines.map(oomVerdict).find(Boolean) ?? `Out of memory: ${match.groups?.task} invoked oom-killer`,
+    task: (lines) => lines.map((line) => killedPattern.exec(line)?.[1]).find(Boolean) ?? null,
+  },
   {
     kind: 'oom',
     end: 'line',
-    // Not `Memory cgroup out of memory`: a test may set a limit in order to reach it. A test that does not expect this
-    // loses a process and fails for that.
-    start: /^Out of memory(?: \(oom_kill_allocating_task\))?: Killed process \d+ \((?<task>.*?)\) /,
-    title: (match) => `Out of memory: Killed process ${match.groups?.task}`,
+    start:
+      /^Out of memory(?:(?: \([a-z_]+\))?: Killed process \d+ \((?<task>.*?)\) | and no killable processes)/,
+    title: (match) => oomVerdict(match.input) ?? match[0],
   },
 
   {
@@ -307,6 +371,36 @@ const splatPatterns: readonly SplatPattern[] = [
   ...taint(/^\S+: tainting kernel with TAINT_LIVEPATCH$/, 'K'),
   ...taint(/^Setting dangerous option \S+ - tainting kernel$/, 'U'),
   ...taint(/^(?:ACPI: )?Override \[.*\], this is unsafe: tainting kernel$/, 'A'),
+
+  // Known to be serious, without the word BUG.
+  {
+    kind: 'other',
+    end: 'line',
+    repeats: true,
+    start: /^unregister_netdevice: waiting for (\S+) to become free/,
+    title: (match) => `unregister_netdevice: waiting for ${match[1]} to become free`,
+  },
+  {
+    kind: 'other',
+    end: 'stack',
+    start: /^irq (?:event )?\d+: (nobody cared|bogus return value)/,
+    title: (match) => `irq: ${match[1]}`,
+  },
+  {
+    kind: 'other',
+    end: 'stack',
+    notice: true,
+    start: /^(?<task>.+): (page allocation (?:failure|stall)|vmalloc error)\b.*, mode:0x/,
+    title: (match, lines) => inFunction(match[2] ?? '', guiltyFunction(lines)),
+  },
+  {
+    kind: 'other',
+    end: 'stack',
+    notice: true,
+    start: /^(?:unchecked )?MSR access error: (WRMSR to|RDMSR from) (0x[0-9a-f]+) /,
+    title: (match, lines) =>
+      inFunction(`unchecked MSR access error: ${match[1]} ${match[2]}`, guiltyFunction(lines)),
+  },
 
   // Busy inodes lead to a use after free. The other messages begin with BUG.
   {
@@ -342,6 +436,18 @@ const splatPatterns: readonly SplatPattern[] = [
     title: (match) => `BUG: ${stable(match[1] ?? '')}`,
   },
 ];
+
+/** The killer was invoked because of a memory cgroup's limit. */
+const memcgPattern =
+  /^Memory cgroup |^memory: usage \d+kB, limit |^ mem_cgroup_out_of_memory\+|^oom-kill:constraint=CONSTRAINT_MEMCG/;
+const killedPattern = /^Out of memory(?: \([a-z_]+\))?: Killed process \d+ \((.*?)\) /;
+
+/** What the killer came to; null if this line does not tell. */
+function oomVerdict(line: string): string | null {
+  const victim = killedPattern.exec(line)?.[1];
+  if (victim !== undefined) return `Out of memory: Killed process ${victim}`;
+  return line.startsWith('Out of memory and no killable') ? 'Out of memory and no killable processes' : null;
+}
 
 /** Lockdep's reports; `what` replaces the matched words in the title. */
 function lockdep(start: RegExp, what?: string, end: SplatEnd = 'stack'): SplatPattern[] {

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 import * as arch from '../guest/arch/x86_64.ts';
 import type { SplatKind } from '../schema.ts';
-import { matchPattern, panicReason, type SplatPattern } from './patterns.ts';
+import { type Begun, matchPattern, panicReason, type SplatPattern, stable } from './patterns.ts';
 
 /** A BUG, WARNING, Oops, or other report of an error by the kernel. */
 export type Splat = {
@@ -12,12 +12,17 @@ export type Splat = {
   task: string | null;
   /** The log's lines, without time and level; at most 500. */
   lines: string[];
-  /** Its end or its stack is missing: the machine died or records were lost. */
+  /**
+   * Its end or its stack is missing, because the machine died or records were lost; or lines of another CPU stood in
+   * it.
+   */
   torn: boolean;
   /** Sequence number of the record it begins with; null for a console. */
   seq: number | null;
   /** What the kernel panicked with because of this splat; null if it did not. */
   panic: string | null;
+  /** By itself no reason to fail a test. */
+  notice?: true;
 };
 
 /** `order`: the number of the line with which it began. */
@@ -35,14 +40,22 @@ type Open = {
   order: number;
   /** The current line is in its call trace. */
   inStack: boolean;
+  /** The trace has said where it begins, so that it says where it ends. */
+  inTask: boolean;
   /** Its end has been seen. */
   complete: boolean;
-  /** Records were lost while it was printed. */
-  lost: boolean;
+  /** Records were lost while it was printed, or others were printed in its middle. */
+  damaged: boolean;
   panic: string | null;
   /** Lines at its end that don't look like a part of it. */
   quiet: number;
+  /** Lines since its call trace was interrupted: others', if the trace goes on. */
+  interruption: RawLine[];
 };
+
+type RawLine = { line: string; seq: number | null; order: number; level: number };
+
+type Preamble = Pick<Open, 'lines' | 'seq' | 'order'>;
 
 /** The last splat that has ended. Following lines may still belong to it. */
 type Recent = {
@@ -57,42 +70,108 @@ export class SplatReader {
   #open: Open | null = null;
   #recent: Recent | null = null;
   /** Lines since a `cut here` or a rule, until the line that tells the kind of splat. */
-  #preamble: Pick<Open, 'lines' | 'seq' | 'order'> | null = null;
+  #preamble: Preamble | null = null;
+  /** A second `cut here` before the first one's report: two CPUs report at once. */
+  #secondCut: Preamble | null = null;
+  /** Lines of a high level that belong to no splat so far; the next one may be their cause. */
+  #alert: Preamble | null = null;
 
   constructor(found: Found[]) {
     this.#found = found;
   }
 
-  read(raw: string, seq: number | null, order: number): void {
+  /** @param level printk's, from 0; 7 if it is not known */
+  read(raw: string, seq: number | null, order: number, level = 7): void {
     const line = raw.replace(kmemleakIndent, '');
     const begun = matchPattern(line);
-    if (begun && !this.#belongs(begun.pattern, line)) {
+    if (
+      this.#open &&
+      this.#open.interruption.length > 0 &&
+      !this.#resumes(this.#open, line, begun !== null)
+    ) {
+      const { interruption } = this.#open;
+      if (begun === null && !headPattern.test(line) && interruption.length < maxInterruption) {
+        interruption.push({ line, seq, order, level });
+        return;
+      }
+      this.#close();
+    }
+    if (begun && !this.#belongs(begun, line)) {
       this.#begin(begun.pattern, begun.match, line, seq, order);
     } else if ((cutHere.test(line) && !this.#awaitsCut()) || bootPattern.test(line)) {
-      this.end();
-      this.#recent = null;
-      this.#preamble = cutHere.test(line) ? { lines: [line], seq, order } : null;
+      this.#cut(line, seq, order);
     } else if (this.#open) {
-      this.#continue(this.#open, line, seq, order);
+      this.#continue(this.#open, line, seq, order, level);
     } else if (this.#preamble) {
       this.#preamble.lines.push(line);
       if (this.#preamble.lines.length > maxPreamble || rulePattern.test(this.#preamble.lines[0] ?? '')) {
         this.#dropPreamble();
       }
-    } else if (!this.#follows(line) && rulePattern.test(line)) {
-      this.#preamble = { lines: [line], seq, order };
+    } else if (!this.#follows(line)) {
+      this.#readOther(line, seq, order, level);
     }
+  }
+
+  /** Whether a report of a stuck CPU waits for that CPU's own lines, which have another caller. */
+  get awaitsOtherCpu(): boolean {
+    const kind = this.#open?.pattern.kind ?? this.#recent?.splat.kind;
+    return kind !== undefined && showsOtherCpus.has(kind);
+  }
+
+  /** Whether a line of another CPU belongs to the report of that CPU's stack. */
+  takes(line: string): boolean {
+    return evidencePattern.test(line) && matchPattern(line) === null;
+  }
+
+  /** Whether no splat is open. */
+  get isIdle(): boolean {
+    return this.#open === null && this.#preamble === null;
   }
 
   lostRecords(): void {
     if (this.#open) {
-      this.#open.lost = true;
+      this.#open.damaged = true;
     }
   }
 
   end(): void {
     this.#close();
     this.#dropPreamble();
+    this.#dropAlert();
+  }
+
+  /** A line outside of all splats. */
+  #readOther(line: string, seq: number | null, order: number, level: number): void {
+    if (rulePattern.test(line)) {
+      this.#dropAlert();
+      this.#preamble = { lines: [line], seq, order };
+    } else if (level > highestAlert || line.trim() === '' || harmlessAlert.test(line)) {
+      this.#dropAlert();
+    } else {
+      this.#alert ??= { lines: [], seq, order };
+      if (this.#alert.lines.length < maxAlert) {
+        this.#alert.lines.push(line);
+      }
+    }
+  }
+
+  #cut(line: string, seq: number | null, order: number): void {
+    const before = this.#preamble;
+    this.#close();
+    this.#recent = null;
+    const own = cutHere.test(line) ? { lines: [line], seq, order } : null;
+    if (own && before && cutHere.test(before.lines[0] ?? '') && this.#secondCut === null) {
+      this.#secondCut = own;
+      return;
+    }
+    this.#dropPreamble();
+    if (own && this.#alert) {
+      this.#preamble = { ...this.#alert, lines: [...this.#alert.lines, line] };
+      this.#alert = null;
+      return;
+    }
+    this.#dropAlert();
+    this.#preamble = own;
   }
 
   #begin(
@@ -102,9 +181,17 @@ export class SplatReader {
     seq: number | null,
     order: number,
   ): void {
+    if (this.#isNamedBy(pattern)) {
+      const open = this.#open as Open;
+      this.#open = { ...open, pattern, match, lines: [...open.lines, line] };
+      return;
+    }
+    const isTorn = this.#open !== null && !this.#open.complete;
     this.#close();
-    const before = this.#preamble ?? { lines: [], seq, order };
-    this.#preamble = null;
+    const before = this.#preamble ?? this.#alert ?? { lines: [], seq, order };
+    this.#preamble = isTorn || pattern.end === 'marker' ? this.#secondCut : null;
+    this.#secondCut = null;
+    this.#alert = null;
     this.#recent = null;
     this.#open = {
       ...before,
@@ -112,24 +199,41 @@ export class SplatReader {
       match,
       lines: [...before.lines, line],
       inStack: false,
+      inTask: false,
       complete: pattern.end === 'line',
-      lost: false,
+      damaged: false,
       panic: null,
       quiet: 0,
+      interruption: [],
     };
     if (pattern.end === 'line') {
       this.#close();
     }
   }
 
+  /** Since 6.18 the text of a WARN() may follow its first line: that of a checker says more. */
+  #isNamedBy(pattern: SplatPattern): boolean {
+    const last = this.#open?.lines.at(-1);
+    return (
+      pattern.announces === true && this.#open?.pattern.kind === 'warning' && outcomePattern.test(last ?? '')
+    );
+  }
+
   /** Whether this line, which could begin a splat, belongs to the previous one or is its consequence. */
-  #belongs(pattern: SplatPattern, line: string): boolean {
+  #belongs({ pattern, match }: Begun, line: string): boolean {
     if (pattern.kind === 'panic') {
       return this.#isConsequence(panicMessage(line) ?? '');
     }
     const kind = this.#open?.pattern.kind ?? this.#recent?.splat.kind;
     if (pattern.end === 'line' && pattern.kind === kind && summedUp.has(kind)) {
       return true;
+    }
+    // The victim's line ends the report of an invoked killer.
+    if (this.#open?.pattern.end === 'verdict' && pattern.kind === this.#open.pattern.kind) {
+      return this.#open.pattern.last?.test(line) === true;
+    }
+    if (this.#open === null && pattern.repeats === true) {
+      return this.#recent?.splat.title === pattern.title(match, [line]);
     }
     if (this.#open === null) {
       return false;
@@ -152,7 +256,7 @@ export class SplatReader {
   #isConsequence(message: string): boolean {
     const kind = this.#open?.pattern.kind ?? this.#recent?.splat.kind;
     const panicked = this.#open?.panic ?? this.#recent?.splat.panic ?? null;
-    if (kind === undefined || panicked !== null || kind === 'panic') {
+    if (kind === undefined || panicked !== null || kind === 'panic' || kind === 'oom') {
       return false;
     }
     // The panic interrupts the splat, so that is most likely its cause.
@@ -172,33 +276,53 @@ export class SplatReader {
     return this.#open?.pattern.announces === true && this.#open.lines.length === 1;
   }
 
-  #continue(open: Open, line: string, seq: number | null, order: number): void {
+  #continue(open: Open, line: string, seq: number | null, order: number, level: number): void {
     const panic = open.pattern.kind === 'panic' ? null : panicMessage(line);
     if (panic !== null) {
       open.panic = panicReason(panic);
       open.complete = true;
       open.inStack = false;
+      open.inTask = false;
+    }
+    if (open.inStack && open.panic === null && open.pattern.end !== 'panic' && !isOfStack(open, line)) {
+      open.interruption.push({ line, seq, order, level });
+      return;
     }
     const wasInStack = open.inStack;
     const last = this.#isLast(open, line);
     if (last && wasInStack && line !== taskEnd) {
       // The first line after the frames is not part of the splat.
       this.#close();
-      this.read(line, seq, order);
+      this.read(line, seq, order, level);
       return;
     }
-    open.lines.push(line);
+    if (open.lines.length < maxLines) {
+      open.lines.push(line);
+    }
+    open.damaged ||= isForeign(open, line);
     open.quiet = evidencePattern.test(line) ? 0 : open.quiet + 1;
     const tooQuiet = open.quiet > (open.pattern.end === 'maybe' ? maxUnsure : maxQuiet);
-    if (last || tooQuiet || open.lines.length >= maxLines) {
+    const hasNoEnd = tooQuiet || open.lines.length >= maxLines;
+    if (last || (hasNoEnd && open.pattern.end !== 'verdict')) {
       this.#close();
     }
+  }
+
+  /** Whether a call trace goes on with this line, after lines that did not look like it. */
+  #resumes(open: Open, line: string, begins: boolean): boolean {
+    const goesOn = !begins && (frameLine.test(line) || (open.inTask && endPattern.test(line)));
+    if (goesOn) {
+      open.interruption = [];
+      open.damaged = true;
+    }
+    return goesOn;
   }
 
   /** Whether the splat ends with this line. Updates `open`. */
   #isLast(open: Open, line: string): boolean {
     const stackOver = open.inStack && (line === taskEnd || !framePattern.test(line));
     open.inStack = stackPattern.test(line) || (open.inStack && !stackOver);
+    open.inTask = open.inStack && (stackStart.test(line) || (open.inTask && !stackEnd.test(line)));
     switch (open.panic === null ? open.pattern.end : 'panic') {
       case 'marker':
         open.complete ||= endTrace.test(line);
@@ -206,6 +330,9 @@ export class SplatReader {
       case 'rule':
         open.complete ||= rulePattern.test(line);
         return rulePattern.test(line);
+      case 'verdict':
+        open.complete ||= open.pattern.last?.test(line) === true;
+        return open.complete;
       case 'panic':
         open.complete ||= /^CPU: |^Kernel Offset: |^Rebooting in /.test(line) || endPanic.test(line);
         return endPanic.test(line);
@@ -222,19 +349,29 @@ export class SplatReader {
     }
     this.#open = null;
     const { pattern, match, lines } = open;
-    lines.splice(lines.length - open.quiet);
+    // The trace had no more frames, so that it was over.
+    open.complete ||= open.interruption.length > 0 && pattern.end === 'stack' && !open.inTask;
+    if (pattern.end !== 'verdict') {
+      lines.splice(lines.length - open.quiet);
+    }
     const unsure = pattern.end === 'maybe' && !lines.some((line) => line.startsWith('Call Trace:'));
     const splat: Splat = {
       title: pattern.title(match, lines),
       kind: pattern.kind,
-      task: match.groups?.task ?? taskOf(lines),
+      task: pattern.task?.(lines) ?? match.groups?.task ?? taskOf(lines),
       lines,
-      torn: open.lost || !(open.complete || unsure),
+      torn: open.damaged || !(open.complete || unsure),
       seq: open.seq,
       panic: open.panic,
+      ...(pattern.notice ? { notice: true } : {}),
     };
-    this.#found.push({ splat, order: open.order });
-    this.#recent = { splat, since: 0 };
+    if (!pattern.isInnocent?.(lines)) {
+      this.#found.push({ splat, order: open.order });
+      this.#recent = { splat, since: 0 };
+    }
+    for (const { line, seq, order, level } of open.interruption) {
+      this.read(line, seq, order, level);
+    }
   }
 
   /** Adds a line to the splat that has ended, if it belongs to that. Returns whether it did. */
@@ -261,29 +398,61 @@ export class SplatReader {
 
   /** After a `cut here` without a report the machine has died. A rule by itself means nothing. */
   #dropPreamble(): void {
-    const preamble = this.#preamble;
-    this.#preamble = null;
-    if (preamble === null || !cutHere.test(preamble.lines[0] ?? '')) {
-      return;
+    for (const preamble of [this.#preamble, this.#secondCut]) {
+      if (preamble?.lines.some((line) => cutHere.test(line))) {
+        const { lines, seq, order } = preamble;
+        const title = 'cut here: the report is missing';
+        const splat: Splat = { title, kind: 'other', task: null, lines, torn: true, seq, panic: null };
+        this.#found.push({ splat, order });
+      }
     }
-    const { lines, seq, order } = preamble;
-    const title = 'cut here: the report is missing';
-    this.#found.push({
-      splat: { title, kind: 'other', task: null, lines, torn: true, seq, panic: null },
-      order,
-    });
+    this.#preamble = null;
+    this.#secondCut = null;
+  }
+
+  /** No splat followed: the lines of a high level are told by themselves. */
+  #dropAlert(): void {
+    if (this.#alert) {
+      const { lines, seq, order } = this.#alert;
+      const title = stable(lines[0] ?? '').slice(0, maxTitle);
+      const splat: Splat = {
+        title,
+        kind: 'other',
+        task: null,
+        lines,
+        torn: false,
+        seq,
+        panic: null,
+        notice: true,
+      };
+      this.#found.push({ splat, order });
+    }
+    this.#alert = null;
   }
 }
 
 const cutHere = /^-+\[ cut here \]-+$/;
 const rulePattern = /^={20,}$/;
 const endTrace = /^---\[ end trace /;
+/** What ends a report, or the machine, and so a call trace as well. */
+const endPattern = /^---\[ end |^={20,}$|^Kernel panic - not syncing: /;
 const endPanic = /^---\[ end Kernel panic /;
 const bootPattern = /^Linux version \d/;
 /** kmemleak's pr_fmt prefixes every line of its reports. */
 const kmemleakIndent = /^kmemleak: (?= |unreferenced object)/;
 const stackPattern = /^Call Trace:|^ {2}backtrace/;
 const taskEnd = ' </TASK>';
+/** The parts of a call trace are in tags. */
+const stackStart = /^ <[#\w]+>$/;
+const stackEnd = /^ <\/[#\w]+>$/;
+/** A line that nothing but a call trace has. */
+const frameLine = new RegExp(
+  `^ (?:\\? )?[A-Za-z_][\\w.]*\\+0x[0-9a-f]+/0x[0-9a-f]+|^ </?[#\\w]+>$|^${arch.logInstruction}`,
+);
+/** Another dump begins. */
+const headPattern = /^(?:Call Trace:|CPU: \d|task:|NMI backtrace for|Modules linked in:|Showing |=|-)/;
+/** Lines of others within a call trace. */
+const maxInterruption = 8;
 
 /** The exception handler's line after `BUG: …` or `kernel BUG at`. */
 const diePattern = /^Oops: |\[#\d+\]/;
@@ -308,11 +477,27 @@ const afterPatterns: Partial<Record<SplatKind, RegExp>> = {
   gpf: new RegExp(`^${arch.logRegisters}|^note: |^Modules linked in:`),
   bug: new RegExp(`^${arch.logRegisters}|^note: |^Modules linked in:`),
   'list-corruption': new RegExp(`^${arch.logRegisters}|^note: |^Modules linked in:`),
-  'hung-task': /^Showing all locks|^\d+ locks? held by |^ #\d+: |^INFO: lockdep is turned off/,
+  // Since 6.15 with the task that holds the lock, and its stack.
+  'hung-task':
+    /^ |^task:|^Call Trace:|^Showing all locks|^\d+ locks? held by |^INFO: lockdep is turned off|^INFO: task .* blocked on an? |^Future hung task/,
   'rcu-stall': evidencePattern,
   'hard-lockup': evidencePattern,
+  'soft-lockup': /^NMI backtrace for cpu|^Sending NMI from CPU/,
+  other:
+    /^unregister_netdevice: waiting for |^ref_tracker: |^handlers:|^\[<.*>\] |^Disabling IRQ #|^Mem-Info:|^Dazed and confused/,
   kmemleak: /^kmemleak: \d+ new suspected/,
 };
+
+/** Kinds whose report has the stacks of other CPUs, which print them themselves. */
+const showsOtherCpus = new Set<SplatKind>(['hard-lockup', 'soft-lockup', 'rcu-stall']);
+
+/** Levels up to this are told: emergency, alert and critical. */
+const highestAlert = 2;
+/** What a machine says when it is told to end, or in a report that is stored already. */
+const harmlessAlert =
+  /^reboot: |^Kernel Offset: |^Rebooting in |^---\[ end |^Disabling IRQ #|^(?:smpboot: )?Shutting down cpus with NMI/;
+const maxAlert = 20;
+const maxTitle = 200;
 
 /** Kinds that have a one-line pattern which is a mere summary after a full report. */
 const summedUp = new Set<SplatKind>(['rcu-stall', 'kmemleak']);
@@ -343,14 +528,59 @@ const maxUnsure = 8;
 /** Lines after a splat within which a panic may still be its consequence. */
 const maxSince = 30;
 
+/** Whether a line in a call trace is a part of it, or what follows it. */
+function isOfStack({ inTask }: Open, line: string): boolean {
+  return framePattern.test(line) || endPattern.test(line) || (!inTask && evidencePattern.test(line));
+}
+
+/** Whether this line of a report is another CPU's. Of some kinds all lines are known, and they are those of one CPU. */
+function isForeign({ pattern, lines, match }: Open, line: string): boolean {
+  if (pattern.kind === 'hung-task') {
+    return !hungBody.test(line);
+  }
+  if (!diesWithRegisters.has(pattern.kind)) {
+    return false;
+  }
+  // A WARN() may have any text before the CPU's line.
+  const first = lines.find((one) => cpuPattern.test(one));
+  if (first === undefined) {
+    return false;
+  }
+  const own = pidOf(match.input) ?? pidOf(first);
+  return cpuPattern.test(line) ? pidOf(line) !== own : !bodyPattern.test(line);
+}
+
+const diesWithRegisters = new Set<SplatKind>(['oops', 'gpf', 'bug', 'warning', 'soft-lockup']);
+const cpuPattern = /^CPU: \d+ .*\bPID: \d+ /;
+const hungBody = /^ {2}|^ <|^ [\w?]|^"echo 0 |^task:|^Call Trace:|^\t/;
+/** Lines of an exception's report from the CPU's line on, besides evidence. */
+const bodyPattern = new RegExp(
+  [
+    evidencePattern.source,
+    '^(?:Tainted|Workqueue|Sched_ext|KASAN|note|BUG|WARNING|#PF|PGD|Unloaded tainted modules|irq event stamp): ?',
+    '^(?:hard|soft)irqs last |^Dumping ftrace|^\\(',
+  ].join('|'),
+);
+
+function pidOf(line: string): string | null {
+  return /\bPID: (\d+)\b/.exec(line)?.[1] ?? /, CPU#\d+: .*\/(\d+)$/.exec(line)?.[1] ?? null;
+}
+
 function panicMessage(line: string): string | null {
   return /^Kernel panic - not syncing: (.*)$/.exec(line)?.[1] ?? null;
 }
 
-function taskOf(lines: readonly string[]): string | null {
+function taskOf(all: readonly string[]): string | null {
+  // The line of a WARN() tells whose CPU line is its own, where two CPUs print at once.
+  const pid = pidOf(all.find((line) => outcomePattern.test(line)) ?? '');
+  const others = (line: string) => pid !== null && cpuPattern.test(line) && pidOf(line) !== pid;
+  const lines = all.some((line) => cpuPattern.test(line) && !others(line))
+    ? all.filter((line) => !others(line))
+    : all;
   for (const line of lines) {
     const found =
       /^CPU: .*\bComm: (.+?) (?:Not tainted|Tainted:|Kdump:)/.exec(line) ??
+      /^WARNING: .*, CPU#\d+: (.*)\/\d+$/.exec(line) ??
       /\bby task (.+)\/\d+(?: |$)/.exec(line) ??
       /^(\S.*)\/\d+ is (?:trying to|leaving the kernel|freeing memory)/.exec(line) ??
       /^ {2}comm "(.*)", pid \d/.exec(line);
