@@ -186,6 +186,18 @@ test('a second boot in the same log ends what was open', (t) => {
   t.deepEqual(titles(found), ['kernel panic: first', 'kernel panic: second']);
 });
 
+test('a second boot ends what other callers left open', (t) => {
+  const found = findSplats([
+    record('BUG: kernel NULL pointer dereference, address: 0000000000000000', { caller: 'T77' }),
+    record('Linux version 6.12.117', { caller: 'T0' }),
+    record(' srvfs_a+0x1/0x2', { caller: 'T77' }),
+  ]);
+  t.deepEqual(
+    found.map(({ lines }) => lines.length),
+    [1],
+  );
+});
+
 test('a million harmless lines are read in time', (t) => {
   const line = record('pci 0000:00:02.0: BAR 0 [mem 0xfd000000-0xfdffffff pref]');
   const started = performance.now();

@@ -29,8 +29,15 @@ export function findSplats(records: readonly LogRecord[]): Splat[] {
       continue;
     }
     const caller = record.caller ?? '';
-    const own = readerFor(readers, caller, found);
     for (const line of record.text.split('\n')) {
+      if (bootPattern.test(line)) {
+        for (const reader of readers.values()) {
+          reader.end();
+        }
+        readers.clear();
+        guests.clear();
+      }
+      const own = readerFor(readers, caller, found);
       // A CPU that is stuck prints its stack itself, for the report of another one.
       const host = backtracePattern.test(line) && own.isIdle ? awaiting(readers, own) : guests.get(caller);
       if (host && (backtracePattern.test(line) || host.takes(line))) {
@@ -48,6 +55,8 @@ export function findSplats(records: readonly LogRecord[]): Splat[] {
   return withoutRepeats(found.sort((a, b) => a.order - b.order).map((item) => item.splat));
 }
 
+/** The first line of a kernel: what another one reported before it is over. */
+const bootPattern = /^Linux version \d/;
 const backtracePattern = /^NMI backtrace for cpu \d/;
 
 /** The reader of another caller whose report lacks the stack of a CPU; the last one that began. */

@@ -98,7 +98,7 @@ export class SplatReader {
     }
     if (begun && !this.#belongs(begun, line)) {
       this.#begin(begun.pattern, begun.match, line, seq, order);
-    } else if ((cutHere.test(line) && !this.#awaitsCut()) || bootPattern.test(line)) {
+    } else if (cutHere.test(line) && !this.#awaitsCut()) {
       this.#cut(line, seq, order);
     } else if (this.#open) {
       this.#continue(this.#open, line, seq, order, level);
@@ -156,22 +156,25 @@ export class SplatReader {
   }
 
   #cut(line: string, seq: number | null, order: number): void {
-    const before = this.#preamble;
     this.#close();
     this.#recent = null;
-    const own = cutHere.test(line) ? { lines: [line], seq, order } : null;
-    if (own && before && cutHere.test(before.lines[0] ?? '') && this.#secondCut === null) {
-      this.#secondCut = own;
+    if (this.#secondCut === null && this.#preamble?.lines.some((before) => cutHere.test(before))) {
+      this.#secondCut = { lines: [line], seq, order };
       return;
     }
     this.#dropPreamble();
-    if (own && this.#alert) {
-      this.#preamble = { ...this.#alert, lines: [...this.#alert.lines, line] };
-      this.#alert = null;
-      return;
+    const before = this.#takeAlert(order) ?? { lines: [], seq, order };
+    this.#preamble = { ...before, lines: [...before.lines, line] };
+  }
+
+  /** The lines of a high level just before this one: they tell the cause of what it begins. */
+  #takeAlert(order: number): Preamble | null {
+    if (this.#alert && order - this.#alert.order > maxAlert) {
+      this.#dropAlert();
     }
-    this.#dropAlert();
-    this.#preamble = own;
+    const alert = this.#alert;
+    this.#alert = null;
+    return alert;
   }
 
   #begin(
@@ -186,12 +189,11 @@ export class SplatReader {
       this.#open = { ...open, pattern, match, lines: [...open.lines, line] };
       return;
     }
-    const isTorn = this.#open !== null && !this.#open.complete;
     this.#close();
-    const before = this.#preamble ?? this.#alert ?? { lines: [], seq, order };
-    this.#preamble = isTorn || pattern.end === 'marker' ? this.#secondCut : null;
+    const alert = this.#takeAlert(order);
+    const before = this.#preamble ?? alert ?? { lines: [], seq, order };
+    this.#preamble = this.#secondCut;
     this.#secondCut = null;
-    this.#alert = null;
     this.#recent = null;
     this.#open = {
       ...before,
@@ -437,7 +439,6 @@ const endTrace = /^---\[ end trace /;
 /** What ends a report, or the machine, and so a call trace as well. */
 const endPattern = /^---\[ end |^={20,}$|^Kernel panic - not syncing: /;
 const endPanic = /^---\[ end Kernel panic /;
-const bootPattern = /^Linux version \d/;
 /** kmemleak's pr_fmt prefixes every line of its reports. */
 const kmemleakIndent = /^kmemleak: (?= |unreferenced object)/;
 const stackPattern = /^Call Trace:|^ {2}backtrace/;
@@ -496,6 +497,7 @@ const highestAlert = 2;
 /** What a machine says when it is told to end, or in a report that is stored already. */
 const harmlessAlert =
   /^reboot: |^Kernel Offset: |^Rebooting in |^---\[ end |^Disabling IRQ #|^(?:smpboot: )?Shutting down cpus with NMI/;
+/** Lines of one notice, and lines of the log between it and what it may tell the cause of. */
 const maxAlert = 20;
 const maxTitle = 200;
 
