@@ -16,6 +16,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "command_line.h"
 #include "kmsg.h"
 #include "log.h"
 #include "system.h"
@@ -303,17 +304,12 @@ bool system_option(const char *name, const char *value)
 
 const char *system_option_value(const char *name)
 {
-	size_t length = strlen(name);
-
-	for (const char *at = command_line; (at = strstr(at, name)); at += length)
-		if ((at == command_line || at[-1] == ' ') && at[length] == '=')
-			return at + length + 1;
-	return NULL;
+	return command_line_value(command_line, name);
 }
 
 int system_generation(void)
 {
-	const char *value = system_option_value("kiln.generation");
+	const char *value = system_option_value(GENERATION_WORD);
 
 	return value ? atoi(value) : 0;
 }

@@ -11,6 +11,7 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include "../agent/command_line.h"
 #include "../agent/kiln_request.h"
 #include "kiln.h"
 
@@ -37,37 +38,20 @@ unsigned int kiln_generations(void)
 	return number("KILN_GENERATIONS", 1);
 }
 
-static bool is_kept(const char *word, bool for_panic)
-{
-	/* A crash kernel has no memory for another one. */
-	if (for_panic && !strncmp(word, "crashkernel=", strlen("crashkernel=")))
-		return false;
-	return *word && strncmp(word, "kiln.generation=", strlen("kiln.generation=")) != 0;
-}
-
 /* This kernel's, with the next number. Returns its size or a negative errno. */
 static int next_command_line(char *line, size_t size, bool for_panic)
 {
-	char text[COMMAND_LINE_MAX], *rest = text, *word;
+	char current[COMMAND_LINE_MAX];
 	int fd = open("/proc/cmdline", O_RDONLY | O_CLOEXEC);
-	ssize_t length = fd < 0 ? -1 : read(fd, text, sizeof(text) - 1);
-	size_t at;
+	ssize_t length = fd < 0 ? -1 : read(fd, current, sizeof(current) - 1);
 
 	if (fd >= 0)
 		close(fd);
 	if (length < 0)
 		return -errno;
-	text[length] = '\0';
-	text[strcspn(text, "\n")] = '\0';
-	at = (size_t)snprintf(line, size, "kiln.generation=%u", kiln_generation() + 1);
-	while ((word = strsep(&rest, " "))) {
-		if (!is_kept(word, for_panic))
-			continue;
-		at += (size_t)snprintf(line + at, size - at, " %s", word);
-		if (at >= size)
-			return -E2BIG;
-	}
-	return (int)at + 1;
+	current[length] = '\0';
+	current[strcspn(current, "\n")] = '\0';
+	return command_line_next(line, size, current, kiln_generation() + 1, for_panic);
 }
 
 static int load(unsigned long flags)
