@@ -53,7 +53,14 @@ test('the next command line is the current one, with the next generation in fron
 });
 
 test('quotes and white space stay as they are', (t) => {
-  for (const current of ['dyndbg="file x.c +p;  func f +p"', 'a  b\tc', ' a ', 'x="a b', '"y=1 2" z', '-- -x'])
+  for (const current of [
+    'dyndbg="file x.c +p;  func f +p"',
+    'a  b\tc',
+    ' a ',
+    'x="a b',
+    '"y=1 2" z',
+    '-- -x',
+  ])
     t.is(next(current), `kiln.generation=2 ${current}`);
 });
 

@@ -10,10 +10,11 @@ import { findDiagnostics } from '../kernel/diagnostics.ts';
 import type { Kernel } from '../kernel/kernel.ts';
 import { ccacheReach } from '../kernel/make.ts';
 import { buildLimits, confined, type Reach } from '../sandbox/sandbox.ts';
+import { type Flags, readMakefile } from '../suite/makefile.ts';
 import type { Suite } from '../suite/suite.ts';
 import { allEnded } from '../util/ended.ts';
 import { regularFiles } from '../util/files.ts';
-import { sharedHeaders } from './headers.ts';
+import { neighbourFiles, sharedHeaders } from './headers.ts';
 
 /** C files below `dir` that become one output file. */
 type Program = {
@@ -22,6 +23,9 @@ type Program = {
   sources: string[];
   output: string;
   flags: string[];
+  /** What the suite's Makefile adds. Not for the runtime. */
+  own?: Flags;
+  runtime?: string[];
   /** Further directories with headers and sources. */
   read: string[];
 };
@@ -75,13 +79,20 @@ export async function compileSuite(
   const runtime = (await regularFiles(runtimeDir)).filter((file) => file.endsWith('.c'));
   const dir = join(area, suite.name);
   await copySuite(suite.dir, dir);
+  for (const file of await neighbourFiles(suite)) {
+    await mkdir(dirname(join(area, file)), { recursive: true });
+    await copyFile(join(dirname(suite.dir), file), join(area, file));
+  }
+  const { flagsFor } = readMakefile(suite.makefile);
   const helpers = suite.helpers.map((file) => basename(file));
   const programs = suite.programs.map(({ name, source }) => ({
     name: `${suite.name}/${name}`,
     dir,
-    sources: [basename(source), ...helpers, ...runtime.map((file) => join(runtimeDir, file))],
+    sources: [basename(source), ...helpers],
     output: join(outputDir, name),
     flags,
+    own: flagsFor(name),
+    runtime: runtime.map((file) => join(runtimeDir, file)),
     read: [kernel.dir, dirname(runtimeDir), area],
   }));
   await compileAll(programs, context);
@@ -129,15 +140,18 @@ async function compileAll(programs: Program[], context: Context): Promise<void> 
  * Compile each file through ccache, then link. Objects are named after the program too: several programs share helpers.
  */
 async function compileOne(program: Program, context: Context): Promise<void> {
-  const { flags, output } = program;
-  const objects = await allEnded(
-    program.sources.map(async (source) => {
-      const object = `${basename(output)}.${basename(source)}.o`;
-      await gcc(program, ['ccache', 'gcc', ...flags, '-c', source, '-o', object], context);
-      return object;
-    }),
-  );
-  await gcc(program, ['gcc', '-static', '-Wl,--build-id=none', ...objects, '-o', output], context);
+  const { output, sources, runtime = [], own = { compile: [], link: [], libraries: [] } } = program;
+  const compile = async (source: string, flags: string[]) => {
+    const object = `${basename(output)}.${basename(source)}.o`;
+    await gcc(program, ['ccache', 'gcc', ...flags, '-c', source, '-o', object], context);
+    return object;
+  };
+  const objects = await allEnded([
+    ...sources.map((source) => compile(source, [...program.flags, ...own.compile])),
+    ...runtime.map((source) => compile(source, program.flags)),
+  ]);
+  const link = ['-static', '-Wl,--build-id=none', ...own.link, ...objects, ...own.libraries];
+  await gcc(program, ['gcc', ...link, '-o', output], context);
   await run(program, ['strip', '--strip-debug', output], context);
 }
 
@@ -172,10 +186,15 @@ async function gcc(program: Program, command: string[], context: Context): Promi
       ({ severity }) => severity === 'error',
     );
     const shown = errors.map(({ file, line, text }) => `${file}:${line}: ${text}`);
+    const library = lines.map((line) => /cannot find -l(\S+?)(?::|$)/.exec(line)?.[1]).find(Boolean);
     throw new KilnError(
       'does-not-build',
       `${program.name} does not build:\n  ${(shown.length > 0 ? shown : lines.slice(-5)).slice(0, 10).join('\n  ')}`,
-      { details: { file: errors[0]?.file ?? program.name, output: lines.slice(-40).join('\n') }, cause },
+      {
+        hint: library ? `programs are linked statically: install the package that has lib${library}.a` : '',
+        details: { file: errors[0]?.file ?? program.name, output: lines.slice(-40).join('\n') },
+        cause,
+      },
     );
   }
 }

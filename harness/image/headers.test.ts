@@ -4,11 +4,12 @@ import { tmpdir } from 'node:os';
 import { basename, dirname, join } from 'node:path';
 import test, { type ExecutionContext } from 'ava';
 import type { Context } from '../context.ts';
+import { KilnError } from '../errors.ts';
 import type { Kernel } from '../kernel/kernel.ts';
 import { readSuite, type Suite } from '../suite/suite.ts';
 import { exists } from '../util/files.ts';
 import { compileSuite } from './compile.ts';
-import { sharedHeaders, sharedHeadersKey } from './headers.ts';
+import { neighbourFiles, sharedHeaders, sharedHeadersKey } from './headers.ts';
 
 const including = (header: string) =>
   `#include "../include/${header}"\n\nint main(void)\n{\n\treturn 0;\n}\n`;
@@ -56,6 +57,84 @@ test('programs are compiled with them', async (t) => {
     ['elsewhere/fs', 'ours'],
   ] as const)
     t.true(await exists(join(await compile(t, dir, await readSuite(join(dir, path))), program)));
+});
+
+/** Suites beside each other, as in tools/testing/selftests. */
+const selftests = {
+  'tree/alpha/sibling.c': '#include "../beta/beta.h"\nint main(void) { return beta(); }\n',
+  'tree/alpha/flagged.c': '#include "gamma.h"\nint main(void) { return GAMMA; }\n',
+  'tree/alpha/Makefile': 'CFLAGS += -I../gamma\n',
+  'tree/beta/beta.h': '#include "more/more.h"\nstatic inline int beta(void) { return MORE; }\n',
+  'tree/beta/more/more.h': '#include "../../delta/impl.c"\n#define MORE 4\n',
+  'tree/beta/unused.h': '',
+  'tree/gamma/gamma.h': '#include "second.h"\n',
+  'tree/gamma/second.h': '#define GAMMA 7\n',
+  'tree/gamma/note.txt': '',
+  'tree/delta/impl.c': 'static const int impl = 1;\n',
+  'tree/math/needs_math.c':
+    '#include <math.h>\nint main(int argc, char **argv) { return argv[0] && sqrt((double)argc) > 9; }\n',
+  'tree/math/Makefile': 'LDLIBS += -lm\n',
+  'tree/one/has.c': 'int main(void) { return HAS; }\n',
+  'tree/one/has_not.c': '#ifdef HAS\n#error HAS is for one program\n#endif\nint main(void) { return 0; }\n',
+  'tree/one/Makefile': '$(OUTPUT)/has: CFLAGS += -DHAS=1 -std=c99\n',
+  'outside.h': '#error no\n',
+  'kernel/selftests/kselftest.h': '',
+  'kernel/headers/include/unused.h': '',
+  'runtime/kiln.h': '',
+  'scratch/unused': '',
+};
+
+test('files of neighbours that a suite includes, whichever way, and no others', async (t) => {
+  const dir = await files(t, selftests);
+  const suite = await readSuite(join(dir, 'tree/alpha'));
+  t.deepEqual(await neighbourFiles(suite), [
+    'beta/beta.h',
+    'beta/more/more.h',
+    'delta/impl.c',
+    'gamma/gamma.h',
+    'gamma/second.h',
+  ]);
+  const before = await sharedHeadersKey(suite);
+  await writeFile(join(dir, 'tree/delta/impl.c'), 'static const int impl = 2;\n');
+  t.not(await sharedHeadersKey(suite), before);
+});
+
+test('what lies outside of the directory of suites is not copied, nor what a link leads to', async (t) => {
+  const dir = await files(t, {
+    ...selftests,
+    'tree/alpha/out.c': '#include "../../outside.h"\n#include "../beta/link.h"\n',
+  });
+  await symlink(join(dir, 'outside.h'), join(dir, 'tree/beta/link.h'));
+  const found = await neighbourFiles(await readSuite(join(dir, 'tree/alpha')));
+  t.false(
+    found.some((file) => /outside|link/.test(file)),
+    found.join(),
+  );
+});
+
+test('programs are compiled with headers of neighbours, and with the flags of the Makefile', async (t) => {
+  const dir = await files(t, selftests);
+  for (const [suite, program] of [
+    ['alpha', 'sibling'],
+    ['alpha', 'flagged'],
+    ['math', 'needs_math'],
+    ['one', 'has'],
+    ['one', 'has_not'],
+  ] as const)
+    t.true(await exists(join(await compile(t, dir, await readSuite(join(dir, 'tree', suite))), program)));
+});
+
+test('a static library that this machine lacks is named', async (t) => {
+  const dir = await files(t, {
+    ...selftests,
+    'tree/math/Makefile': 'LDLIBS += -lkilnhasnosuchlibrary\n',
+  });
+  const error = await t.throwsAsync(async () => compile(t, dir, await readSuite(join(dir, 'tree/math'))), {
+    instanceOf: KilnError,
+    code: 'does-not-build',
+  });
+  t.regex(error!.message, /kilnhasnosuchlibrary/);
+  t.regex(error!.hint, /libkilnhasnosuchlibrary\.a/);
 });
 
 async function compile(t: ExecutionContext, dir: string, suite: Suite): Promise<string> {

@@ -54,7 +54,7 @@ async function programsKey(suite: Suite, request: ImageRequest): Promise<string>
   const agent = await treeKey(join(imagesDir, 'agent'));
   const shared = await sharedHeadersKey(suite);
   const own = await treeKey(suite.dir);
-  return contentKey('programs 2', kernel.headersKey, toolchain.id, runtime, agent, shared, suite.name, own);
+  return contentKey('programs 3', kernel.headersKey, toolchain.id, runtime, agent, shared, suite.name, own);
 }
 
 /** Get the image from the cache, or compile and pack it. */

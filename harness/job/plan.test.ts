@@ -193,7 +193,7 @@ function suite(name: string, ...tests: string[]): Suite {
     .filter((each) => !each.includes('@'))
     .map((each) => ({ name: each, source: `/${name}/${each}.c` }));
   const all = tests.map((each) => ({ name: each, program: each.replace(/@.*/, ''), settings: {} }));
-  return { name, dir: `/${name}`, programs, tests: all, helpers: [], config: '' };
+  return { name, dir: `/${name}`, programs, tests: all, helpers: [], config: '', makefile: '', scripts: [] };
 }
 
 function chosen(planned: PlannedSuite[]): string[] {

@@ -21,6 +21,7 @@ import { paths } from '../paths.ts';
 import { chooseSandbox } from '../sandbox/sandbox.ts';
 import type { JobResult } from '../schema.ts';
 import { listSeries, readSeries, type Series } from '../series/series.ts';
+import { leftOutOf } from '../suite/suite.ts';
 import { type Base, prepareBase } from '../tree/base.ts';
 import { applySeries, type Tree } from '../tree/tree.ts';
 import { plural } from '../util/plural.ts';
@@ -181,6 +182,8 @@ async function stageImage(
   context: Context,
 ): Promise<StageResult<{ image: Image; next: Next }>> {
   const suites = run.map(({ suite }) => suite);
+  const chosen = run.filter(({ tests }) => tests.length > 0);
+  for (const text of chosen.flatMap(({ suite }) => leftOutOf(suite))) context.note('warn', text);
   const request = { kernel, suites, toolchain, imagesDir: paths.images, ...extras };
   const { image, cached } = await prepareImage(request, context);
   job.keys.image = image.key;

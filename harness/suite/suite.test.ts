@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import test, { type ExecutionContext } from 'ava';
 import { KilnError } from '../errors.ts';
-import { findSuites, readSuite } from './suite.ts';
+import { findSuites, leftOutOf, readSuite } from './suite.ts';
 
 const main = 'int main(void)\n{\n\treturn 0;\n}\n';
 
@@ -31,7 +31,43 @@ test('a suite has its tests, helpers, config and settings', async (t) => {
     ],
     helpers: [join(dir, 'fs/common.c')],
     config: 'CONFIG_TMPFS=y\n',
+    makefile: '',
+    scripts: [],
   });
+});
+
+test('scripts of a suite are known by their first line, its Makefile is read', async (t) => {
+  const dir = await files(t, {
+    'fs/a.c': main,
+    'fs/b.sh': '#!/bin/sh\nexit 1\n',
+    'fs/a_test': '#!/usr/bin/env python3\n',
+    'fs/sourced.sh': 'no_first_line=1\n',
+    'fs/deep/c.sh': '#!/bin/sh\n',
+    'fs/Makefile': 'LDLIBS += -lm\n',
+  });
+  const suite = await readSuite(join(dir, 'fs'));
+  t.deepEqual(suite.scripts, ['a_test', 'b.sh']);
+  t.is(suite.makefile, 'LDLIBS += -lm\n');
+});
+
+test('what of a suite is left out is told', async (t) => {
+  const dir = await files(t, {
+    'fs/a.c': main,
+    'fs/b.sh': '#!/bin/sh\nexit 1\n',
+    'fs/Makefile': 'CFLAGS += $(shell x) -Werror -DA\n',
+    'plain/a.c': main,
+  });
+  t.deepEqual(leftOutOf(await readSuite(join(dir, 'fs'))), [
+    'fs: a script is not run, because a guest has no shell: b.sh',
+    'fs: the Makefile has flags that are ignored: CFLAGS: $(shell x), CFLAGS: -Werror',
+  ]);
+  t.deepEqual(leftOutOf(await readSuite(join(dir, 'plain'))), []);
+});
+
+test('a directory that has nothing but scripts is refused, and they are named', async (t) => {
+  const dir = await files(t, { 'fs/b.sh': '#!/bin/sh\n', 'fs/lib.c': 'int x;\n' });
+  const error = await t.throwsAsync(readSuite(join(dir, 'fs')), { instanceOf: KilnError, code: 'bad-input' });
+  t.regex(error!.hint, /b\.sh/);
 });
 
 test('config and settings may be absent', async (t) => {

@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: MIT
-import { readdir, readFile, stat } from 'node:fs/promises';
+import { open, readdir, readFile, stat } from 'node:fs/promises';
 import { basename, join, resolve } from 'node:path';
 import { KilnError } from '../errors.ts';
 import { readIfThere, regularFiles } from '../util/files.ts';
+import { readMakefile } from './makefile.ts';
 import { parseSettings, parseSettingsFile, type Settings } from './settings.ts';
 
 /** A test program: one C file with a main function. */
@@ -28,6 +29,10 @@ export type Suite = {
   helpers: string[];
   /** The text of its `config` file; empty if it has none. */
   config: string;
+  /** The text of its Makefile; empty if it has none. */
+  makefile: string;
+  /** Names of its scripts, which are not run: a guest has no shell. */
+  scripts: string[];
 };
 
 /** All suites below a directory like guest-tests/, by name. A suite is a directory with at least one test. */
@@ -60,8 +65,11 @@ export async function readSuite(path: string): Promise<Suite> {
     if (hasMain(await readFile(source, 'utf8'))) programs.push({ name: file.slice(0, -2), source });
     else helpers.push(source);
   }
+  const scripts = await findScripts(dir);
   if (programs.length === 0)
-    throw new KilnError('bad-input', `${dir}: no *.c file with a main function or TEST_HARNESS_MAIN in it`);
+    throw new KilnError('bad-input', `${dir}: no *.c file with a main function or TEST_HARNESS_MAIN in it`, {
+      hint: scripts.length > 0 ? `Kiln does not run scripts, such as ${scripts[0]}` : '',
+    });
   return {
     name,
     dir,
@@ -69,7 +77,41 @@ export async function readSuite(path: string): Promise<Suite> {
     tests: await readTests(dir, programs),
     helpers,
     config: (await readIfThere(join(dir, 'config'))) ?? '',
+    makefile: (await readIfThere(join(dir, 'Makefile'))) ?? '',
+    scripts,
   };
+}
+
+/** What Kiln leaves out of a suite: one sentence each, for people. */
+export function leftOutOf({ name, scripts, makefile }: Suite): string[] {
+  const { ignored } = readMakefile(makefile);
+  const what = scripts.length === 1 ? 'a script is' : `${scripts.length} scripts are`;
+  return [
+    ...(scripts.length > 0
+      ? [`${name}: ${what} not run, because a guest has no shell: ${several(scripts)}`]
+      : []),
+    ...(ignored.length > 0 ? [`${name}: the Makefile has flags that are ignored: ${several(ignored)}`] : []),
+  ];
+}
+
+function several(names: string[]): string {
+  return `${names.slice(0, maxNames).join(', ')}${names.length > maxNames ? ` and ${names.length - maxNames} more` : ''}`;
+}
+
+/** Names in one sentence. */
+const maxNames = 8;
+
+async function findScripts(dir: string): Promise<string[]> {
+  const names = (await regularFiles(dir)).filter((name) => !name.includes('/') && !/\.[ch]$/.test(name));
+  const scripts: string[] = [];
+  for (const name of names.sort()) if (await isScript(join(dir, name))) scripts.push(name);
+  return scripts;
+}
+
+async function isScript(path: string): Promise<boolean> {
+  await using file = await open(path);
+  const { buffer, bytesRead } = await file.read(Buffer.alloc(2), 0, 2, 0);
+  return bytesRead === 2 && buffer.toString() === '#!';
 }
 
 /** `settings` applies to all tests of a suite, `<program>.settings` to one program, a section of that to one test. */

@@ -47,7 +47,16 @@ export const plainAsk: Ask = {
 /** A job whose stages up to the image are done. @param tests settings by name, all of one suite */
 export function fakeJob(tests: Record<string, Settings>, ask: Partial<Ask> = {}, signal?: AbortSignal) {
   const all = Object.entries(tests).map(([name, settings]) => ({ name, program: name, settings }));
-  const suite = { name: 'demo', dir: '/demo', programs: [], tests: all, helpers: [], config: '' };
+  const suite = {
+    name: 'demo',
+    dir: '/demo',
+    programs: [],
+    tests: all,
+    helpers: [],
+    config: '',
+    makefile: '',
+    scripts: [],
+  };
   const events: KilnEvent[] = [];
   const planned: PlannedSuite = { suite, tests: all, required: true };
   const recorder = new JobRecorder(
