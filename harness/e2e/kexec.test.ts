@@ -36,7 +36,7 @@ test('a test reaches its next kernel by kexec, by a panic or by a reset', async 
   // Each kernel has its own measurements and logs, without output of the previous kernel's processes.
   const second = counts.generations![1]!;
   t.true(second.blackout_ms! > second.boot_ms! / 2 && second.boot_ms! > 0);
-  t.regex(await readFile(join(dir, second.kmsg), 'utf8'), /^\d+,0,0,-;Linux version /);
+  t.regex(await readFile(join(dir, second.kmsg), 'utf8'), /^\d+,0,0,-,caller=T0;Linux version /);
   t.regex(await readFile(join(dir, second.kmsg), 'utf8'), /Command line: .*kiln\.generation=1/);
   t.regex(await readFile(join(dir, second.output), 'utf8'), /^TAP version 13\n1\.\.2\nok 1 /);
 });

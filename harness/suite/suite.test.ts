@@ -58,7 +58,7 @@ test('what of a suite is left out is told', async (t) => {
     'plain/a.c': main,
   });
   t.deepEqual(leftOutOf(await readSuite(join(dir, 'fs'))), [
-    'fs: a script is not run, because a guest has no shell: b.sh',
+    'fs: 1 script is not run, because a guest has no shell: b.sh',
     'fs: the Makefile has flags that are ignored: CFLAGS: $(shell x), CFLAGS: -Werror',
   ]);
   t.deepEqual(leftOutOf(await readSuite(join(dir, 'plain'))), []);

@@ -3,6 +3,7 @@ import { open, readdir, readFile, stat } from 'node:fs/promises';
 import { basename, join, resolve } from 'node:path';
 import { KilnError } from '../errors.ts';
 import { readIfThere, regularFiles } from '../util/files.ts';
+import { plural } from '../util/plural.ts';
 import { readMakefile } from './makefile.ts';
 import { parseSettings, parseSettingsFile, type Settings } from './settings.ts';
 
@@ -85,7 +86,7 @@ export async function readSuite(path: string): Promise<Suite> {
 /** What Kiln leaves out of a suite: one sentence each, for people. */
 export function leftOutOf({ name, scripts, makefile }: Suite): string[] {
   const { ignored } = readMakefile(makefile);
-  const what = scripts.length === 1 ? 'a script is' : `${scripts.length} scripts are`;
+  const what = `${plural(scripts.length, 'script')} ${scripts.length === 1 ? 'is' : 'are'}`;
   return [
     ...(scripts.length > 0
       ? [`${name}: ${what} not run, because a guest has no shell: ${several(scripts)}`]
