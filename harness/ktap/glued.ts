@@ -8,6 +8,8 @@ export type GluedResult = ResultSaying & {
   indent: number;
   /** The text before it ends like a word with these letters, such as `took 3`. */
   isPartOfWord: boolean;
+  /** It stands in quotes. */
+  isQuoted: boolean;
   /** The offset in the line at which it begins. */
   at: number;
 };
@@ -19,12 +21,13 @@ export function gluedResults(text: string): GluedResult[] {
   return matches.flatMap((match, i) => {
     const next = matches[i + 1];
     const isFollowed = next !== undefined && Number(next[2]) === Number(match[2]) + 1;
-    const saying = readLine(text.slice(match.index, isFollowed ? next.index : undefined).replace(':', ' '));
+    const line = text.slice(match.index, isFollowed ? next.index : undefined);
+    const saying = readLine(line.replace(/^(not ok\s+\d+)[:.,)]/, '$1 '));
     if (saying.type !== 'result') return [];
     const before = text.slice(0, match.index);
     const indent = before.length - before.trimEnd().length;
     const isPartOfWord = match[1] === undefined && /(?:[oO_]|\b[nN])$/.test(before);
-    return [{ ...saying, indent, isPartOfWord, at: match.index }];
+    return [{ ...saying, indent, isPartOfWord, isQuoted: /["'`]$/.test(before), at: match.index }];
   });
 }
 
@@ -35,8 +38,8 @@ export function gluedBailout(text: string): string | null {
   return line?.type === 'bailout' ? line.reason : null;
 }
 
-/** With a number; a failure may also have a dash instead. */
-const gluedPattern = /(not )?ok\s+(\d{1,9})(?=\s|$)|not ok(?=\s+-(?:\s|$)|\s*$)/g;
+/** With a number. A failure may also have a dash instead, or something behind the number. */
+const gluedPattern = /(not )?ok\s+(\d{1,9})(?=\s|$|(?<=not ok\s+\d+)[:.,)])|not ok(?=\s+-(?:\s|$)|\s*$)/g;
 
 /**
  * The lines that a terminal would show for this one: without colours and other escape sequences, and apart where a

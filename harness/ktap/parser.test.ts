@@ -32,6 +32,10 @@ const outcomes: Record<string, { flat: string[]; fatal?: true }> = {
   'glued-text-planned': { flat: ['pass opens', 'pass size is right'] },
   'glued-comment': { flat: ['pass opens', 'fail size is right', 'pass closes'] },
   'glued-to-result': { flat: ['pass opens', 'fail size is right', 'skip no device', 'pass closes'] },
+  'glued-three-in-a-line': { flat: ['pass a', 'pass b', 'fail c'] },
+  'glued-number-twice': { flat: ['pass a', 'pass b'], fatal: true },
+  'glued-colon': { flat: ['pass a', 'fail b'] },
+  'glued-quoted': { flat: ['pass a', 'pass b'] },
   'glued-nested': { flat: ['pass outer > inner a', 'fail outer > inner b', 'pass outer', 'skip after'] },
   'glued-in-runner': {
     flat: [

@@ -134,7 +134,8 @@ export class KtapParser {
       const level = this.#levelOfGlued(hashes - (isComment ? 1 : 0), width, glued.number);
       if (level || this.#levels.length === 0) {
         const quote = quoteAround(rest, glued.at);
-        this.#addCandidate(level, { ...glued, text: quote, isComment, line: this.#lines });
+        const isDoubtful = isComment || glued.isQuoted;
+        this.#addCandidate(level, { ...glued, text: quote, isDoubtful, line: this.#lines });
       }
     }
   }
@@ -151,15 +152,15 @@ export class KtapParser {
 
   #addCandidate(level: Level | undefined, found: Omit<Candidate, 'isDue' | 'position'>): void {
     const glued = level?.glued ?? this.#early;
-    const { number, verdict, isComment } = found;
+    const { number, verdict, isDoubtful } = found;
     const isDue = number === dueNumber(level?.next ?? 1, glued);
     const candidate = { ...found, isDue, position: (level?.cases.length ?? 0) - (level?.accepted ?? 0) };
     if (number !== null) {
       // Those that are not due come to nothing if they passed, or in a comment.
-      if ((isDue || (isFailure(verdict) && !isComment)) && glued.length < maxCandidates) {
+      if ((isDue || (isFailure(verdict) && !isDoubtful)) && glued.length < maxCandidates) {
         glued.push(candidate);
       }
-    } else if (isFailure(verdict) && !isComment) {
+    } else if (isFailure(verdict) && !isDoubtful) {
       this.#addNumberless(level, candidate);
     }
   }
@@ -178,10 +179,7 @@ export class KtapParser {
     const same = level.glued.filter((candidate) => candidate.number === number);
     level.glued = level.glued.filter((candidate) => candidate.number !== number);
     for (const candidate of same) {
-      if (isFailure(candidate.verdict) && !candidate.isComment) {
-        const code = candidate.name === name ? 'duplicate-number' : 'unclear-result';
-        this.#reportCandidate(`looks like another result of number ${number}`, candidate, level, code);
-      }
+      this.#reportOther(level, candidate, name);
     }
     let [first] = level.glued;
     while (first && first.number === level.next && number > level.next && !first.isPartOfWord) {
@@ -195,13 +193,14 @@ export class KtapParser {
   #settleRest(level: Level): void {
     const isKtap = this.#levels.length > 0 || this.#seen.version;
     for (const candidate of level.glued) {
-      const { number, verdict, isComment, isPartOfWord } = candidate;
+      const { number, verdict, isDoubtful, isPartOfWord } = candidate;
       const isNext = number === level.next;
       const hasRoom = level.plan === null || level.next <= level.plan;
       if (number !== null && level.numbers.has(number)) {
+        this.#reportOther(level, candidate, level.cases.find((one) => one.number === number)?.name);
         continue;
       }
-      if (isFailure(verdict) && !isComment ? isKtap || isNext : isNext && hasRoom && !isPartOfWord) {
+      if (isFailure(verdict) && !isDoubtful ? isKtap || isNext : isNext && hasRoom && !isPartOfWord) {
         this.#acceptCandidate(level, candidate);
       } else if (isFailure(verdict) || hasRoom) {
         this.#reportCandidate('may hold a result', candidate, level, 'unclear-result');
@@ -219,6 +218,19 @@ export class KtapParser {
     level.accepted++;
     const detail = this.#spend([reason, text].filter((part) => part !== '').join('\n'));
     this.#addCase(level, { name, number, verdict, detail, cases: [] }, at);
+  }
+
+  /** Its number has a result of its own. Two results of one case are never right. */
+  #reportOther(level: Level, candidate: Candidate, name?: string): void {
+    if (isFailure(candidate.verdict) && !candidate.isDoubtful) {
+      const code = candidate.name === name ? 'duplicate-number' : 'unclear-result';
+      this.#reportCandidate(
+        `looks like another result of number ${candidate.number}`,
+        candidate,
+        level,
+        code,
+      );
+    }
   }
 
   #reportCandidate(
@@ -338,9 +350,11 @@ export class KtapParser {
       this.#result.bailout ??= gluedBailout(text);
     }
     const owner = level.cases.at(-1);
+    let end = Number.POSITIVE_INFINITY;
     for (const glued of number === null ? [] : gluedResults(text.trimStart())) {
       const detach = () => {
-        const alone = readLine(text.trimStart().slice(0, glued.at));
+        end = Math.min(end, glued.at);
+        const alone = readLine(text.trimStart().slice(0, end));
         if (owner && alone.type === 'result') {
           const detail = owner.detail.replace(reason, () => alone.reason);
           Object.assign(owner, { name: alone.name, verdict: alone.verdict, detail });
@@ -348,7 +362,7 @@ export class KtapParser {
       };
       const quote = quoteAround(text.trimStart(), glued.at);
       // A name may well say `ok 2`.
-      this.#addCandidate(level, { ...glued, text: quote, isComment: true, line: this.#lines, detach });
+      this.#addCandidate(level, { ...glued, text: quote, isDoubtful: true, line: this.#lines, detach });
     }
   }
 
@@ -511,7 +525,7 @@ type Candidate = GluedResult & {
   line: number;
   text: string;
   /** Prose is more likely: it counts only if it is due, and if its number stays without a result. */
-  isComment: boolean;
+  isDoubtful: boolean;
   /** Its number was the next one. */
   isDue: boolean;
   /** How many cases are before it, without those that were accepted like this. */
