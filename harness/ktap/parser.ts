@@ -157,7 +157,8 @@ export class KtapParser {
     const candidate = { ...found, isDue, position: (level?.cases.length ?? 0) - (level?.accepted ?? 0) };
     if (number !== null) {
       // Those that are not due come to nothing if they passed, or in a comment.
-      if ((isDue || (isFailure(verdict) && !isDoubtful)) && glued.length < maxCandidates) {
+      const isWanted = isDue || (isFailure(verdict) && (!isDoubtful || found.detach !== undefined));
+      if (isWanted && glued.length < maxCandidates) {
         glued.push(candidate);
       }
     } else if (isFailure(verdict) && !isDoubtful) {

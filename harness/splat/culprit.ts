@@ -37,8 +37,8 @@ export function isMessenger(name: string): boolean {
 }
 
 const instructionPattern = new RegExp(`^${arch.logInstruction}(.*)$`);
-/** Lines within a call trace that are no reliable frames. */
-const amongFrames = new RegExp(`^\\s*(?:</?\\w+>$|\\? |\\[<|${arch.logInstruction})`);
+/** Lines within a call trace that are no reliable frames, and indented ones that another CPU printed there. */
+const amongFrames = new RegExp(`^[ \\t]|^${arch.logInstruction}`);
 
 /** Functions of the first `Call Trace:`, the innermost first, without the uncertain (`? `) ones. */
 function stackFrames(lines: readonly string[]): string[] {

@@ -87,6 +87,35 @@ test('the stack of a report is whole although others print in its middle', (t) =
   t.false(splat?.lines.some((line) => line.includes('eth0')));
 });
 
+test('another CPU that prints anywhere in a report changes no title', (t) => {
+  const others = ['eth0: link becomes ready', '  with arguments:', 'CPU1: all is well'];
+  for (const { input, name } of goldens('splats', '.log')) {
+    const records = name.endsWith('.kmsg') ? parseKmsg(input) : parseConsole(input);
+    if (records.length > 120 || /callers|notice|alert/.test(name)) continue;
+    const alone = records.map(({ caller: _, ...rest }): LogRecord => ({ ...rest, seq: null }));
+    const expected = titles(findSplats(alone));
+    for (let at = 1; at < alone.length; at++) {
+      const other = record(others[at % others.length]!, { level: 6 });
+      t.deepEqual(titles(findSplats(alone.toSpliced(at, 0, other))), expected, `${name}, line ${at}`);
+    }
+  }
+});
+
+test('a report of one line in the middle of another is apart from it', (t) => {
+  const { input } = goldens('splats', '.log').find(({ name }) => name === 'hard-lockup')!;
+  const records = parseConsole(input).slice(0, -2);
+  const other = record('BUG: Bad rss-counter state mm:00000000deadbeef type:MM_FILEPAGES val:1');
+  const found = findSplats(records.toSpliced(12, 0, other));
+  t.deepEqual(titles(found), [
+    'hard lockup in srvfs_lock_all',
+    'BUG: Bad rss-counter state type:MM_FILEPAGES',
+  ]);
+  t.deepEqual(
+    found.map(({ torn }) => torn),
+    [true, false],
+  );
+});
+
 test('few notices are stored, each once, so that they displace no splat', (t) => {
   const alerts = Array.from({ length: 500 }, (_, i) => [
     record(`srvfs: inode ${i % 26} is lost ${'x'.repeat(i % 30)}`, { level: 1 }),

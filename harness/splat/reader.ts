@@ -97,6 +97,12 @@ export class SplatReader {
       this.#close();
     }
     if (begun && !this.#belongs(begun, line)) {
+      const open = this.#open;
+      if (begun.pattern.end === 'line' && open && !open.complete && open.pattern.end !== 'maybe') {
+        open.damaged = true;
+        this.#found.push({ splat: splatOfLine(begun, line, seq), order });
+        return;
+      }
       this.#begin(begun.pattern, begun.match, line, seq, order);
     } else if (cutHere.test(line) && !this.#awaitsCut()) {
       this.#cut(line, seq, order);
@@ -215,10 +221,9 @@ export class SplatReader {
 
   /** Since 6.18 the text of a WARN() may follow its first line: that of a checker says more. */
   #isNamedBy(pattern: SplatPattern): boolean {
-    const last = this.#open?.lines.at(-1);
-    return (
-      pattern.announces === true && this.#open?.pattern.kind === 'warning' && outcomePattern.test(last ?? '')
-    );
+    const { pattern: first, lines = [] } = this.#open ?? {};
+    const hasBody = lines.some((line) => cpuPattern.test(line));
+    return pattern.announces === true && first?.kind === 'warning' && first.announces !== true && !hasBody;
   }
 
   /** Whether this line, which could begin a splat, belongs to the previous one or is its consequence. */
@@ -249,7 +254,7 @@ export class SplatReader {
       (diesPattern.has(first.kind) && isDie) ||
       (first.kind === 'kmemleak' &&
         pattern.kind === 'kmemleak' &&
-        lines.length === 1 &&
+        lines.length <= maxUnsure &&
         lines[0] === 'BUG: memory leak')
     );
   }
@@ -275,7 +280,13 @@ export class SplatReader {
 
   /** Checkers of data print their own line before the `cut here` of the BUG(). */
   #awaitsCut(): boolean {
-    return this.#open?.pattern.announces === true && this.#open.lines.length === 1;
+    if (this.#open?.pattern.announces !== true) {
+      return false;
+    }
+    const { lines } = this.#open;
+    return (
+      lines.length <= maxUnsure && !lines.some((line) => cutHere.test(line) || outcomePattern.test(line))
+    );
   }
 
   #continue(open: Open, line: string, seq: number | null, order: number, level: number): void {
@@ -286,7 +297,8 @@ export class SplatReader {
       open.inStack = false;
       open.inTask = false;
     }
-    if (open.inStack && open.panic === null && open.pattern.end !== 'panic' && !isOfStack(open, line)) {
+    const mayGoOn = open.panic === null && open.pattern.end !== 'panic' && open.pattern.end !== 'verdict';
+    if (open.inStack && mayGoOn && !isOfStack(open, line)) {
       open.interruption.push({ line, seq, order, level });
       return;
     }
@@ -312,7 +324,9 @@ export class SplatReader {
 
   /** Whether a call trace goes on with this line, after lines that did not look like it. */
   #resumes(open: Open, line: string, begins: boolean): boolean {
-    const goesOn = !begins && (frameLine.test(line) || (open.inTask && endPattern.test(line)));
+    const goesOn =
+      !begins &&
+      (frameLine.test(line) || (open.inTask && (endPattern.test(line) || registersPattern.test(line))));
     if (goesOn) {
       open.interruption = [];
       open.damaged = true;
@@ -448,8 +462,9 @@ const stackStart = /^ <[#\w]+>$/;
 const stackEnd = /^ <\/[#\w]+>$/;
 /** A line that nothing but a call trace has. */
 const frameLine = new RegExp(
-  `^ (?:\\? )?[A-Za-z_][\\w.]*\\+0x[0-9a-f]+/0x[0-9a-f]+|^ </?[#\\w]+>$|^${arch.logInstruction}`,
+  `^ +(?:\\[<[0-9a-f]+>\\] )?(?:\\? )?[A-Za-z_][\\w.]*\\+0x[0-9a-f]+/0x[0-9a-f]+|^ </?[#\\w]+>$|^${arch.logInstruction}`,
 );
+const registersPattern = new RegExp(`^${arch.logRegisters}`);
 /** Another dump begins. */
 const headPattern = /^(?:Call Trace:|CPU: \d|task:|NMI backtrace for|Modules linked in:|Showing |=|-)/;
 /** Lines of others within a call trace. */
@@ -529,6 +544,20 @@ const maxQuiet = 40;
 const maxUnsure = 8;
 /** Lines after a splat within which a panic may still be its consequence. */
 const maxSince = 30;
+
+/** A report of one line. It may stand in the middle of another CPU's, which goes on. */
+function splatOfLine({ pattern, match }: Begun, line: string, seq: number | null): Splat {
+  return {
+    title: pattern.title(match, [line]),
+    kind: pattern.kind,
+    task: match.groups?.task ?? null,
+    lines: [line],
+    torn: false,
+    seq,
+    panic: null,
+    ...(pattern.notice ? { notice: true } : {}),
+  };
+}
 
 /** Whether a line in a call trace is a part of it, or what follows it. */
 function isOfStack({ inTask }: Open, line: string): boolean {
