@@ -1,7 +1,37 @@
 // SPDX-License-Identifier: MIT
-import * as arch from '../guest/arch/x86_64.ts';
 import type { SplatKind } from '../schema.ts';
 import { type Begun, matchPattern, panicReason, type SplatPattern, stable } from './patterns.ts';
+import {
+  afterPatterns,
+  causePatterns,
+  cpuPattern,
+  cutHere,
+  diePattern,
+  diesPattern,
+  endPanic,
+  endPattern,
+  endTrace,
+  evidencePattern,
+  frameLine,
+  framePattern,
+  harmlessAlert,
+  headPattern,
+  highestAlert,
+  isForeign,
+  isOfStack,
+  kmemleakIndent,
+  outcomePattern,
+  panicMessage,
+  registersPattern,
+  rulePattern,
+  showsOtherCpus,
+  stackEnd,
+  stackPattern,
+  stackStart,
+  summedUp,
+  taskEnd,
+  taskOf,
+} from './shape.ts';
 
 /** A BUG, WARNING, Oops, or other report of an error by the kernel. */
 export type Splat = {
@@ -298,7 +328,7 @@ export class SplatReader {
       open.inTask = false;
     }
     const mayGoOn = open.panic === null && open.pattern.end !== 'panic' && open.pattern.end !== 'verdict';
-    if (open.inStack && mayGoOn && !isOfStack(open, line)) {
+    if (open.inStack && mayGoOn && !isOfStack(open.inTask, line)) {
       open.interruption.push({ line, seq, order, level });
       return;
     }
@@ -447,94 +477,6 @@ export class SplatReader {
   }
 }
 
-const cutHere = /^-+\[ cut here \]-+$/;
-const rulePattern = /^={20,}$/;
-const endTrace = /^---\[ end trace /;
-/** What ends a report, or the machine, and so a call trace as well. */
-const endPattern = /^---\[ end |^={20,}$|^Kernel panic - not syncing: /;
-const endPanic = /^---\[ end Kernel panic /;
-/** kmemleak's pr_fmt prefixes every line of its reports. */
-const kmemleakIndent = /^kmemleak: (?= |unreferenced object)/;
-const stackPattern = /^Call Trace:|^ {2}backtrace/;
-const taskEnd = ' </TASK>';
-/** The parts of a call trace are in tags. */
-const stackStart = /^ <[#\w]+>$/;
-const stackEnd = /^ <\/[#\w]+>$/;
-/** A line that nothing but a call trace has. */
-const frameLine = new RegExp(
-  `^ +(?:\\[<[0-9a-f]+>\\] )?(?:\\? )?[A-Za-z_][\\w.]*\\+0x[0-9a-f]+/0x[0-9a-f]+|^ </?[#\\w]+>$|^${arch.logInstruction}`,
-);
-const registersPattern = new RegExp(`^${arch.logRegisters}`);
-/** Another dump begins. */
-const headPattern = /^(?:Call Trace:|CPU: \d|task:|NMI backtrace for|Modules linked in:|Showing |=|-)/;
-/** Lines of others within a call trace. */
-const maxInterruption = 8;
-
-/** The exception handler's line after `BUG: …` or `kernel BUG at`. */
-const diePattern = /^Oops: |\[#\d+\]/;
-/** What follows the line of a checker of data. */
-const outcomePattern = /^WARNING: |^kernel BUG at /;
-
-/** A line of a call trace. Frames are indented; registers at an exception entry stand between them. */
-const framePattern = new RegExp(`^[ \\t]|^${arch.logRegisters}`);
-/** Lines that only a splat has. */
-const evidencePattern = new RegExp(
-  `^[ \\t]|^$|^${arch.logRegisters}|^(?:CPU: |Hardware name: |Call Trace:|Modules linked in:|Oops: |task:|rcu: |NMI backtrace|-> #|---|===|Kernel )`,
-);
-
-/** Printed by add_taint(), after the report that caused it. */
-const lockdepOff = /^Disabling lock debugging due to kernel taint$/;
-/** Lines that may follow a splat: the registers again, all locks, stacks of other CPUs. */
-const afterPatterns: Partial<Record<SplatKind, RegExp>> = {
-  kasan: lockdepOff,
-  'bad-page': lockdepOff,
-  taint: lockdepOff,
-  oops: new RegExp(`^${arch.logRegisters}|^note: |^Modules linked in:`),
-  gpf: new RegExp(`^${arch.logRegisters}|^note: |^Modules linked in:`),
-  bug: new RegExp(`^${arch.logRegisters}|^note: |^Modules linked in:`),
-  'list-corruption': new RegExp(`^${arch.logRegisters}|^note: |^Modules linked in:`),
-  // Since 6.15 with the task that holds the lock, and its stack.
-  'hung-task':
-    /^ |^task:|^Call Trace:|^Showing all locks|^\d+ locks? held by |^INFO: lockdep is turned off|^INFO: task .* blocked on an? |^Future hung task/,
-  'rcu-stall': evidencePattern,
-  'hard-lockup': evidencePattern,
-  'soft-lockup': /^NMI backtrace for cpu|^Sending NMI from CPU/,
-  other:
-    /^unregister_netdevice: waiting for |^ref_tracker: |^handlers:|^\[<.*>\] |^Disabling IRQ #|^Mem-Info:|^Dazed and confused/,
-  kmemleak: /^kmemleak: \d+ new suspected/,
-};
-
-/** Kinds whose report has the stacks of other CPUs, which print them themselves. */
-const showsOtherCpus = new Set<SplatKind>(['hard-lockup', 'soft-lockup', 'rcu-stall']);
-
-/** Levels up to this are told: emergency, alert and critical. */
-const highestAlert = 2;
-/** What a machine says when it is told to end, or in a report that is stored already. */
-const harmlessAlert =
-  /^reboot: |^Kernel Offset: |^Rebooting in |^---\[ end |^Disabling IRQ #|^(?:smpboot: )?Shutting down cpus with NMI/;
-/** Lines of one notice, and lines of the log between it and what it may tell the cause of. */
-const maxAlert = 20;
-const maxTitle = 200;
-
-/** Kinds that have a one-line pattern which is a mere summary after a full report. */
-const summedUp = new Set<SplatKind>(['rcu-stall', 'kmemleak']);
-
-/** Kinds after which the kernel kills the task. */
-const diesPattern = new Set<SplatKind>(['oops', 'gpf', 'bug', 'list-corruption']);
-const fatalCodes =
-  /^Fatal exception|^Aiee, killing interrupt handler|^Attempted to kill the idle task|panic_on_oops/;
-/** Messages of the panics that a kind of splat can cause, besides `… set ...`. */
-const causePatterns: Partial<Record<SplatKind, RegExp>> = {
-  oops: fatalCodes,
-  gpf: fatalCodes,
-  bug: fatalCodes,
-  'list-corruption': fatalCodes,
-  'soft-lockup': /^softlockup: hung tasks/,
-  'hard-lockup': /^Hard LOCKUP/,
-  'hung-task': /^hung_task: blocked tasks/,
-  'rcu-stall': /^RCU Stall/,
-};
-
 /** Lines recorded of one splat. Lockdep's longest reports have about 300. */
 const maxLines = 500;
 /** Lines between `cut here` and the WARNING or BUG line: a WARN()'s text may have several. */
@@ -544,6 +486,13 @@ const maxQuiet = 40;
 const maxUnsure = 8;
 /** Lines after a splat within which a panic may still be its consequence. */
 const maxSince = 30;
+
+/** Lines of one notice, and lines of the log between it and what it may tell the cause of. */
+const maxAlert = 20;
+const maxTitle = 200;
+
+/** Lines of others within a call trace. */
+const maxInterruption = 8;
 
 /** A report of one line. It may stand in the middle of another CPU's, which goes on. */
 function splatOfLine({ pattern, match }: Begun, line: string, seq: number | null): Splat {
@@ -557,67 +506,4 @@ function splatOfLine({ pattern, match }: Begun, line: string, seq: number | null
     panic: null,
     ...(pattern.notice ? { notice: true } : {}),
   };
-}
-
-/** Whether a line in a call trace is a part of it, or what follows it. */
-function isOfStack({ inTask }: Open, line: string): boolean {
-  return framePattern.test(line) || endPattern.test(line) || (!inTask && evidencePattern.test(line));
-}
-
-/** Whether this line of a report is another CPU's. Of some kinds all lines are known, and they are those of one CPU. */
-function isForeign({ pattern, lines, match }: Open, line: string): boolean {
-  if (pattern.kind === 'hung-task') {
-    return !hungBody.test(line);
-  }
-  if (!diesWithRegisters.has(pattern.kind)) {
-    return false;
-  }
-  // A WARN() may have any text before the CPU's line.
-  const first = lines.find((one) => cpuPattern.test(one));
-  if (first === undefined) {
-    return false;
-  }
-  const own = pidOf(match.input) ?? pidOf(first);
-  return cpuPattern.test(line) ? pidOf(line) !== own : !bodyPattern.test(line);
-}
-
-const diesWithRegisters = new Set<SplatKind>(['oops', 'gpf', 'bug', 'warning', 'soft-lockup']);
-const cpuPattern = /^CPU: \d+ .*\bPID: \d+ /;
-const hungBody = /^ {2}|^ <|^ [\w?]|^"echo 0 |^task:|^Call Trace:|^\t/;
-/** Lines of an exception's report from the CPU's line on, besides evidence. */
-const bodyPattern = new RegExp(
-  [
-    evidencePattern.source,
-    '^(?:Tainted|Workqueue|Sched_ext|KASAN|note|BUG|WARNING|#PF|PGD|Unloaded tainted modules|irq event stamp): ?',
-    '^(?:hard|soft)irqs last |^Dumping ftrace|^\\(',
-  ].join('|'),
-);
-
-function pidOf(line: string): string | null {
-  return /\bPID: (\d+)\b/.exec(line)?.[1] ?? /, CPU#\d+: .*\/(\d+)$/.exec(line)?.[1] ?? null;
-}
-
-function panicMessage(line: string): string | null {
-  return /^Kernel panic - not syncing: (.*)$/.exec(line)?.[1] ?? null;
-}
-
-function taskOf(all: readonly string[]): string | null {
-  // The line of a WARN() tells whose CPU line is its own, where two CPUs print at once.
-  const pid = pidOf(all.find((line) => outcomePattern.test(line)) ?? '');
-  const others = (line: string) => pid !== null && cpuPattern.test(line) && pidOf(line) !== pid;
-  const lines = all.some((line) => cpuPattern.test(line) && !others(line))
-    ? all.filter((line) => !others(line))
-    : all;
-  for (const line of lines) {
-    const found =
-      /^CPU: .*\bComm: (.+?) (?:Not tainted|Tainted:|Kdump:)/.exec(line) ??
-      /^WARNING: .*, CPU#\d+: (.*)\/\d+$/.exec(line) ??
-      /\bby task (.+)\/\d+(?: |$)/.exec(line) ??
-      /^(\S.*)\/\d+ is (?:trying to|leaving the kernel|freeing memory)/.exec(line) ??
-      /^ {2}comm "(.*)", pid \d/.exec(line);
-    if (found) {
-      return found[1] ?? null;
-    }
-  }
-  return null;
 }
