@@ -14,10 +14,15 @@ export type GluedResult = ResultSaying & {
   at: number;
 };
 
-/** All results in this text that do not begin it, in order. */
+/** The results in this text that do not begin it, in order; of a line that is full of them the first few. */
 export function gluedResults(text: string): GluedResult[] {
   if (!text.includes('ok')) return [];
-  const matches = [...text.matchAll(gluedPattern)].filter(({ index }) => text.slice(0, index).trim() !== '');
+  const matches: RegExpExecArray[] = [];
+  for (const match of text.matchAll(gluedPattern)) {
+    if (match.index > 0 && (matches.length > 0 || text.slice(0, match.index).trim() !== ''))
+      matches.push(match);
+    if (matches.length === maxInLine) break;
+  }
   return matches.flatMap((match, i) => {
     const next = matches[i + 1];
     const isFollowed = next !== undefined && Number(next[2]) === Number(match[2]) + 1;
@@ -38,6 +43,7 @@ export function gluedBailout(text: string): string | null {
   return line?.type === 'bailout' ? line.reason : null;
 }
 
+const maxInLine = 20;
 /** With a number. A failure may also have a dash instead, or something behind the number. */
 const gluedPattern = /(not )?ok\s+(\d{1,9})(?=\s|$|(?<=not ok\s+\d+)[:.,)])|not ok(?=\s+-(?:\s|$)|\s*$)/g;
 

@@ -133,6 +133,32 @@ test('nesting is bounded', (t) => {
   t.notThrows(() => JSON.stringify(flattenCases(parse(deep.join('')))));
 });
 
+test('all results may stand behind other text, however many there are', (t) => {
+  const lines = Array.from(
+    { length: 3000 },
+    (_, i) => `case ${i} ... ${i === 2500 ? 'not ' : ''}ok ${i + 1} c${i}`,
+  );
+  for (const head of ['', 'TAP version 13\n1..3000\n']) {
+    const cases = flattenCases(parse(`${head}${lines.join('\n')}\n`));
+    t.is(cases.length, 3000);
+    t.deepEqual(
+      cases.filter(({ verdict }) => verdict !== 'pass').map(({ name }) => name),
+      ['c2500'],
+    );
+    t.is(cases.at(-1)?.name, 'c2999');
+  }
+});
+
+test('text that is full of what looks like results is read in time', (t) => {
+  const parser = new KtapParser();
+  const chunk = `${'x ok 5 '.repeat(2000)}\n${'x not ok 5\ny ok 7\n'.repeat(1000)}`;
+  const started = performance.now();
+  parser.write('1..9\nok 1 a\n');
+  for (let i = 0; i < 100; i++) parser.write(chunk);
+  t.is(parser.end().lines, 200_102);
+  t.true(performance.now() - started < 20_000);
+});
+
 test('a parent is listed if it disagrees with its children, else not', (t) => {
   const child = (verdict: string) => `  KTAP version 1\n  1..1\n  ${verdict}\n`;
   const flat = (text: string) => flattenCases(parse(text)).map((item) => `${item.verdict} ${item.name}`);

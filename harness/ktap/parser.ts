@@ -3,7 +3,19 @@
 import { type Line, LineSplitter } from '../util/lines.ts';
 import { plural } from '../util/plural.ts';
 import { DetailBuffer } from './detail.ts';
-import { type GluedResult, gluedBailout, gluedResults, shownLines } from './glued.ts';
+import { gluedBailout, gluedResults, shownLines } from './glued.ts';
+import {
+  type Candidate,
+  copy,
+  dueNumber,
+  hasRoom,
+  isFailure,
+  isFresh,
+  isResult,
+  type Level,
+  newLevel,
+  quoteAround,
+} from './level.ts';
 import { type KtapLine, type Nesting, type ResultSaying, readLine } from './line.ts';
 import type { KtapCase, KtapProblem, KtapProblemCode, KtapResult } from './result.ts';
 
@@ -41,8 +53,8 @@ export class KtapParser {
   /** kselftest's runner has announced a program, whose result has not come yet. */
   #inRunner = false;
   #seen = { version: false, cut: false, stamped: false };
-  /** Glued results before the outermost level opened. */
-  #early: Candidate[] = [];
+  /** The outermost level before its first line: only results behind other text have come. */
+  #early = newLevel({ width: 0, hashes: 0 }, null, []);
 
   constructor(limits: KtapLimits = {}) {
     this.#splitter = new LineSplitter(limits.line ?? 16 * 1024, tailSize);
@@ -64,7 +76,7 @@ export class KtapParser {
       this.#readLine(line);
     }
     this.#closeBelow(this.#levels[0]?.width ?? 0);
-    const root = this.#levels[0] ?? { ...newLevel({ width: 0, hashes: 0 }, null, []), glued: this.#early };
+    const root = this.#levels[0] ?? this.#early;
     this.#checkRoot(root);
     return {
       cases: root.cases,
@@ -144,25 +156,28 @@ export class KtapParser {
   #levelOfGlued(hashes: number, width: number, number: number | null): Level | undefined {
     const levels = this.#levels.filter((level) => level.hashes === hashes);
     return (
-      levels.findLast((level) => number !== null && dueNumber(level.next, level.glued) === number) ??
+      levels.findLast((level) => number !== null && dueNumber(level) === number) ??
       levels.findLast((level) => level.width <= width) ??
       levels[0]
     );
   }
 
-  #addCandidate(level: Level | undefined, found: Omit<Candidate, 'isDue' | 'position'>): void {
-    const glued = level?.glued ?? this.#early;
-    const { number, verdict, isDoubtful } = found;
-    const isDue = number === dueNumber(level?.next ?? 1, glued);
-    const candidate = { ...found, isDue, position: (level?.cases.length ?? 0) - (level?.accepted ?? 0) };
-    if (number !== null) {
-      // Those that are not due come to nothing if they passed, or in a comment.
-      const isWanted = isDue || (isFailure(verdict) && (!isDoubtful || found.detach !== undefined));
-      if (isWanted && glued.length < maxCandidates) {
-        glued.push(candidate);
+  #addCandidate(open: Level | undefined, found: Omit<Candidate, 'position'>): void {
+    const { number, verdict, isDoubtful, detach } = found;
+    const level = open ?? this.#early;
+    const candidate = { ...found, position: level.cases.length - level.accepted };
+    if (number === null) {
+      if (isFailure(verdict) && !isDoubtful) {
+        this.#addNumberless(open, candidate);
       }
-    } else if (isFailure(verdict) && !isDoubtful) {
-      this.#addNumberless(level, candidate);
+      return;
+    }
+    // Those that are not due come to nothing if they passed, or in a comment.
+    if ((isFailure(verdict) && (!isDoubtful || detach)) || number === dueNumber(level)) {
+      level.glued.push(candidate);
+    }
+    if (level.glued.length > maxCandidates) {
+      this.#settle(level, level.glued.shift() as Candidate);
     }
   }
 
@@ -192,29 +207,29 @@ export class KtapParser {
 
   /** The level is over: settles the glued results whose number got no other one. */
   #settleRest(level: Level): void {
-    const isKtap = this.#levels.length > 0 || this.#seen.version;
-    for (const candidate of level.glued) {
-      const { number, verdict, isDoubtful, isPartOfWord } = candidate;
-      const isNext = number === level.next;
-      const hasRoom = level.plan === null || level.next <= level.plan;
-      if (number !== null && level.numbers.has(number)) {
-        this.#reportOther(level, candidate, level.cases.find((one) => one.number === number)?.name);
-        continue;
-      }
-      if (isFailure(verdict) && !isDoubtful ? isKtap || isNext : isNext && hasRoom && !isPartOfWord) {
-        this.#acceptCandidate(level, candidate);
-      } else if (isFailure(verdict) || hasRoom) {
-        this.#reportCandidate('may hold a result', candidate, level, 'unclear-result');
-      }
-    }
+    const { glued } = level;
     level.glued = [];
+    for (const candidate of glued) {
+      this.#settle(level, candidate);
+    }
+  }
+
+  #settle(level: Level, candidate: Candidate): void {
+    const { number, verdict } = candidate;
+    if (number !== null && level.numbers.has(number)) {
+      this.#reportOther(level, candidate, level.numbers.get(number));
+    } else if (isResult(level, candidate, this.#levels.length > 0 || this.#seen.version)) {
+      this.#acceptCandidate(level, candidate);
+    } else if (isFailure(verdict) || hasRoom(level)) {
+      this.#reportCandidate('may hold a result', candidate, level, 'unclear-result');
+    }
   }
 
   #acceptCandidate(level: Level, candidate: Candidate): void {
     const { number, name, verdict, reason, text } = candidate;
     this.#reportCandidate('holds a result behind other text', candidate, level);
     candidate.detach?.();
-    this.#checkNumber(level, number);
+    this.#checkNumber(level, number, name);
     const at = candidate.position + level.accepted;
     level.accepted++;
     const detail = this.#spend([reason, text].filter((part) => part !== '').join('\n'));
@@ -329,7 +344,7 @@ export class KtapParser {
     if (line.number !== null) {
       this.#settleBefore(level, line.number, line.name);
     }
-    this.#checkNumber(level, line.number);
+    this.#checkNumber(level, line.number, line.name);
     const detail = [...(nested?.before ?? []), ...this.#pending.take()];
     // kselftest_harness.h has a limit per case and reports it only in a comment.
     const timedOut =
@@ -375,10 +390,11 @@ export class KtapParser {
     }
     const before = top ? this.#pending.take() : [];
     const level = newLevel(nesting, this.#subtest, before);
-    this.#subtest = null;
     if (!top) {
-      level.glued = this.#early;
+      Object.assign(level, { ...this.#early, width: level.width, hashes: level.hashes, name: level.name });
+      this.#early = newLevel({ width: 0, hashes: 0 }, null, []);
     }
+    this.#subtest = null;
     this.#levels.push(level);
     return level;
   }
@@ -437,7 +453,7 @@ export class KtapParser {
     return affordable;
   }
 
-  #checkNumber(level: Level, number: number | null): void {
+  #checkNumber(level: Level, number: number | null, name: string): void {
     const expected = level.next;
     level.next = (number ?? expected) + 1;
     if (number === null) {
@@ -449,7 +465,7 @@ export class KtapParser {
       this.#report('out-of-order', `number ${number} where ${expected} was due`, level);
     }
     if (level.numbers.size < this.#maxCases) {
-      level.numbers.add(number);
+      level.numbers.set(number, copy(name.slice(0, maxName)));
     }
   }
 
@@ -504,45 +520,12 @@ export class KtapParser {
   }
 }
 
-/** A level of nesting that is open: its parent's result line has not come yet. */
-interface Level extends Nesting {
-  name: string | null;
-  /** Diagnostics before it was opened; they belong to its parent. */
-  before: string[];
-  plan: number | null;
-  count: number;
-  /** The number that is expected next. */
-  next: number;
-  numbers: Set<number>;
-  cases: KtapCase[];
-  flagged: Set<KtapProblemCode>;
-  /** Results in the middle of a line that may be prose: whether their number gets another result decides. */
-  glued: Candidate[];
-  /** How many of them turned out to be results. */
-  accepted: number;
-}
-
-type Candidate = GluedResult & {
-  line: number;
-  text: string;
-  /** Prose is more likely: it counts only if it is due, and if its number stays without a result. */
-  isDoubtful: boolean;
-  /** Its number was the next one. */
-  isDue: boolean;
-  /** How many cases are before it, without those that were accepted like this. */
-  position: number;
-  /** Takes its text out of the name of the result that it is glued to. */
-  detach?: () => void;
-};
-
 const plainPattern = { width: 0, hashes: 0, type: 'text' } as const;
 const maxDepth = 32;
 const maxName = 512;
 const maxProblems = 1000;
 /** Glued results of one level that are not decided yet. */
-const maxCandidates = 1000;
-/** Characters of a line that are quoted before and after the place where a result begins in it. */
-const maxQuote = { before: 100, after: 200 };
+const maxCandidates = 50;
 /** Bytes of the end of a line that is cut: the next result is glued to it if it lacks its end. */
 const tailSize = 4096;
 /** printk's time and caller. */
@@ -550,45 +533,3 @@ const stampPattern = /^\[ *\d+\.\d+\](?:\[ *[TC]\d+\])? /;
 /** kselftest's runner begins the output of a program with this. */
 const runnerPattern = /^# selftests: \S+: \S/;
 const failurePattern = /^(?:[ \t]|# )*not ok\s+-\s/;
-
-function newLevel({ width, hashes }: Nesting, name: string | null, before: string[]): Level {
-  return {
-    width,
-    hashes,
-    name,
-    before,
-    plan: null,
-    count: 0,
-    next: 1,
-    numbers: new Set(),
-    cases: [],
-    flagged: new Set(),
-    glued: [],
-    accepted: 0,
-  };
-}
-
-function quoteAround(text: string, at: number): string {
-  const start = Math.max(0, at - maxQuote.before);
-  const end = at + maxQuote.after;
-  return copy(`${start > 0 ? '…' : ''}${text.slice(start, end).trim()}${end < text.length ? '…' : ''}`);
-}
-
-/** The number that is next after those that are glued to something. */
-function dueNumber(next: number, glued: readonly Candidate[]): number {
-  return glued.reduce((due, { number }) => (number === due ? due + 1 : due), next);
-}
-
-function isFailure(verdict: KtapCase['verdict']): boolean {
-  return verdict === 'fail' || verdict === 'timeout';
-}
-
-/** Copies a string: a slice would keep the whole string that it was cut from in memory. */
-function copy(text: string): string {
-  return Buffer.from(text).toString();
-}
-
-/** Whether nothing but the level's version line has come. */
-function isFresh(level: Level): boolean {
-  return level.count === 0 && level.plan === null && level.name === null;
-}
