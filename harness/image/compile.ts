@@ -13,7 +13,7 @@ import { buildLimits, confined, type Reach } from '../sandbox/sandbox.ts';
 import { type Flags, readMakefile } from '../suite/makefile.ts';
 import type { Suite } from '../suite/suite.ts';
 import { allEnded } from '../util/ended.ts';
-import { regularFiles } from '../util/files.ts';
+import { exists, regularFiles } from '../util/files.ts';
 import { neighbourFiles, sharedHeaders } from './headers.ts';
 
 /** C files below `dir` that become one output file. */
@@ -57,10 +57,12 @@ export async function compileSuite(
   runtimeDir: string,
   context: Context,
 ): Promise<void> {
-  const area = join(scratch, 'selftests');
+  const root = join(scratch, 'selftests');
+  // A suite like filesystems/overlayfs includes "../../kselftest.h".
+  const area = join(root, 'suites');
   await mkdir(area, { recursive: true });
   for (const name of await readdir(join(kernel.dir, 'selftests')))
-    await symlink(join(kernel.dir, 'selftests', name), join(area, name));
+    for (const place of [root, area]) await symlink(join(kernel.dir, 'selftests', name), join(place, name));
   await mkdir(join(area, 'include'), { recursive: true });
   for (const header of await sharedHeaders(suite))
     await copyFile(header, join(area, 'include', basename(header)));
@@ -80,6 +82,8 @@ export async function compileSuite(
   const dir = join(area, suite.name);
   await copySuite(suite.dir, dir);
   for (const file of await neighbourFiles(suite)) {
+    // Headers of the tested tree come first.
+    if (await exists(join(area, file))) continue;
     await mkdir(dirname(join(area, file)), { recursive: true });
     await copyFile(join(dirname(suite.dir), file), join(area, file));
   }
@@ -93,7 +97,7 @@ export async function compileSuite(
     flags,
     own: flagsFor(name),
     runtime: runtime.map((file) => join(runtimeDir, file)),
-    read: [kernel.dir, dirname(runtimeDir), area],
+    read: [kernel.dir, dirname(runtimeDir), root],
   }));
   await compileAll(programs, context);
 }

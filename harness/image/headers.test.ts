@@ -124,6 +124,23 @@ test('programs are compiled with headers of neighbours, and with the flags of th
     t.true(await exists(join(await compile(t, dir, await readSuite(join(dir, 'tree', suite))), program)));
 });
 
+test('a suite one level deeper finds the headers of the tested tree, and those of the directory around it', async (t) => {
+  const dir = await files(t, {
+    ...selftests,
+    'kernel/selftests/kselftest.h': '#define TREES 0\n',
+    'tree/fs/over/a.c':
+      '#include "../wrappers.h"\n#include "../../kselftest.h"\nint main(void) { return WRAPPED + TREES; }\n',
+    'tree/fs/wrappers.h': '#define WRAPPED 0\n',
+    'tree/beside/b.c': '#include "../kselftest.h"\nint main(void) { return TREES; }\n',
+    'tree/kselftest.h': '#error not of the tested tree\n',
+  });
+  for (const [suite, program] of [
+    ['fs/over', 'a'],
+    ['beside', 'b'],
+  ] as const)
+    t.true(await exists(join(await compile(t, dir, await readSuite(join(dir, 'tree', suite))), program)));
+});
+
 test('a static library that this machine lacks is named', async (t) => {
   const dir = await files(t, {
     ...selftests,

@@ -26,8 +26,8 @@ export async function sharedHeadersKey(suite: Suite): Promise<string> {
 }
 
 /**
- * Files of the directories beside the suite that it includes as "../name/x.h", or with `-I../name` in its Makefile;
- * relative to the directory that holds the suites, in order. Not those of include/ (see sharedHeaders).
+ * Files beside the suite that it includes as "../x.h" or "../name/x.h", or with `-I../name` in its Makefile; relative to
+ * the directory that holds the suites, in order. Not those of include/ (see sharedHeaders).
  */
 export async function neighbourFiles(suite: Suite): Promise<string[]> {
   const around = dirname(suite.dir);
@@ -61,10 +61,10 @@ function neighboursOf(makefile: string): string[] {
   return [...new Set(words.map(([, name]) => name!))].filter((name) => !name.split('/').includes('..'));
 }
 
-/** Whether this is a plain file in a directory beside the suite. Links are left out: they may lead anywhere. */
+/** Whether this is a plain file beside the suite or in a directory there. Links are left out: they may lead anywhere. */
 async function isNeighbours({ dir, name }: Suite, file: string): Promise<boolean> {
-  const [first, ...rest] = file.split('/');
-  if (rest.length === 0 || first === '..' || first === name || first === 'include') return false;
+  const [first] = file.split('/');
+  if (first === '..' || first === name || first === 'include') return false;
   const path = join(dirname(dir), file);
   const info = await lstat(path).catch(() => undefined);
   return info?.isFile() === true && (await realpath(path)) === join(await realpath(dirname(dir)), file);
