@@ -274,6 +274,14 @@ test('a template that complains on an idle host serves this run, and is not kept
   t.deepEqual(await readdir(join(context.cache, 'templates')), []);
 });
 
+test('a template whose boot has a notice in its log is kept', async (t) => {
+  const { pool, context } = await fakePool(t, {
+    template: () => ({ kmsg: '2,9,9,-;srvfs: the index is damaged, inode 4711\n' }),
+  });
+  using _lease = await pool.acquire(machine, 'fork', new Memory(), context);
+  t.is((await readdir(join(context.cache, 'templates'))).length, 1);
+});
+
 test('a machine whose forks have no room is booted from then on, with one warning', async (t) => {
   const { pool, context, notes } = await fakePool(t);
   (await pool.acquire(machine, 'fork', new Memory(), context))[Symbol.dispose]();
