@@ -6,7 +6,7 @@ import { join, resolve } from 'node:path';
 import { KilnError } from '../errors.ts';
 import { git } from '../util/git.ts';
 import { scratchDirectory } from '../util/scratch.ts';
-import type { Patch } from './patch.ts';
+import { barePatch, type Patch } from './patch.ts';
 
 /** The patches of an mbox file or a maildir, ordered by their [PATCH n/m]. Cover letters and replies are dropped. */
 export async function mailPatches(path: string, signal?: AbortSignal): Promise<Patch[]> {
@@ -15,13 +15,13 @@ export async function mailPatches(path: string, signal?: AbortSignal): Promise<P
       signal?.throwIfAborted();
       throw new KilnError('bad-input', `${path} is no mailbox that git can read`, { cause });
     });
-    const mails: (Patch & { subject: string })[] = [];
+    const mails: Patch[] = [];
     for (const name of (await readdir(dir)).sort()) {
       const content = await readFile(join(dir, name));
       const { subject, diff } = await readMail(content, dir, signal);
-      if (holdsDiff(diff) && !isReply(subject)) mails.push({ file: name, content, subject });
+      if (holdsDiff(diff) && !isReply(subject)) mails.push({ ...barePatch(name, content), subject });
     }
-    return inOrder(mails).map(({ content, subject }, index) => ({ file: fileName(index, subject), content }));
+    return inOrder(mails).map((mail, index) => ({ ...mail, file: fileName(index, mail.subject) }));
   });
 }
 
@@ -78,7 +78,7 @@ export async function gitRange(repository: string, range: string, signal?: Abort
       throw new KilnError('bad-input', `${repository} has no range ${range}`, { cause });
     });
     const names = (await readdir(dir)).sort();
-    const patches = names.map(async (file) => ({ file, content: await readFile(join(dir, file)) }));
+    const patches = names.map(async (file) => barePatch(file, await readFile(join(dir, file))));
     // An empty commit gives an empty file.
     return (await Promise.all(patches)).filter(({ content }) => content.length > 0);
   });

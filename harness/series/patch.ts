@@ -1,4 +1,19 @@
 // SPDX-License-Identifier: MIT
 
-/** One patch as it came: a mail that `git am` reads. `file` names it in messages. */
-export type Patch = { file: string; content: Buffer };
+/** One patch as it came: a mail that `git am` reads. */
+export type Patch = {
+  /** Names it in messages. */
+  file: string;
+  content: Buffer;
+  /** n of [PATCH n/m]; null if the subject has none, or the patch is no mail. */
+  number: number | null;
+  /** Decoded, in one line, with its [PATCH n/m]; empty if there is none. */
+  subject: string;
+  /** Without the angle brackets. */
+  messageId: string | null;
+};
+
+/** A patch that is known by its file alone. */
+export function barePatch(file: string, content: Buffer): Patch {
+  return { file, content, number: null, subject: '', messageId: null };
+}

@@ -4,10 +4,31 @@ import { basename, join, resolve } from 'node:path';
 import { KilnError } from '../errors.ts';
 import { readIfThere, readPlain } from '../util/files.ts';
 import { gitRange, mailPatches } from './mail.ts';
-import type { Patch } from './patch.ts';
+import { barePatch, type Patch } from './patch.ts';
 
-/** Ordered patches from one source. */
-export type Series = { name: string; source: string; patches: Patch[] };
+/** Ordered patches from one source, and what was not taken from it. */
+export type Series = {
+  name: string;
+  source: string;
+  patches: Patch[];
+  /** The version of the series that was chosen, as in [PATCH v2]; 1 if its mails name none, null without mails. */
+  revision: number | null;
+  /** Numbers of 1 to m that are not there. Only with --allow-incomplete does a series have any. */
+  missing: number[];
+  /** Mails of the source that are not part of the series, and why. */
+  leftOut: LeftOut[];
+  /** Sentences for the user, about what was chosen. */
+  warnings: string[];
+  /** The `base-commit:` that the cover letter or a patch names, as it has it. */
+  baseCommit: string | null;
+};
+
+export type LeftOut = { subject: string; messageId: string | null; reason: string };
+
+/** A series of patches that are not chosen from mails: all of them, in this order. */
+export function bareSeries(name: string, source: string, patches: Patch[]): Series {
+  return { name, source, patches, revision: null, missing: [], leftOut: [], warnings: [], baseCommit: null };
+}
 
 /**
  * Read a series from what the user gave: a name in `patches/`, any directory of patches (with a quilt
@@ -44,7 +65,7 @@ function named(source: string, name: string, patches: Patch[]): Series {
       hint: 'a series needs at least one mail with a diff in it',
       details: { series: name },
     });
-  return { name, source, patches };
+  return bareSeries(name, source, patches);
 }
 
 async function namedDirectory(source: string, patchesDir: string): Promise<string | undefined> {
@@ -71,7 +92,7 @@ async function directoryPatches(dir: string): Promise<Patch[]> {
         hint: 'give the file itself as the series (an mbox), or one patch a file',
         details: { patch: file },
       });
-    patches.push({ file, content });
+    patches.push(barePatch(file, content));
   }
   return patches;
 }

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
 import test from 'ava';
+import { barePatch } from '../series/patch.ts';
 import { describeConflict } from './conflict.ts';
 
 const patch = [
@@ -79,7 +80,7 @@ test('long output is kept in part', (t) => {
 
 function conflict(output: string, content = patch) {
   return describeConflict(
-    { series: 'srvfs', patch: { file: '0001-two.patch', content: Buffer.from(content) } },
+    { series: 'srvfs', patch: barePatch('0001-two.patch', Buffer.from(content)) },
     output,
   );
 }

@@ -5,7 +5,8 @@ import { join } from 'node:path';
 import test, { type ExecutionContext } from 'ava';
 import type { Context } from '../context.ts';
 import { asKilnError, KilnError } from '../errors.ts';
-import type { Series } from '../series/series.ts';
+import { barePatch } from '../series/patch.ts';
+import { bareSeries, type Series } from '../series/series.ts';
 import { git } from '../util/git.ts';
 import type { Base } from './base.ts';
 import { blameLines } from './blame.ts';
@@ -322,11 +323,10 @@ test('each line is known by the patch that changed it last', async (t) => {
 });
 
 function series(...mails: string[]): Series {
-  const patches = mails.map((mail, index) => ({
-    file: `${String(index + 1).padStart(4, '0')}.patch`,
-    content: Buffer.from(mail),
-  }));
-  return { name: 's', source: 's', patches };
+  const patches = mails.map((mail, index) =>
+    barePatch(`${String(index + 1).padStart(4, '0')}.patch`, Buffer.from(mail)),
+  );
+  return bareSeries('s', 's', patches);
 }
 
 const lines = Array.from({ length: 20 }, (_, index) => `line ${index + 1}`);
