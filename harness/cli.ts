@@ -9,6 +9,7 @@ import { registerDoctor } from './commands/doctor.ts';
 import { registerList } from './commands/list.ts';
 import { registerRepeat } from './commands/repeat.ts';
 import { registerReport } from './commands/report.ts';
+import { registerSeries } from './commands/series.ts';
 import { registerSetup } from './commands/setup.ts';
 import { registerShell } from './commands/shell.ts';
 import { registerTest } from './commands/test.ts';
@@ -22,6 +23,7 @@ const commands = [
   registerRepeat,
   registerBuild,
   registerShell,
+  registerSeries,
   registerList,
   registerReport,
   registerDoctor,

@@ -281,6 +281,14 @@ export const jobSchema = z.object({
     z.object({
       name: z.string(),
       source: z.string(),
+      /** The version that was chosen from the mails of a thread; null if the series did not come by mail. */
+      revision: z.number().nullable().optional(),
+      /** Numbers of parts that were missing and were gone on without (--allow-incomplete). */
+      missing: z.array(count).optional(),
+      /** What the source holds beside the series, and why it is no part of it. */
+      left_out: z
+        .array(z.object({ subject: z.string(), message_id: z.string().nullable(), reason: z.string() }))
+        .optional(),
       patches: z.array(
         z.object({
           file: z.string(),

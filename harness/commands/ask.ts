@@ -12,8 +12,11 @@ import { type Isolation, isolations } from '../suite/settings.ts';
 import { findSuites, readSuite, type Suite } from '../suite/suite.ts';
 import { exists } from '../util/files.ts';
 
+/** How a series is read. */
+export type SeriesOptions = { revision?: number; allowIncomplete?: boolean; inbox?: string };
+
 /** Options as commander gives them. */
-export type JobOptions = {
+export type JobOptions = SeriesOptions & {
   series?: string[] | false;
   with?: string[];
   base: string;
@@ -28,12 +31,24 @@ export type JobOptions = {
   generations?: number;
 };
 
+/** What a series can be given as. */
+export const seriesSources =
+  'a name in patches/, a directory of patches, an mbox (also .gz, .xz), a maildir, lore:MESSAGE-ID, the URL of a mail, git:DIR#A..B';
+
+/** What to take of a thread: `kiln series` has these, too. */
+export function addSeriesOptions(command: Command): Command {
+  return command
+    .option('--revision <n>', 'vN of the series, instead of its newest complete version', version)
+    .option('--allow-incomplete', 'go on without the parts that are missing')
+    .option('--inbox <dir>', 'a mirror of public-inbox, in which lore:MESSAGE-ID is looked up');
+}
+
 /** What to build: all commands that build take these. */
 export function addBuildOptions(command: Command): Command {
-  return command
+  return addSeriesOptions(command)
     .option(
       '--series <src>',
-      'a series instead of those in patches/: a name there, a directory of patches, an mbox, a maildir, git:DIR#A..B; repeat for several',
+      `a series instead of those in patches/: ${seriesSources}; repeat for several`,
       collect,
     )
     .option('--no-series', 'the base as it is')
@@ -104,10 +119,15 @@ export function outOption(): Option {
 
 /** Options and selectors → a plan, with what is on disk filled in. */
 export async function readPlan(select: string[], options: JobOptions): Promise<Plan> {
+  if (options.revision !== undefined && !Array.isArray(options.series))
+    throw new KilnError('usage', '--revision needs a --series to choose from');
   const ask: Ask = {
     select,
     series: options.series === false ? [] : (options.series ?? null),
     with: options.with ?? [],
+    revision: options.revision ?? null,
+    allowIncomplete: options.allowIncomplete ?? false,
+    inbox: options.inbox === undefined ? null : resolve(options.inbox),
     base: options.base,
     config: [...new Set(options.config ?? [])],
     tests: options.tests ?? [],
@@ -144,6 +164,13 @@ export function collect(value: string, previous: string[] | boolean | undefined)
 
 function collectCommas(value: string, previous: string[] = []): string[] {
   return [...previous, ...value.split(',').filter((name) => name !== '')];
+}
+
+/** The version of a series, for commander: 2 or v2. v6.1 rerolls parts of v6. */
+function version(value: string): number {
+  const found = /^v?(\d{1,4}(?:\.\d{1,3})?)$/i.exec(value);
+  if (!found) throw new InvalidArgumentError('It is the number of a version, such as 2.');
+  return Number(found[1]);
 }
 
 /** A whole number above 0, for commander. */

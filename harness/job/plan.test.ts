@@ -184,6 +184,9 @@ function ask(given: Partial<Ask> = {}): Ask {
     isolate: null,
     next: ['same'],
     generations: null,
+    revision: null,
+    allowIncomplete: false,
+    inbox: null,
     ...given,
   };
 }

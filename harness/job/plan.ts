@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: MIT
 // Pure: the user's request and what is on disk → one job.
-import { basename, resolve } from 'node:path';
+import { resolve } from 'node:path';
 import { KilnError } from '../errors.ts';
 import type { AcceleratorChoice } from '../guest/accelerator.ts';
 import type { SandboxChoice } from '../sandbox/sandbox.ts';
+import { seriesName } from '../series/series.ts';
 import type { Isolation, Settings } from '../suite/settings.ts';
 import type { Suite, Test } from '../suite/suite.ts';
 import { quote } from '../util/quote.ts';
@@ -16,6 +17,12 @@ export type Ask = {
   series: string[] | null;
   /** Sources of series to apply before those. */
   with: string[];
+  /** vN of the series in `series`, in place of the newest complete version. */
+  revision: number | null;
+  /** Go on without the parts of a series that are missing. */
+  allowIncomplete: boolean;
+  /** A directory of public-inbox, for series given as lore:MESSAGE-ID; null: from the network. */
+  inbox: string | null;
   base: string;
   /** Names of config fragments. */
   config: string[];
@@ -95,7 +102,7 @@ export function withUniqueIds(plans: readonly Plan[]): Plan[] {
 
 /** The name of a series by its source alone, before it is read. */
 function nameOf(source: string): string {
-  return basename(resolve(source)).replace(/\.(mbox|mbx|patch|eml)$/, '') || 'root';
+  return seriesName(resolve(source)) || 'root';
 }
 
 function refuseNamesakes(suites: Suite[]): void {
@@ -190,6 +197,9 @@ export function jobOptions(ask: Ask): string {
         ? ['--no-series']
         : ask.series.flatMap((source) => ['--series', source])),
     ...ask.with.flatMap((source) => ['--with', source]),
+    ...(ask.revision === null ? [] : ['--revision', String(ask.revision)]),
+    ...(ask.allowIncomplete ? ['--allow-incomplete'] : []),
+    ...(ask.inbox === null ? [] : ['--inbox', ask.inbox]),
     ...(ask.base === defaultBase ? [] : ['--base', ask.base]),
     ...(ask.config.length === 0 ? [] : ['--config', ask.config.join(',')]),
     ...ask.tests.flatMap((dir) => ['--tests', dir]),

@@ -20,7 +20,7 @@ import { findToolchain, type Toolchain } from '../kernel/toolchain.ts';
 import { paths } from '../paths.ts';
 import { chooseSandbox } from '../sandbox/sandbox.ts';
 import type { JobResult } from '../schema.ts';
-import { listSeries, readSeries, type Series } from '../series/series.ts';
+import { describeChoice, listSeries, readSeries, type Series } from '../series/series.ts';
 import { leftOutOf } from '../suite/suite.ts';
 import { type Base, prepareBase } from '../tree/base.ts';
 import { applySeries, type Tree } from '../tree/tree.ts';
@@ -60,13 +60,25 @@ async function stageSeries(
   context: Context,
 ): Promise<StageResult<Tree>> {
   const series = await Promise.all(
-    plan.series.map((source) => readSeries(source, paths.patches, context.signal)),
+    plan.series.map((source) =>
+      readSeries(source, paths.patches, {
+        revision: plan.with.includes(source) ? undefined : (plan.ask.revision ?? undefined),
+        allowIncomplete: plan.ask.allowIncomplete,
+        inbox: plan.ask.inbox ?? undefined,
+        signal: context.signal,
+      }),
+    ),
   );
-  job.series = series.map(({ name, source, patches }) => ({
+  job.series = series.map(({ name, source, revision, missing, leftOut, patches }) => ({
     name,
     source,
+    revision,
+    missing,
+    left_out: leftOut.map(({ subject, messageId, reason }) => ({ subject, message_id: messageId, reason })),
     patches: patches.map(({ file }) => ({ file, subject: '', commit: null })),
   }));
+  for (const { name, warnings } of series)
+    for (const warning of warnings) context.note('warn', `${name}: ${warning}`);
   const asked = series.slice(plan.with.length);
   const added = series.slice(0, plan.with.length);
   const { tree, cached } = await applySeries(base, series, context).catch((error: unknown) => {
@@ -83,7 +95,7 @@ async function stageSeries(
 /** The series line of the output. */
 function describeSeries(asked: Series[], added: Series[]): string {
   if (asked.length + added.length === 0) return 'none: the base as it is';
-  const names = (series: Series[]) => series.map(({ name }) => name).join(', ');
+  const names = (series: Series[]) => series.map(describeChoice).join(', ');
   const count = asked.reduce((sum, { patches }) => sum + patches.length, 0);
   const first = count === 0 ? 'none' : `${plural(count, 'patch')} of ${names(asked)}`;
   return added.length === 0 ? first : `${first}, with ${names(added)}`;

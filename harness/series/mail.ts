@@ -1,102 +1,139 @@
 // SPDX-License-Identifier: MIT
-// Mail is parsed by git: mailsplit splits mailboxes, mailinfo finds the diff in a mail.
-import { readdir, readFile, rm } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
-import { join, resolve } from 'node:path';
-import { KilnError } from '../errors.ts';
-import { git } from '../util/git.ts';
-import { scratchDirectory } from '../util/scratch.ts';
-import { barePatch, type Patch } from './patch.ts';
+import { filesOf, holdsDiff, unflow } from './diff.ts';
+import type { RawMail } from './mailbox.ts';
+import { asUtf8, decodeText, type Headers, header, splitMail, textParts } from './mime.ts';
+import { parseSubject, type Subject } from './subject.ts';
 
-/** The patches of an mbox file or a maildir, ordered by their [PATCH n/m]. Cover letters and replies are dropped. */
-export async function mailPatches(path: string, signal?: AbortSignal): Promise<Patch[]> {
-  return withScratch(async (dir) => {
-    await git(dir, ['mailsplit', '-b', `-o${dir}`, path], { signal }).catch((cause) => {
-      signal?.throwIfAborted();
-      throw new KilnError('bad-input', `${path} is no mailbox that git can read`, { cause });
-    });
-    const mails: Patch[] = [];
-    for (const name of (await readdir(dir)).sort()) {
-      const content = await readFile(join(dir, name));
-      const { subject, diff } = await readMail(content, dir, signal);
-      if (holdsDiff(diff) && !isReply(subject)) mails.push({ ...barePatch(name, content), subject });
-    }
-    return inOrder(mails).map((mail, index) => ({ ...mail, file: fileName(index, mail.subject) }));
-  });
-}
+/** A mail of a thread. */
+export type Mail = {
+  subject: Subject;
+  /** Without the angle brackets. */
+  messageId: string | null;
+  /** The mails that it answers, the nearest first. */
+  parents: string[];
+  /** The sender's address in lower case. */
+  author: string;
+  /** Milliseconds; null if the mail has no date that can be read. */
+  date: number | null;
+  hasDiff: boolean;
+  /** Paths that its diff touches. */
+  files: ReadonlySet<string>;
+  /** What `git am` is to read; only of a mail with a diff. */
+  content: Buffer;
+  /** The commit that a line `base-commit:` names. */
+  baseCommit: string | null;
+  /** git format-patch wrote it, and no mail system has touched it. */
+  fromGit: boolean;
+  /** Why it can't be a patch whatever its subject says; null: it can. */
+  unreadable: string | null;
+};
 
-/** `subject` includes [PATCH n/m]; `diff` is everything after the commit message. */
-async function readMail(
-  content: Buffer,
-  scratch: string,
-  signal?: AbortSignal,
-): Promise<{ subject: string; diff: string }> {
-  const [message, diff] = [join(scratch, 'message'), join(scratch, 'diff')];
-  const info = await git(scratch, ['mailinfo', '-k', message, diff], { input: content, signal });
-  const found = {
-    subject: /^Subject: (.*)$/m.exec(info.stdout)?.[1] ?? '',
-    diff: await readFile(diff, 'latin1'),
+/** Bytes. The largest patches that are sent are a few megabytes of firmware. */
+const maxMail = 64 * 1024 * 1024;
+
+export function readMail({ envelope, content }: RawMail): Mail {
+  const isLarge = content.length > maxMail;
+  const { headers, body } = splitHeaders(isLarge ? content.subarray(0, 1024 * 1024) : content);
+  const text = isLarge ? '' : mailText(headers, body);
+  const hasDiff = holdsDiff(text);
+  const subject = parseSubject(header(headers, 'subject'));
+  const from = header(headers, 'from').replace(/\s+/g, ' ');
+  const date = Date.parse(header(headers, 'date'));
+  return {
+    subject,
+    messageId: ids(headers, 'message-id')[0] ?? null,
+    parents: parentsOf(headers),
+    author: (/<([^<>]*)>/.exec(from)?.[1] ?? from).trim().toLowerCase(),
+    date: Number.isNaN(date) ? null : date,
+    hasDiff,
+    files: hasDiff ? filesOf(text) : new Set(),
+    content: hasDiff ? forGit(headers, subject, from, text) : Buffer.alloc(0),
+    baseCommit: /^base-commit:\s*([0-9a-f]{7,64})\b/im.exec(text)?.[1] ?? null,
+    fromGit: /^From [0-9a-f]{40}(?:[0-9a-f]{24})? Mon Sep 17 00:00:00 2001$/.test(envelope),
+    unreadable: isLarge ? `larger than ${maxMail / 1024 / 1024} MiB` : null,
   };
-  await Promise.all([rm(message), rm(diff)]);
-  return found;
 }
 
-/** What mailinfo takes for a diff may be the diffstat of a cover letter. */
-function holdsDiff(text: string): boolean {
-  return /^(diff --git |--- \S|Index: |GIT binary patch)/m.test(text);
+/** Whether git would read another text than the mail's, or none: for its charset, its encoding or its parts. */
+export function needsDecoding(content: Buffer): boolean {
+  const { headers } = splitHeaders(content);
+  const type = headers.get('content-type')?.[0] ?? 'text/plain';
+  const encoding = headers.get('content-transfer-encoding')?.[0] ?? '8bit';
+  return !/^text\/plain(; *charset="?(utf-8|us-ascii)"?)?;?$/i.test(type) || !/^[78]bit$/i.test(encoding);
 }
 
-/** A diff in a reply is part of the discussion, not of the series. */
-function isReply(subject: string): boolean {
-  return /^(re|aw|sv|fwd?)\s*:/i.test(subject);
+/** A bare diff has no headers, although its first lines may look like some. */
+function splitHeaders(content: Buffer): { headers: Headers; body: Buffer } {
+  const split = splitMail(content);
+  const isMail = ['from', 'subject', 'date', 'message-id'].some((name) => split.headers.has(name));
+  return isMail ? split : { headers: new Map(), body: content };
 }
 
-/** The commits of a range in the user's repository, as `git format-patch` writes them. */
-export async function gitRange(repository: string, range: string, signal?: AbortSignal): Promise<Patch[]> {
-  return withScratch(async (dir) => {
-    // The repository's own configuration of format-patch must not change the patches.
-    const settings = [
-      'diff.noprefix',
-      'diff.mnemonicPrefix',
-      'format.coverLetter',
-      'format.attach',
-      'format.thread',
-    ];
-    const plain = settings.flatMap((name) => ['-c', `${name}=false`]);
-    const options = [
-      '--no-signature',
-      '--no-stat',
-      '--full-index',
-      '--binary',
-      '--no-cover-letter',
-      '-o',
-      dir,
-    ];
-    const format = [...plain, 'format-patch', ...options, '--subject-prefix=PATCH', range, '--'];
-    await git(resolve(repository), format, { signal }).catch((cause) => {
-      signal?.throwIfAborted();
-      throw new KilnError('bad-input', `${repository} has no range ${range}`, { cause });
-    });
-    const names = (await readdir(dir)).sort();
-    const patches = names.map(async (file) => barePatch(file, await readFile(join(dir, file))));
-    // An empty commit gives an empty file.
-    return (await Promise.all(patches)).filter(({ content }) => content.length > 0);
+/**
+ * The text of all parts that make the patch, as latin1: each character is a byte, in UTF-8 where the charset is known.
+ */
+function mailText(headers: Headers, body: Buffer): string {
+  const parts = textParts(headers, body).map(({ content, charset, flowed }) => {
+    const text = withoutCr(asUtf8(content, charset).toString('latin1'));
+    return flowed && holdsDiff(text) ? unflow(text) : text;
   });
+  const [first, ...others] = parts;
+  // A patch may be attached to a mail that explains it; other attachments are logs and configs.
+  return [first ?? '', ...others.filter(holdsDiff)].join('\n');
 }
 
-/** Mailing lists deliver in any order. If every subject has n/m, sort by n; else keep the mailbox's order. */
-function inOrder<T extends { subject: string }>(mails: T[]): T[] {
-  const place = (mail: T) => Number(/^\[[^\]]*\b(\d+)\/\d+[^\]]*\]/.exec(mail.subject)?.[1] ?? Number.NaN);
-  if (mails.some((mail) => Number.isNaN(place(mail)))) return mails;
-  return mails.toSorted((a, b) => place(a) - place(b));
+/**
+ * Mail may travel with CR LF. git writes no CR at the end of a hunk's header: if there is one, it is the mail's, else
+ * it belongs to the file that is patched.
+ */
+function withoutCr(text: string): string {
+  if (!text.includes('\r\n')) return text;
+  const marks = text.match(/(?<=\n)(?:@@ -\d|\+\+\+ )[^\n]*/g) ?? [];
+  const isOfMail = marks.length === 0 || marks.every((line) => line.endsWith('\r'));
+  return isOfMail ? text.replaceAll('\r\n', '\n') : text;
 }
 
-function fileName(index: number, subject: string): string {
-  const words = subject.replace(/^(\[[^\]]*\]\s*)+/, '').replace(/[^A-Za-z0-9.]+/g, '-');
-  return `${String(index + 1).padStart(4, '0')}-${words.replace(/^-+|-+$/g, '').slice(0, 52)}.patch`;
+/** The mail in the one form that every version of git reads: one part, UTF-8, no transfer encoding. */
+function forGit(headers: Headers, subject: Subject, from: string, text: string): Buffer {
+  const at = /^(?:diff --git \S|--- \S.*\n\+\+\+ \S|Index: )/m.exec(text)?.index ?? text.length;
+  // git ends at a NUL in a message, and takes a line like that of an mbox for the next mail.
+  const message = text
+    .slice(0, at)
+    .replaceAll('\0', '')
+    .replace(/^From (?=.*\d:\d\d)/gm, '>From ');
+  const id = ids(headers, 'message-id')[0];
+  const date = header(headers, 'date');
+  const lines = [
+    `From: ${oneLine(from) || 'unknown <unknown@localhost>'}`,
+    ...(date === '' ? [] : [`Date: ${oneLine(date)}`]),
+    `Subject: ${oneLine(subject.text) || '(no subject)'}`,
+    ...(id === undefined ? [] : [`Message-ID: <${oneLine(id)}>`]),
+    'MIME-Version: 1.0',
+    'Content-Type: text/plain; charset=UTF-8',
+    'Content-Transfer-Encoding: 8bit',
+  ];
+  return Buffer.concat([
+    Buffer.from(`${lines.join('\n')}\n\n`, 'utf8'),
+    Buffer.from(`${message}${text.slice(at)}${text.endsWith('\n') ? '' : '\n'}`, 'latin1'),
+  ]);
 }
 
-async function withScratch<T>(use: (dir: string) => Promise<T>): Promise<T> {
-  await using scratch = await scratchDirectory(tmpdir());
-  return await use(scratch.path);
+function oneLine(text: string): string {
+  return text.replace(/[\0\r\n]+/g, ' ');
+}
+
+/** In-Reply-To, then References from the last to the first. */
+function parentsOf(headers: Headers): string[] {
+  const own = ids(headers, 'message-id')[0];
+  const all = [...ids(headers, 'in-reply-to').slice(0, 1), ...ids(headers, 'references').reverse()];
+  const others = [...new Set(all)].filter((id) => id !== own);
+  // The first mails of a long thread are its cover letters.
+  return others.length > 24 ? [...others.slice(0, 20), ...others.slice(-4)] : others;
+}
+
+function ids(headers: Headers, name: string): string[] {
+  const value = decodeText(Buffer.from((headers.get(name) ?? []).join(' ').slice(0, 100_000), 'latin1'), '');
+  const found = [...value.matchAll(/<\s*([^<>\s]+)\s*>/g)].map(([, id]) => id!);
+  const bare = /^[^\s<>]+@[^\s<>]+$/.exec(value.trim());
+  return found.length === 0 && bare ? [bare[0]] : found;
 }

@@ -17,3 +17,13 @@ export type Patch = {
 export function barePatch(file: string, content: Buffer): Patch {
   return { file, content, number: null, subject: '', messageId: null };
 }
+
+/**
+ * The file name of a patch that did not come in a file, as `git format-patch` forms it.
+ * @param number from 1
+ */
+export function patchFile(number: number, subject: string, revision = 1): string {
+  const words = subject.replace(/^(\[[^\]]*\]\s*)+/, '').replace(/[^A-Za-z0-9.]+/g, '-');
+  const version = revision === 1 ? '' : `v${revision}-`;
+  return `${version}${String(number).padStart(4, '0')}-${words.replace(/^-+|-+$/g, '').slice(0, 52)}.patch`;
+}

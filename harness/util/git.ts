@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-import { type ExecOptions, type ExecResult, exec } from './exec.ts';
+import { type Child, type ExecOptions, type ExecResult, exec, spawn } from './exec.ts';
 
 /**
  * Run git without the user's configuration, hooks, editor or credentials, and with a fixed committer: the
@@ -9,6 +9,19 @@ export async function git(dir: string, args: string[], options: ExecOptions = {}
   return exec('git', ['-C', dir, ...settings, ...args], {
     ...options,
     env: { ...inherited(), ...environment, ...options.env },
+  });
+}
+
+/**
+ * Start git in the same way, for output that is too large to keep: it is read from the child's `stdout` as it comes.
+ */
+export function startGit(dir: string, args: string[], signal?: AbortSignal): Child {
+  return spawn('git', ['-C', dir, ...settings, ...args], {
+    env: { ...inherited(), ...environment },
+    stdin: 'pipe',
+    buffer: false,
+    encoding: 'buffer',
+    ...(signal && { cancelSignal: signal }),
   });
 }
 

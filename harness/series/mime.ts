@@ -1,0 +1,175 @@
+// SPDX-License-Identifier: MIT
+// A mail's headers and text, as bytes that need no more decoding. git's mailinfo does this too, but ends at a charset
+// that iconv does not know, and takes a starting space off each line of a mail that calls itself flowed.
+
+/** Names in lower case; values as they came, unfolded. */
+export type Headers = Map<string, string[]>;
+
+/** A leaf of the mail: its text without transfer encoding. */
+export type Part = { type: string; charset: string; flowed: boolean; content: Buffer };
+
+/** More parts than any patch has; a forged mail can have a million. */
+const maxParts = 200;
+const maxDepth = 8;
+/** Bytes. */
+const maxHeaders = 1024 * 1024;
+
+export function splitMail(mail: Buffer): { headers: Headers; body: Buffer } {
+  let at = 0;
+  while (at < Math.min(mail.length, maxHeaders)) {
+    const end = mail.indexOf(newline, at);
+    const line = mail.subarray(at, end === -1 ? mail.length : end);
+    at = end === -1 ? mail.length : end + 1;
+    if (line.length === 0 || (line.length === 1 && line[0] === 0x0d)) break;
+  }
+  return { headers: readHeaders(mail.toString('latin1', 0, at)), body: mail.subarray(at) };
+}
+
+function readHeaders(block: string): Headers {
+  const headers: Headers = new Map();
+  for (const field of block.replace(/\r\n/g, '\n').split(/\n(?![ \t])/)) {
+    const found = /^([!-9;-~]+)[ \t]*:[ \t]*/.exec(field);
+    if (!found) continue;
+    const name = found[1]!.toLowerCase();
+    const value = field.slice(found[0].length).replace(/\n/g, '').trim();
+    headers.set(name, [...(headers.get(name) ?? []), value]);
+  }
+  return headers;
+}
+
+/** The first header of that name, decoded; '' if there is none. */
+export function header(headers: Headers, name: string): string {
+  return decodeWords(headers.get(name)?.[0] ?? '');
+}
+
+/** The leaves that are text or a patch, in order. */
+export function textParts(headers: Headers, body: Buffer, depth = 0): Part[] {
+  const { value, parameters } = readParameters(headers.get('content-type')?.[0] ?? 'text/plain');
+  const boundary = parameters.get('boundary');
+  if (value.startsWith('multipart/') && boundary && depth < maxDepth)
+    return splitParts(body, boundary)
+      .flatMap((part) => {
+        const inner = splitMail(part);
+        return textParts(inner.headers, inner.body, depth + 1);
+      })
+      .slice(0, maxParts);
+  const name =
+    parameters.get('name') ?? readParameters(disposition(headers)).parameters.get('filename') ?? '';
+  const isText = /^text\/(?!html|calendar)|[/-](?:x-)?(?:patch|diff)$/.test(value) || value === '';
+  if (!isText && !/\.(?:patch|diff|txt)$/i.test(name)) return [];
+  const encoding = (headers.get('content-transfer-encoding')?.[0] ?? '').toLowerCase();
+  const charset = (parameters.get('charset') ?? '').toLowerCase();
+  const flowed = parameters.get('format')?.toLowerCase() === 'flowed';
+  return [{ type: value, charset, flowed, content: decodeTransfer(body, encoding) }];
+}
+
+function disposition(headers: Headers): string {
+  return headers.get('content-disposition')?.[0] ?? '';
+}
+
+/** What stands between the boundary's lines. */
+function splitParts(body: Buffer, boundary: string): Buffer[] {
+  const mark = Buffer.from(`--${boundary}`, 'latin1');
+  const parts: Buffer[] = [];
+  let start = -1;
+  for (let at = body.indexOf(mark); at !== -1; at = body.indexOf(mark, at + mark.length)) {
+    if (at > 0 && body[at - 1] !== newline) continue;
+    if (start !== -1) parts.push(body.subarray(start, at));
+    const end = body.indexOf(newline, at);
+    const isLast = body.toString('latin1', at + mark.length, at + mark.length + 2) === '--';
+    if (isLast || end === -1 || parts.length >= maxParts) return parts;
+    start = end + 1;
+  }
+  if (start !== -1) parts.push(body.subarray(start));
+  return parts;
+}
+
+function decodeTransfer(body: Buffer, encoding: string): Buffer {
+  if (encoding === 'base64') return Buffer.from(body.toString('latin1'), 'base64');
+  if (encoding !== 'quoted-printable') return body;
+  const text = body.toString('latin1').replace(/(?<![ \t])[ \t]+(?=\r?$)/gm, '');
+  return quotedPrintable(text.replace(/=\r?\n/g, ''));
+}
+
+function quotedPrintable(text: string): Buffer {
+  const plain = text.replace(/=([0-9A-F]{2})/gi, (_, hex: string) =>
+    String.fromCharCode(Number.parseInt(hex, 16)),
+  );
+  return Buffer.from(plain, 'latin1');
+}
+
+/** `text/plain; charset="utf-8"` */
+function readParameters(text: string): { value: string; parameters: Map<string, string> } {
+  const value = (/^[^;\s]*/.exec(text)?.[0] ?? '').toLowerCase();
+  const parameters = new Map<string, string>();
+  for (const [, name, quoted, bare] of text.matchAll(/;\s*([\w*-]+)\s*=\s*(?:"([^"]*)"|([^\s;]*))/g))
+    parameters.set(name!.toLowerCase(), quoted ?? bare ?? '');
+  return { value, parameters };
+}
+
+/** RFC 2047's =?charset?q?text?=. Headers that are not encoded are UTF-8, as git takes them. */
+export function decodeWords(raw: string): string {
+  const joined = raw.replace(/(\?=)[ \t]+(?==\?)/g, '$1');
+  const pattern = /=\?([^?\s]{1,60})\?([bq])\?([^?]*)\?=/gi;
+  let result = '';
+  let last = 0;
+  // Words of one charset are put together first: a character may be cut in two.
+  let run: { charset: string; bytes: Buffer[]; end: number } | undefined;
+  const flush = () => {
+    if (run) result += decodeText(Buffer.concat(run.bytes), run.charset);
+    run = undefined;
+  };
+  for (const word of joined.matchAll(pattern)) {
+    const [all, charset, how, text] = word as unknown as [string, string, string, string];
+    const name = charset.toLowerCase().replace(/\*.*/, '');
+    if (!run || run.end !== word.index || run.charset !== name) {
+      flush();
+      result += decodeText(Buffer.from(joined.slice(last, word.index), 'latin1'), '');
+      run = { charset: name, bytes: [], end: 0 };
+    }
+    run.bytes.push(
+      how.toLowerCase() === 'b' ? Buffer.from(text, 'base64') : quotedPrintable(text.replaceAll('_', ' ')),
+    );
+    run.end = word.index + all.length;
+    last = run.end;
+  }
+  flush();
+  return result + decodeText(Buffer.from(joined.slice(last), 'latin1'), '');
+}
+
+/** Text in the charset that it says; in UTF-8 if it is that, whatever it says, or if nothing knows the charset. */
+export function decodeText(bytes: Buffer, charset: string): string {
+  const decoder = statedDecoder(bytes, charset);
+  return decoder ? decoder.decode(bytes) : bytes.toString('utf8');
+}
+
+/**
+ * The bytes as UTF-8. Bytes that are in no known charset stay as they are: they may be those of a file.
+ */
+export function asUtf8(bytes: Buffer, charset: string): Buffer {
+  const decoder = statedDecoder(bytes, charset);
+  return decoder ? Buffer.from(decoder.decode(bytes), 'utf8') : bytes;
+}
+
+function statedDecoder(bytes: Buffer, charset: string): { decode: (bytes: Buffer) => string } | undefined {
+  // ISO-2022 is valid ASCII, and UTF-16 may be.
+  const isOwn = /^(?:iso-2022|utf-?16)/.test(charset);
+  if (!isOwn && (isUtf8(bytes) || /^(?:us-)?ascii$|^utf-?8$|^$/.test(charset))) return undefined;
+  try {
+    return new TextDecoder(charset);
+  } catch {
+    return undefined;
+  }
+}
+
+function isUtf8(bytes: Buffer): boolean {
+  try {
+    strict.decode(bytes);
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+const strict = new TextDecoder('utf-8', { fatal: true });
+const newline = 0x0a;
