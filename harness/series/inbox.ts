@@ -25,11 +25,12 @@ const maxHeaders = 64 * 1024;
 /** The mails of the thread that has this Message-ID, from the first to the last. Reads the whole inbox: 64,000 mails take half a minute. */
 export async function threadInInbox(dir: string, id: string, signal?: AbortSignal): Promise<RawMail[]> {
   const mails = await indexInbox(dir, signal);
-  if (!mails.some(({ messageId }) => messageId === id))
+  const thread = threadsIn(mails).find((one) => one.some(({ messageId }) => messageId === id));
+  if (thread === undefined)
     throw new KilnError('bad-input', `no mail ${id} in ${dir}`, {
       hint: 'is it the list that the mail was sent to, and is the mirror up to date?',
     });
-  return readMails(threadOf(mails, id), signal);
+  return readMails(thread, signal);
 }
 
 /** All mails of an inbox, by date. @param dir its directory, that of its epochs, or one epoch */
@@ -44,8 +45,8 @@ export async function indexInbox(dir: string, signal?: AbortSignal): Promise<Inb
   return mails.sort(byDate);
 }
 
-/** The mails that are connected with this one by In-Reply-To and References, also through mails that are not there. */
-export function threadOf(mails: readonly InboxMail[], id: string): InboxMail[] {
+/** The mails that are connected by In-Reply-To and References, also through mails that are not there. */
+export function threadsIn(mails: readonly InboxMail[]): InboxMail[][] {
   const naming = new Map<string, InboxMail[]>();
   for (const mail of mails)
     for (const name of namesIn(mail)) {
@@ -53,19 +54,28 @@ export function threadOf(mails: readonly InboxMail[], id: string): InboxMail[] {
       if (found) found.push(mail);
       else naming.set(name, [mail]);
     }
-  const thread = new Set<InboxMail>();
-  const seen = new Set([id]);
-  const next = [id];
-  for (let at = 0; at < next.length; at++)
-    for (const mail of naming.get(next[at]!) ?? []) {
-      thread.add(mail);
-      for (const name of namesIn(mail)) {
-        if (seen.has(name)) continue;
-        seen.add(name);
-        next.push(name);
+  const threads: InboxMail[][] = [];
+  const seen = new Set<string>();
+  const placed = new Set<InboxMail>();
+  for (const first of naming.keys()) {
+    if (seen.has(first)) continue;
+    seen.add(first);
+    const thread: InboxMail[] = [];
+    const next = [first];
+    for (let at = 0; at < next.length; at++)
+      for (const mail of naming.get(next[at]!) ?? []) {
+        if (placed.has(mail)) continue;
+        placed.add(mail);
+        thread.push(mail);
+        for (const name of namesIn(mail)) {
+          if (seen.has(name)) continue;
+          seen.add(name);
+          next.push(name);
+        }
       }
-    }
-  return [...thread].sort(byDate);
+    threads.push(thread.sort(byDate));
+  }
+  return threads;
 }
 
 function namesIn({ messageId, parents }: InboxMail): string[] {

@@ -95,7 +95,8 @@ export function seriesName(path: string): string {
     .replace(/\.(mbox|mbx|patch|eml)$/, '');
 }
 
-function fromMails(name: string, source: string, raw: RawMail[], options: ReadOptions): Reading {
+/** The series in a box of mails. @param source names the box in messages */
+export function fromMails(name: string, source: string, raw: RawMail[], options: ReadOptions): Reading {
   const mails = raw.map((mail) => {
     options.signal?.throwIfAborted();
     return readMail(mail);
