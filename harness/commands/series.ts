@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-import { asKilnError, exits, KilnError } from '../errors.ts';
+import { asKilnError, type ErrorCode, exits, KilnError } from '../errors.ts';
 import { paths } from '../paths.ts';
 import { inspectSeries, type Reading } from '../series/series.ts';
 import { printable } from '../util/printable.ts';
@@ -25,37 +25,60 @@ Examples:
 
 /** `kiln series`: what the other commands would test. A refusal is shown with what was found, and has its exit code. */
 async function seriesCommand(source: string, options: Options, signal: AbortSignal): Promise<number> {
-  const { series, refusal } = await readOrRefuse(source, options, signal);
   if (options.json) {
-    process.stdout.write(`${JSON.stringify(asJson({ series, refusal }), null, 2)}\n`);
-    return refusal?.exitCode ?? exits.ok;
+    const { json, exitCode } = await describeAsJson(source, options, signal);
+    process.stdout.write(`${JSON.stringify(json, null, 2)}\n`);
+    return exitCode;
   }
-  if (series) process.stdout.write(printable(asText(series)));
+  const { series, refusal } = await inspectSeries(source, paths.patches, { ...options, signal });
+  process.stdout.write(printable(asText(series)));
   if (refusal) throw refusal;
   return exits.ok;
 }
 
+/** What `kiln series --json` prints, and its exit code. */
+export async function describeAsJson(
+  source: string,
+  options: SeriesOptions,
+  signal: AbortSignal,
+): Promise<{ json: SeriesJson; exitCode: number }> {
+  const found = await readOrRefuse(source, options, signal);
+  return { json: asJson(found), exitCode: found.refusal?.exitCode ?? exits.ok };
+}
+
 type Found = { series: Reading['series'] | undefined; refusal: KilnError | undefined };
 
-async function readOrRefuse(source: string, options: Options, signal: AbortSignal): Promise<Found> {
+async function readOrRefuse(source: string, options: SeriesOptions, signal: AbortSignal): Promise<Found> {
   try {
     return await inspectSeries(source, paths.patches, { ...options, signal });
   } catch (error) {
     // For a program, what can't be read is an answer like any other.
     const known = asKilnError(signal.aborted ? signal.reason : error);
-    if (!options.json || !(error instanceof KilnError) || known.code === 'interrupted') throw error;
+    if (!(error instanceof KilnError) || known.code === 'interrupted') throw error;
     return { series: undefined, refusal: known };
   }
 }
 
-/**
- * `{name, source, revision, patches: [{number, subject, message_id, file}], missing, left_out: [{subject, message_id,
- * reason}], warnings, base_commit, refusal}`. `refusal` is null, or the error with which a test would end:
- * `{code, message, hint}`. What could not be read at all has nothing but `refusal`.
- */
-function asJson({ series, refusal }: Found): object {
-  const described = refusal ? { code: refusal.code, message: refusal.message, hint: refusal.hint } : null;
-  if (series === undefined) return { refusal: described };
+/** What could not be read at all has nothing but `refusal`. */
+export type SeriesJson = {
+  name?: string;
+  source?: string;
+  /** The version; null if the series did not come by mail. */
+  revision?: number | null;
+  /** In the order in which they are applied. */
+  patches?: { number: number | null; subject: string; message_id: string | null; file: string }[];
+  /** Numbers of parts that are not there. */
+  missing?: number[];
+  left_out?: { subject: string; message_id: string | null; reason: string }[];
+  warnings?: string[];
+  base_commit?: string | null;
+  /** null, or the error with which a test would end. */
+  refusal: { code: ErrorCode; message: string; hint: string } | null;
+};
+
+function asJson({ series, refusal }: Found): SeriesJson {
+  const described = refusal && { code: refusal.code, message: refusal.message, hint: refusal.hint };
+  if (series === undefined) return { refusal: described ?? null };
   return {
     name: series.name,
     source: series.source,
@@ -74,7 +97,7 @@ function asJson({ series, refusal }: Found): object {
     })),
     warnings: series.warnings,
     base_commit: series.baseCommit,
-    refusal: described,
+    refusal: described ?? null,
   };
 }
 
