@@ -189,9 +189,11 @@ class Chooser {
     const [first, ...others] = families.toSorted((a, b) => begun(a) - begun(b));
     const main = asked ?? first!;
     const rest = asked ? families.filter((family) => family !== asked) : others;
+    // In a discussion, others post what they would do, and the author posts what came up.
     const isAnswer = (family: Posting[]) =>
       this.#graph.threadOf(mailsOf(family)[0]!) === this.#graph.threadOf(mailsOf(main)[0]!) &&
-      !family.some(({ author }) => main.some((other) => other.author === author));
+      (family.every((one) => hasNoNumber(one)) ||
+        !family.some(({ author }) => main.some((other) => other.author === author)));
     if (!asked && rest.some((family) => !isAnswer(family))) return this.#several(families);
     for (const family of rest) {
       this.#warnings.push(
@@ -367,11 +369,13 @@ function areVersions(a: Posting, b: Posting, graph: Graph): boolean {
   const [titles, others] = [titlesIn(a), titlesIn(b)];
   if ([...titles].some((one) => one !== '' && others.has(one))) return true;
   const sameThread = graph.threadOf(allMails(a)[0]!) === graph.threadOf(allMails(b)[0]!);
+  const sameAuthor = a.author === b.author;
   const shareFile = [...filesIn(a)].some((file) => filesIn(b).has(file));
+  if (a.revision === b.revision) return sameThread && sameAuthor && shareFile && a.total + b.total === 2;
   // Somebody may send from two addresses, or take a series over.
-  if (a.author !== b.author) return sameThread && shareFile && a.revision !== b.revision;
-  if (a.revision !== b.revision) return sameThread || shareFile;
-  return sameThread && shareFile && a.total === 1 && b.total === 1;
+  if (shareFile) return sameThread || sameAuthor;
+  const [older, newer] = a.revision < b.revision ? [a, b] : [b, a];
+  return sameThread && sameAuthor && older.date <= newer.date;
 }
 
 /** Patches that were sent anew without a version get one, as b4 gives them. */
@@ -414,6 +418,10 @@ function remember(compute: (one: Posting) => ReadonlySet<string>): (one: Posting
     known.set(one, found);
     return found;
   };
+}
+
+function hasNoNumber({ parts }: Posting): boolean {
+  return [...parts.values()].every(({ subject }) => subject.number === null);
 }
 
 function mostParts(postings: Posting[]): Posting {

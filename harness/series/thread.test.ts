@@ -1,0 +1,337 @@
+// SPDX-License-Identifier: MIT
+// Which mails of a thread are the series. Threads that were handed to us are in commands/series.test.ts.
+import test from 'ava';
+import { type MadeMail, madeBox } from '../testing/mails.ts';
+import { splitMbox } from './mailbox.ts';
+import { fromMails } from './series.ts';
+import type { ThreadOptions } from './thread.ts';
+
+/** What is taken, by Message-ID; why the others are not; what is said. */
+function choose(mails: MadeMail[], options: ThreadOptions = {}) {
+  const { series, refusal } = fromMails('box', 'box', splitMbox(madeBox(mails)), options);
+  const id = (messageId: string | null) => messageId?.replace('@example.org', '') ?? '';
+  return {
+    ids: series.patches.map(({ messageId }) => id(messageId)).join(' '),
+    left: Object.fromEntries(series.leftOut.map(({ messageId, reason }) => [id(messageId), reason])),
+    warnings: series.warnings.join('\n'),
+    refused: refusal?.message ?? null,
+    hint: refusal?.hint ?? null,
+    revision: series.revision,
+    missing: series.missing,
+  };
+}
+
+/** A version of a series: its cover letter a0 and its parts, in answer to it. `without`: numbers that are lost. */
+function posting(
+  id: string,
+  { v = 1, m = 2, to = undefined as string | undefined, without = [] as number[], ...more } = {},
+  extra: Partial<MadeMail> = {},
+): MadeMail[] {
+  const tag = v === 1 ? 'PATCH' : `PATCH v${v}`;
+  const numbers = Array.from({ length: m + 1 }, (_, n) => n).filter((n) => !without.includes(n));
+  return numbers.map((n) => ({
+    subject: `[${tag} ${n}/${m}] ${'topic' in more ? more.topic : 'lib'}: part ${n}`,
+    id: `${id}${n}`,
+    ...(n > 0 && !without.includes(0) ? { to: `${id}0` } : to === undefined ? {} : { to }),
+    file: n === 0 ? null : `lib/${n}.c`,
+    ...extra,
+  }));
+}
+
+test('the newest complete version is taken, and a newer one with a part missing is named', (t) => {
+  const mails = [
+    ...posting('a'),
+    ...posting('b', { v: 2, to: 'a0' }),
+    ...posting('c', { v: 3, without: [2] }),
+  ];
+  const found = choose(mails);
+  t.is(found.ids, 'b1 b2');
+  t.is(found.warnings, 'v3 is newer, but not complete (v3 2/2 is missing): v2 is taken');
+  t.is(found.left.c1, 'of v3, which is not complete: v3 2/2 is missing');
+  t.is(found.left.a1, 'of v1; v2 is newer');
+  t.deepEqual([found.refused, found.missing, found.revision], [null, [], 2]);
+});
+
+test('a version that is asked for is refused if a part is missing, or taken without it', (t) => {
+  const mails = [...posting('a'), ...posting('b', { v: 2, m: 3, without: [2] })];
+  const refused = choose(mails, { revision: 2 });
+  t.is(refused.refused, 'box: v2 2/3 is missing of "lib: part 0"');
+  const found = choose(mails, { revision: 2, allowIncomplete: true });
+  t.deepEqual([found.ids, found.refused, found.missing], ['b1 b3', null, [2]]);
+});
+
+test('many missing parts are named as ranges', (t) => {
+  const found = choose(posting('a', { m: 12, without: [2, 4, 5, 6, 12] }));
+  t.is(found.refused, 'box: 2/12, 4/12 to 6/12, 12/12 are missing of "lib: part 0"');
+});
+
+test('a part that is there without a diff is missing, and named', (t) => {
+  const [cover, one, two] = posting('a');
+  const found = choose([cover!, one!, { ...two!, file: null }]);
+  t.is(
+    found.refused,
+    'box: 2/2 is missing of "lib: part 0" ("[PATCH 2/2] lib: part 2" <a2@example.org> has no diff in it)',
+  );
+});
+
+test('parts that answer those with their number replace them, version after version', (t) => {
+  const reroll = (v: number, n: number, to: string): MadeMail => ({
+    subject: `[PATCH v${v} ${n}/3] lib: part ${n}`,
+    id: `r${v}${n}`,
+    to,
+  });
+  const mails = [...posting('a', { m: 3 }), reroll(2, 2, 'a2'), reroll(2, 3, 'a3'), reroll(3, 2, 'r22')];
+  const found = choose(mails);
+  t.deepEqual([found.ids, found.revision], ['a1 r32 r23', 3]);
+  t.regex(found.warnings, /v2 has only 2\/3, 3\/3; the other parts are those of v1/);
+  t.regex(found.warnings, /v3 has only 2\/3; the other parts are those of v2/);
+  t.is(choose(mails, { revision: 2 }).ids, 'a1 r22 r23');
+});
+
+test('a part of a new version that answers another part is no reroll', (t) => {
+  const mails = [...posting('a'), { subject: '[PATCH v2 2/2] lib: part 2', id: 'r', to: 'a1' }];
+  const found = choose(mails);
+  t.is(found.ids, 'a1 a2');
+  t.regex(found.warnings, /v2 is newer, but not complete \(v2 1\/2 is missing\)/);
+});
+
+test('v6.1 rerolls parts of v6; without a v6 it is the version of a kernel', (t) => {
+  const mails = [...posting('a', { v: 6 }), { subject: '[PATCH v6.1 2/2] lib: part 2', id: 'r', to: 'a2' }];
+  t.deepEqual([choose(mails).ids, choose(mails).revision], ['a1 r', 6.1]);
+  const stable = posting('a').map((mail) => ({
+    ...mail,
+    subject: mail.subject.replace('PATCH', 'PATCH v5.10'),
+  }));
+  t.deepEqual([choose(stable).ids, choose(stable).revision], ['a1 a2', 1]);
+});
+
+test('a series that is posted again without a version is taken as it was posted last', (t) => {
+  const again = posting('b', { to: 'a0' }).map((mail) => ({
+    ...mail,
+    subject: mail.subject.replace('PATCH', 'PATCH RESEND'),
+  }));
+  const found = choose([...posting('a'), ...again]);
+  t.is(found.ids, 'b1 b2');
+  t.is(found.left.a1, 'of an earlier posting of v1; it was posted again');
+  const lost = choose([...posting('a'), ...again.slice(0, 2)]);
+  t.is(lost.ids, 'a1 a2');
+});
+
+test('of a whole series that is posted twice below one cover letter, parts are not mixed', (t) => {
+  const [cover, one, two] = posting('a');
+  const again = [one!, two!].map((mail, index) => ({ ...mail, id: `b${index + 1}`, at: 100 - index }));
+  t.is(choose([cover!, one!, ...again, two!]).ids, 'b1 b2');
+});
+
+test('of one number twice one is taken and both are named', (t) => {
+  const [cover, one, two] = posting('a');
+  const other = {
+    ...two!,
+    id: 'b2',
+    from: 'Bob <bob@example.org>',
+    subject: '[PATCH 2/2] lib: better',
+    to: 'a0',
+  };
+  const found = choose([cover!, one!, two!, other]);
+  t.is(found.ids, 'a1 a2');
+  t.regex(found.warnings, /2\/2 is there twice: .*<a2@example.org> is taken, not .*<b2@example.org>/);
+  t.is(choose([cover!, one!, two!, { ...two!, id: 'b2', to: 'a2' }]).ids, 'a1 b2');
+});
+
+test('two series in one box are refused with both names', (t) => {
+  const found = choose([...posting('a'), ...posting('b', { topic: 'mm' } as object)]);
+  t.is(found.refused, 'box holds 2 series: "lib: part 0" and "mm: part 0"');
+  t.is(found.ids, '');
+  t.is(found.left.b2, 'of the series mm: part 0');
+});
+
+test('also two patches without numbers', (t) => {
+  const mails = [
+    { subject: '[PATCH] lib: a', id: 'a' },
+    { subject: '[PATCH] mm: b', id: 'b' },
+  ];
+  t.is(choose(mails).refused, 'box holds 2 series: "lib: a" and "mm: b"');
+});
+
+test('two series that lack each the part that the other has are not mixed', (t) => {
+  const a = posting('a', { without: [0, 2], to: 'lost-a' });
+  const b = posting('b', { without: [0, 1], to: 'lost-b', topic: 'mm' } as object);
+  const found = choose([...a, ...b]);
+  t.is(found.ids, '');
+  t.regex(found.refused!, /box holds 2 series/);
+});
+
+test('a series that somebody else posts in the thread is left out, unless its mail was asked for', (t) => {
+  const theirs = posting('b', { to: 'a1', topic: 'mm' } as object, { from: 'Bob <bob@example.org>' });
+  const found = choose([...posting('a'), ...theirs]);
+  t.is(found.ids, 'a1 a2');
+  t.is(found.warnings, '"mm: part 0" of bob@example.org is left out: another series in the thread');
+  t.is(found.left.b1, 'of another series: mm: part 0');
+  t.is(choose([...posting('a'), ...theirs], { wanted: 'b2@example.org' }).ids, 'b1 b2');
+});
+
+test('a second series of the same sender in the thread is refused, unless its mail was asked for', (t) => {
+  const second = posting('b', { to: 'a0', topic: 'mm' } as object);
+  t.regex(
+    choose([...posting('a'), ...second]).refused!,
+    /box holds 2 series: "lib: part 0" and "mm: part 0"/,
+  );
+  t.is(choose([...posting('a'), ...second], { wanted: 'a0@example.org' }).ids, 'a1 a2');
+});
+
+test('somebody else may post the next version', (t) => {
+  const next = posting('b', { v: 2 }, { from: 'Bob <bob@example.org>' });
+  t.is(choose([...posting('a'), ...next]).ids, 'b1 b2');
+});
+
+for (const prefix of [
+  ...[
+    'Re: ',
+    'RE: ',
+    'Re:',
+    'Re[2]: ',
+    'Aw: ',
+    'AW: ',
+    'Antw: ',
+    'RES: ',
+    'SV: ',
+    'VS: ',
+    'R: ',
+    'Odp: ',
+    'YNT: ',
+  ],
+  ...[
+    'Fwd: ',
+    'FW: ',
+    'TR: ',
+    '回复：',
+    '答复: ',
+    'Re: Re: ',
+    '[EXT] Re: ',
+    '[External] ',
+    'Resposta: ',
+    'Отв: ',
+  ],
+  ...['[list] Re: ', 'Re: [list] '],
+])
+  test(`a mail with a diff below "${prefix}" is a reply`, (t) => {
+    const reply = {
+      subject: `${prefix}[PATCH 1/2] lib: part 1`,
+      id: 'r',
+      to: 'a1',
+      from: 'Bob <bob@example.org>',
+      file: 'lib/1.c',
+    };
+    const found = choose([...posting('a'), reply]);
+    t.deepEqual([found.ids, found.left], ['a1 a2', { r: 'a reply' }]);
+  });
+
+test('so is one without any word, with the same subject', (t) => {
+  const reply = { subject: '[PATCH] lib: a', id: 'r', to: 'a', from: 'Bob <bob@example.org>' };
+  const found = choose([{ subject: '[PATCH] lib: a', id: 'a' }, reply]);
+  t.deepEqual([found.ids, found.left], ['a', { r: 'a reply' }]);
+});
+
+test('the name of a subsystem is no word of a reply', (t) => {
+  const mails = [
+    { subject: '[PATCH 1/2] re: one', id: 'a' },
+    { subject: '[PATCH 2/2] vs: two', id: 'b' },
+  ];
+  t.is(choose(mails).ids, 'a b');
+});
+
+test('bots, notices and pull requests beside a series are left out', (t) => {
+  const bot = (subject: string, id: string) => ({ subject, id, to: 'a1', from: 'bot <bot@example.org>' });
+  const found = choose([
+    ...posting('a'),
+    bot('[tip: lib/core] lib: part 1', 'tip'),
+    bot('[PATCH] lib: x can be static', 'robot'),
+    bot('+ lib-part-1.patch added to mm-unstable branch', 'mm'),
+    bot('Patch "lib: part 1" has been added to the 6.12-stable tree', 'stable'),
+    bot('FAILED: patch "[PATCH] lib" failed to apply to 6.6-stable tree', 'failed'),
+    bot('[GIT PULL] lib for 7.0', 'pull'),
+  ]);
+  t.is(found.ids, 'a1 a2');
+  t.deepEqual(Object.keys(found.left).sort(), ['failed', 'mm', 'pull', 'robot', 'stable', 'tip']);
+});
+
+test('a patch without a number or a tag is a series by itself', (t) => {
+  t.is(choose([{ subject: 'lib: fix a', id: 'a' }]).ids, 'a');
+  t.is(choose([{ subject: '[PATCH] lib: fix a', id: 'a' }]).ids, 'a');
+  t.is(choose([{ subject: '[RFC] lib: fix a', id: 'a' }]).ids, 'a');
+});
+
+test('what git format-patch -N wrote is taken in its order', (t) => {
+  const commits = ['lib: a', 'mm: b', 'fs: c'].map((subject, index) => {
+    const text = madeBox([{ subject }]).toString();
+    return text.replace(/^From x.*/, `From ${String(index).repeat(40)} Mon Sep 17 00:00:00 2001`);
+  });
+  const { series, refusal } = fromMails('box', 'box', splitMbox(Buffer.from(commits.join(''))), {});
+  t.is(refusal, undefined);
+  t.deepEqual(
+    series.patches.map(({ file, number }) => [file, number]),
+    [
+      ['0001-lib-a.patch', null],
+      ['0002-mm-b.patch', null],
+      ['0003-fs-c.patch', null],
+    ],
+  );
+});
+
+test('parts take the version of the cover letter that they answer', (t) => {
+  const [cover, one, two] = posting('b', { v: 2 });
+  const bare = [one!, two!].map((mail) => ({ ...mail, subject: mail.subject.replace(' v2', '') }));
+  const found = choose([...posting('a'), cover!, ...bare]);
+  t.deepEqual([found.ids, found.revision], ['b1 b2', 2]);
+});
+
+test('each part may answer the one before it, or none anything', (t) => {
+  const chain = posting('a', { m: 3 }).map((mail, n) => ({ ...mail, ...(n > 0 && { to: `a${n - 1}` }) }));
+  t.is(choose(chain.toReversed()).ids, 'a1 a2 a3');
+  const loose = posting('a', { m: 3 }).map(({ to: _, ...mail }) => mail);
+  t.is(choose(loose).ids, 'a1 a2 a3');
+  const next = posting('b', { m: 3, v: 2 }).map((mail, n) => ({ ...mail, to: `a${n}` }));
+  t.is(choose([...chain, ...next]).ids, 'b1 b2 b3');
+});
+
+test('a box without a patch says what its mails are', (t) => {
+  const found = choose([
+    { subject: 'Re: [PATCH] lib: a', id: 'a' },
+    { subject: 'hello', id: 'b', file: null },
+  ]);
+  t.is(found.refused, 'no patch in box');
+  t.is(
+    found.hint,
+    'a series needs at least one mail with a diff in it; of its mails: 1 × a reply, 1 × no diff in it',
+  );
+});
+
+test('a number that no series has is refused', (t) => {
+  const found = choose([{ subject: '[PATCH 1/9999999] lib: a', id: 'a' }]);
+  t.is(found.refused, 'box: "[PATCH 1/9999999] lib: a": no series has 9999999 parts');
+  t.is(
+    choose([{ subject: '[PATCH 6/5] lib: a', id: 'a' }]).refused,
+    'box: 1/6 to 5/6 are missing of "lib: a"',
+  );
+});
+
+test('mails that answer each other in a circle are read', (t) => {
+  const mails = [
+    { subject: '[PATCH 1/2] lib: a', id: 'a', to: 'b' },
+    { subject: '[PATCH 2/2] lib: b', id: 'b', to: 'a' },
+  ];
+  t.is(choose(mails).ids, 'a b');
+});
+
+test('thousands of mails take seconds', (t) => {
+  const chain = Array.from({ length: 3000 }, (_, n) => ({
+    subject: `[PATCH ${n + 1}/3000] lib: part ${n + 1}`,
+    id: `a${n}`,
+    ...(n > 0 && { to: `a${n - 1}` }),
+  }));
+  const begun = performance.now();
+  t.is(choose(chain).ids.split(' ').length, 3000);
+  const loose = chain.map(({ to: _, ...mail }, n) => ({ ...mail, subject: `[PATCH] lib: part ${n}` }));
+  t.regex(choose(loose).refused!, /box holds 3000 series: .* and 2995 more$/);
+  t.true(performance.now() - begun < 60_000);
+});
