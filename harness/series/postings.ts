@@ -70,12 +70,18 @@ function anchorOf(
 
 function soleAnchor({ mail }: Placed): string {
   if (mail.parents.length > 0) return `answers ${mail.parents[0]}`;
-  return `alone ${mail.author} ${stem(mail.messageId ?? '')}`;
+  return `alone ${mail.author} ${stem(mail)}`;
+}
+
+/** Whether one command sent both mails. */
+export function sentTogether(a: Mail, b: Mail): boolean {
+  return stem(a) !== '' && stem(a) === stem(b);
 }
 
 /** What the Message-IDs of one `git send-email`, `git format-patch --thread` or `b4 send` have in common. */
-function stem(id: string): string {
-  const counted = /^(\d{8,14}\.\d+)-\d+-(.+)$|^(\d{8}-.*-v\d+)-\d+-(\w+@.*)$/.exec(id);
+function stem({ messageId }: Mail): string {
+  const id = messageId ?? '';
+  const counted = /^(\d{8,14}[.-]\d+)-\d+-(.+)$|^(\d{8}-.*-v\d+)-\d+-(\w+@.*)$/.exec(id);
   if (counted) return counted.slice(1).filter(Boolean).join(' ');
   return /^[\w.-]+?\.(\d{9,}\.git\..+)$/.exec(id)?.[1] ?? '';
 }
@@ -153,4 +159,35 @@ export function missingOf({ total, parts }: Posting): number[] {
   const missing: number[] = [];
   for (let number = 1; number <= total; number++) if (!parts.has(number)) missing.push(number);
   return missing;
+}
+
+/** Put parts that the sender added later, as [PATCH 4/3] or [PATCH 4/4], to the posting that they follow. */
+export function extendPostings(postings: readonly Posting[], graph: Graph): Posting[] {
+  let all = [...postings];
+  for (const added of postings) {
+    const least = Math.min(...added.parts.keys());
+    const first = all.find(
+      (one) =>
+        one.total === least - 1 &&
+        one.revision === added.revision &&
+        one.author === added.author &&
+        missingOf(one).length === 0 &&
+        added.parts.size === added.total - one.total &&
+        threadOf(one, graph) === threadOf(added, graph),
+    );
+    if (first === undefined || added.cover !== undefined) continue;
+    const whole: Posting = {
+      ...first,
+      total: added.total,
+      parts: new Map([...first.parts, ...added.parts]),
+      doubles: [...first.doubles, ...added.doubles],
+      notes: [`${added.parts.size} of the ${added.total} parts were added to the first ${first.total} later`],
+    };
+    all = [...all.filter((one) => one !== first && one !== added), whole];
+  }
+  return all;
+}
+
+function threadOf({ parts, cover }: Posting, graph: Graph): string {
+  return graph.threadOf(cover ?? [...parts.values()][0]!);
 }

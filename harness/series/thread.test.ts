@@ -103,6 +103,8 @@ test('v6.1 rerolls parts of v6; without a v6 it is the version of a kernel', (t)
     subject: mail.subject.replace('PATCH', 'PATCH v5.10'),
   }));
   t.deepEqual([choose(stable).ids, choose(stable).revision], ['a1 a2', 1]);
+  const first = [...posting('a'), { subject: '[PATCH V1.1 2/2] lib: part 2', id: 'r', to: 'a2' }];
+  t.deepEqual([choose(first).ids, choose(first).revision], ['a1 r', 1.1]);
 });
 
 test('a series that is posted again without a version is taken as it was posted last', (t) => {
@@ -283,6 +285,75 @@ test('parts take the version of the cover letter that they answer', (t) => {
   const bare = [one!, two!].map((mail) => ({ ...mail, subject: mail.subject.replace(' v2', '') }));
   const found = choose([...posting('a'), cover!, ...bare]);
   t.deepEqual([found.ids, found.revision], ['b1 b2', 2]);
+});
+
+test('but not if that version has these parts already', (t) => {
+  const [cover, one, two] = posting('b', { v: 2 });
+  const bare = [one!, two!].map((mail, n) => ({
+    ...mail,
+    id: `c${n}`,
+    subject: mail.subject.replace(' v2', ''),
+  }));
+  t.deepEqual(
+    [choose([cover!, one!, two!, ...bare]).ids, choose([cover!, one!, two!, ...bare]).revision],
+    ['b1 b2', 2],
+  );
+});
+
+test('a part that rerolls one of those counts for itself, whatever version the cover letter names', (t) => {
+  const [cover, one, two] = posting('a');
+  const mails = [
+    { ...cover!, subject: cover!.subject.replace('PATCH', 'PATCH v6') },
+    ...[one!, two!],
+    { subject: '[PATCH v2 2/2] lib: part 2', id: 'b2', to: 'a2' },
+  ];
+  t.deepEqual([choose(mails).ids, choose(mails).revision], ['a1 b2', 2]);
+});
+
+test('patches without numbers that were sent at once are no versions of each other', (t) => {
+  const mails = [1, 2].map((n) => ({
+    subject: `[PATCH v5.10] lib: fix ${n}`,
+    id: `1721717240-8786-${n}-git-send-email-ann`,
+    ...(n === 2 && { to: '1721717240-8786-1-git-send-email-ann' }),
+    file: 'lib/a.c',
+  }));
+  t.is(choose(mails).refused, 'box holds 2 series: "lib: fix 1" and "lib: fix 2"');
+});
+
+test('parts that were added later belong to the series', (t) => {
+  const added = (n: number, m: number, to: string) => ({
+    subject: `[PATCH ${n}/${m}] lib: more ${n}`,
+    id: `a${n}`,
+    to,
+  });
+  const found = choose([...posting('a'), added(3, 2, 'a2')]);
+  t.is(found.ids, 'a1 a2 a3');
+  t.is(found.warnings, '1 of the 3 parts were added to the first 2 later');
+  t.is(choose([...posting('a'), added(3, 4, 'a0'), added(4, 4, 'a3')]).ids, 'a1 a2 a3 a4');
+  t.is(choose([...posting('a'), added(4, 4, 'a3')]).ids, '');
+});
+
+test('of two threads of single patches by two senders, that of the first mail is taken', (t) => {
+  const single = (subject: string, id: string, from: string, to?: string) => ({
+    ...{ subject, id, from: `${from}@example.org`, file: 'lib/a.c' },
+    ...(to !== undefined && { to }),
+  });
+  const found = choose([
+    single('[PATCH] lib: fix a', 'a1', 'ann'),
+    single('[PATCH] lib: use RCU', 'b1', 'bob', 'a1'),
+    single('[PATCH v2] lib: fix a', 'a2', 'ann', 'a1'),
+    single('[PATCH v3] lib: use RCU', 'b3', 'bob', 'b1'),
+  ]);
+  t.is(found.ids, 'a2');
+});
+
+test('a patch of the sender in the same thread that has another subject is no older version', (t) => {
+  const found = choose([
+    { subject: '[PATCH v2] lib: fix a', id: 'a', file: 'lib/a.c' },
+    { subject: '[PATCH] lib: fix overflow', id: 'b', to: 'a', file: 'lib/a.c' },
+  ]);
+  t.is(found.ids, 'a');
+  t.regex(found.warnings, /"lib: fix overflow" of ann@example.org is left out/);
 });
 
 test('each part may answer the one before it, or none anything', (t) => {

@@ -3,7 +3,14 @@
 import { KilnError } from '../errors.ts';
 import { Graph } from './graph.ts';
 import type { Mail } from './mail.ts';
-import { groupPostings, missingOf, type Placed, type Posting } from './postings.ts';
+import {
+  extendPostings,
+  groupPostings,
+  missingOf,
+  type Placed,
+  type Posting,
+  sentTogether,
+} from './postings.ts';
 
 export type ThreadOptions = {
   /** vN instead of the newest complete version. */
@@ -122,7 +129,7 @@ class Chooser {
     const huge = numbered.filter(({ subject }) => subject.total! > maxTotal);
     for (const mail of huge) this.#leave(mail, `no series has ${mail.subject.total} parts`);
     const placed = this.#place(numbered.filter((mail) => !huge.includes(mail)));
-    const postings = groupPostings(placed, this.#graph);
+    const postings = extendPostings(groupPostings(placed, this.#graph), this.#graph);
     for (const posting of postings)
       for (const { taken, left } of posting.doubles)
         posting.notes.push(`${place(taken)} is there twice: ${name(taken)} is taken, not ${name(left)}`);
@@ -133,16 +140,21 @@ class Chooser {
     return [...postings, ...this.#findSingles(others, parts)];
   }
 
+  /** v6.1 rerolls parts of v6; without a v6 it is the version of a kernel. */
   #place(mails: Mail[]): Placed[] {
-    const has = (revision: number) => mails.some(({ subject }) => subject.revision === revision);
-    const stated = ({ subject }: Mail): number | null =>
-      // v6.1 rerolls parts of v6; without a v6 it is the version of a kernel.
-      subject.revision === null || Number.isInteger(subject.revision) || has(Math.floor(subject.revision))
-        ? subject.revision
-        : null;
+    const has = (revision: number) => mails.some(({ subject }) => (subject.revision ?? 1) === revision);
+    const isStated = ({ revision, number, total }: Placed) =>
+      mails.some(
+        ({ subject }) =>
+          subject.revision === revision && subject.number === number && subject.total === total,
+      );
+    const stated = ({ subject: { revision } }: Mail) =>
+      revision !== null && (Number.isInteger(revision) || has(Math.floor(revision))) ? revision : null;
     return mails.map((mail) => {
-      const { number, total } = mail.subject;
-      return { mail, number: number!, total: total!, revision: stated(mail) ?? this.#inherited(mail) ?? 1 };
+      const [number, total] = [mail.subject.number!, mail.subject.total!];
+      const inherited = { mail, number, total, revision: this.#inherited(mail) ?? 1 };
+      const revision = stated(mail) ?? (isStated(inherited) ? 1 : inherited.revision);
+      return { mail, number, total, revision };
     });
   }
 
@@ -152,7 +164,16 @@ class Chooser {
       const parent = this.#graph.byId(id);
       const { number, total, revision } = parent?.subject ?? {};
       if (number !== 0 && !(number === 1 && mail.subject.number! > 1)) continue;
-      if (total === mail.subject.total && revision && Number.isInteger(revision)) return revision;
+      if (total !== mail.subject.total || !revision || !Number.isInteger(revision)) continue;
+      // A v2 2/3 in answer to the 2/3 of a cover letter v6: the parts count for themselves.
+      const isCounted = this.#mails.some(
+        (other) =>
+          (other.subject.revision ?? revision) < revision &&
+          other.subject.number !== 0 &&
+          other.subject.total === total &&
+          other.parents.some((above) => above !== id && this.#graph.byId(above)?.parents[0] === id),
+      );
+      if (!isCounted) return revision;
     }
     return undefined;
   }
@@ -175,7 +196,9 @@ class Chooser {
     const isExport = singles.length > 1 && singles.every((mail) => mail.fromGit && mail.parents.length === 0);
     if (isExport && parts.length === 0)
       return [posting(1, new Map(singles.map((mail, index) => [index + 1, mail])))];
-    return singles.map((mail) => posting(mail.subject.revision ?? 1, new Map([[1, mail]])));
+    const versionOf = ({ revision }: Mail['subject']) =>
+      revision !== null && Number.isInteger(revision) ? revision : 1;
+    return singles.map((mail) => posting(versionOf(mail.subject), new Map([[1, mail]])));
   }
 
   /** One of several series in a box, or the refusal. */
@@ -192,7 +215,7 @@ class Chooser {
     // In a discussion, others post what they would do, and the author posts what came up.
     const isAnswer = (family: Posting[]) =>
       this.#graph.threadOf(mailsOf(family)[0]!) === this.#graph.threadOf(mailsOf(main)[0]!) &&
-      (family.every((one) => hasNoNumber(one)) ||
+      ((family.every(hasNoNumber) && !family.some((one) => main.some((other) => sentAtOnce(one, other)))) ||
         !family.some(({ author }) => main.some((other) => other.author === author)));
     if (!asked && rest.some((family) => !isAnswer(family))) return this.#several(families);
     for (const family of rest) {
@@ -371,11 +394,13 @@ function areVersions(a: Posting, b: Posting, graph: Graph): boolean {
   const sameThread = graph.threadOf(allMails(a)[0]!) === graph.threadOf(allMails(b)[0]!);
   const sameAuthor = a.author === b.author;
   const shareFile = [...filesIn(a)].some((file) => filesIn(b).has(file));
-  if (a.revision === b.revision) return sameThread && sameAuthor && shareFile && a.total + b.total === 2;
-  // Somebody may send from two addresses, or take a series over.
-  if (shareFile) return sameThread || sameAuthor;
+  if (a.revision === b.revision)
+    return sameThread && sameAuthor && shareFile && a.total + b.total === 2 && !sentAtOnce(a, b);
   const [older, newer] = a.revision < b.revision ? [a, b] : [b, a];
-  return sameThread && sameAuthor && older.date <= newer.date;
+  if (older.date > newer.date) return false;
+  // Somebody may send from two addresses, or take a series over.
+  if (!sameAuthor) return sameThread && shareFile && a.total > 1 && b.total > 1;
+  return sameThread || shareFile;
 }
 
 /** Patches that were sent anew without a version get one, as b4 gives them. */
@@ -418,6 +443,10 @@ function remember(compute: (one: Posting) => ReadonlySet<string>): (one: Posting
     known.set(one, found);
     return found;
   };
+}
+
+function sentAtOnce(a: Posting, b: Posting): boolean {
+  return sentTogether(allMails(a)[0]!, allMails(b)[0]!);
 }
 
 function hasNoNumber({ parts }: Posting): boolean {
