@@ -7,7 +7,7 @@ export function holdsDiff(text: string): boolean {
 
 /** The files that the diffs in the text touch, without a/ and b/. */
 export function filesOf(text: string): Set<string> {
-  const named = text.matchAll(/^(?:---|\+\+\+) (?:[ab]\/)?([^\t\n]+)|^diff --git a\/(.+) b\/\2$/gm);
+  const named = text.matchAll(/^(?:---|\+\+\+) (?:[ab]\/)?([^\t\n]+)|^diff --git a\/(.{1,4096}) b\/\2$/gm);
   const files = [...named].map(([, name, whole]) => name ?? whole!);
   return new Set(files.filter((file) => file !== '/dev/null'));
 }

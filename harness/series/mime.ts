@@ -28,11 +28,13 @@ export function splitMail(mail: Buffer): { headers: Headers; body: Buffer } {
 function readHeaders(block: string): Headers {
   const headers: Headers = new Map();
   for (const field of block.replace(/\r\n/g, '\n').split(/\n(?![ \t])/)) {
-    const found = /^([!-9;-~]+)[ \t]*:[ \t]*/.exec(field);
-    if (!found) continue;
-    const name = found[1]!.toLowerCase();
-    const value = field.slice(found[0].length).replace(/\n/g, '').trim();
-    headers.set(name, [...(headers.get(name) ?? []), value]);
+    const label = /^([!-9;-~]+)[ \t]*:[ \t]*/.exec(field);
+    if (!label) continue;
+    const name = label[1]!.toLowerCase();
+    const value = field.slice(label[0].length).replace(/\n/g, '').trim();
+    const found = headers.get(name);
+    if (found) found.push(value);
+    else headers.set(name, [value]);
   }
   return headers;
 }

@@ -29,7 +29,9 @@ export function groupPostings(placed: readonly Placed[], graph: Graph): Posting[
   const anchors = new Map<Placed, string>();
   for (const one of placed) {
     const key = `${one.revision} ${one.total} ${anchorOf(one, graph, placeOf, anchors)}`;
-    groups.set(key, [...(groups.get(key) ?? []), one]);
+    const group = groups.get(key);
+    if (group) group.push(one);
+    else groups.set(key, [one]);
   }
   const separate = [...groups.values()].flatMap((group) => separateRounds(group));
   return mergeParts(separate, graph).map((group) => toPosting(group, graph));
@@ -149,9 +151,13 @@ function toPosting(group: Placed[], graph: Graph): Posting {
   return { revision, total, cover, parts, doubles, notes: [], author: first.author, date: earliest(group) };
 }
 
-/** The sender posts a patch again in answer to it: the later one is meant. */
+/** The sender posts a patch again in answer to it: the later one is meant. With another subject it may be a fix to it. */
 function replaces(mail: Mail, before: Mail, graph: Graph): boolean {
-  return mail.author === before.author && [...graph.ancestors(mail)].includes(before);
+  return (
+    mail.author === before.author &&
+    mail.subject.title === before.subject.title &&
+    [...graph.ancestors(mail)].includes(before)
+  );
 }
 
 /** Numbers of 1 to m that are not there. */

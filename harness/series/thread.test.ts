@@ -138,6 +138,8 @@ test('of one number twice one is taken and both are named', (t) => {
   t.is(found.ids, 'a1 a2');
   t.regex(found.warnings, /2\/2 is there twice: .*<a2@example.org> is taken, not .*<b2@example.org>/);
   t.is(choose([cover!, one!, two!, { ...two!, id: 'b2', to: 'a2' }]).ids, 'a1 b2');
+  const fix = { ...two!, id: 'b2', to: 'a2', subject: '[PATCH 2/2 fix 1/2] lib: fix part 2' };
+  t.is(choose([cover!, one!, two!, fix]).ids, 'a1 a2');
 });
 
 test('two series in one box are refused with both names', (t) => {
