@@ -28,9 +28,13 @@ export async function readThread(
 /** @returns without the angle brackets */
 function messageIdOf(source: string): string {
   const text = source.replace(/^lore:/, '');
-  // https://host/list/ID/, with what the archive's pages add: T/, t.mbox.gz, raw, #anchor.
-  const url = /^https?:\/\/[^/]+\/(?:.*\/)?([^/]+@[^/]+?)(?:\/.*)?$/.exec(text.replace(/#.*/, ''));
-  const id = decode(url?.[1] ?? text).replace(/^<|>$/g, '');
+  // Of https://host/list/ID/T/#u, the part that is one.
+  const parts = /^https?:/.test(text) ? text.replace(/#.*/, '').split('/').slice(3) : [text];
+  const id =
+    parts
+      .map(decode)
+      .find((part) => part.includes('@'))
+      ?.replace(/^<|>$/g, '') ?? '';
   if (!/^[^\s<>/]+@[^\s<>/]+$/.test(id) || id.startsWith('-'))
     throw new KilnError('bad-input', `there is no Message-ID in ${source}`, {
       hint: 'give lore:MESSAGE-ID, or the URL of one mail of the thread',

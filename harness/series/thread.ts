@@ -209,9 +209,17 @@ class Chooser {
     const asked = near
       .map((mail) => families.find((family) => mailsOf(family).includes(mail)))
       .find((family) => family !== undefined);
-    const [first, ...others] = families.toSorted((a, b) => begun(a) - begun(b));
-    const main = asked ?? first!;
-    const rest = asked ? families.filter((family) => family !== asked) : others;
+    const inTime = families.toSorted((a, b) => begun(a) - begun(b));
+    const familyOf = new Map(
+      families.flatMap((family) => mailsOf(family).map((mail) => [mail, family] as const)),
+    );
+    const answersOthers = (family: Posting[]) =>
+      mailsOf(family).some((mail) =>
+        [...this.#graph.ancestors(mail)].some((above) => (familyOf.get(above) ?? family) !== family),
+      );
+    // Clocks differ: what begins the thread is what answers nothing.
+    const main = asked ?? inTime.find((family) => !answersOthers(family)) ?? inTime[0]!;
+    const rest = inTime.filter((family) => family !== main);
     // In a discussion, others post what they would do, and the author posts what came up.
     const isAnswer = (family: Posting[]) =>
       this.#graph.threadOf(mailsOf(family)[0]!) === this.#graph.threadOf(mailsOf(main)[0]!) &&
