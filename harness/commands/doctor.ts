@@ -8,6 +8,7 @@ import { chooseAccelerator } from '../guest/accelerator.ts';
 import { findRequirements } from '../host/requirements.ts';
 import { paths } from '../paths.ts';
 import { chooseSandbox } from '../sandbox/sandbox.ts';
+import { exec } from '../util/exec.ts';
 import type { Cli } from './command.ts';
 
 /** GiB in the cache. Measured: 4.0 with the default and a KASAN config; the rest is room to build. */
@@ -31,6 +32,7 @@ type DoctorOptions = { json?: boolean };
 async function doctorCommand(options: DoctorOptions, signal: AbortSignal): Promise<number> {
   const checks = [
     ...(await programChecks(signal)),
+    await b4Check(signal),
     ...(await placeChecks()),
     await sandboxCheck(signal),
     await acceleratorCheck(signal),
@@ -55,6 +57,13 @@ async function programChecks(signal: AbortSignal): Promise<Check[]> {
     why: `${why}; Debian: ${from}`,
   }));
   return [{ name: 'node', ok: true, found: process.version, why: '' }, ...checks];
+}
+
+/** Never fails: only threads of an archive need it. */
+async function b4Check(signal: AbortSignal): Promise<Check> {
+  const found = await exec('b4', ['--version'], { signal }).catch(() => undefined);
+  const without = 'none: lore:MESSAGE-ID works only with --inbox (Debian: b4)';
+  return { name: 'b4', ok: true, found: found?.stdout.trim() ?? without, why: '' };
 }
 
 async function placeChecks(): Promise<Check[]> {
