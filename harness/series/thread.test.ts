@@ -265,6 +265,17 @@ test('a patch without a number or a tag is a series by itself', (t) => {
   t.is(choose([{ subject: '[RFC] lib: fix a', id: 'a' }]).ids, 'a');
 });
 
+test('a version without a number beside numbered ones is taken only if it is asked for', (t) => {
+  const single = { subject: '[PATCH v2] lib: part 2', id: 'b', to: 'a2' };
+  const found = choose([...posting('a'), single]);
+  t.is(found.ids, 'a1 a2');
+  t.is(
+    found.warnings,
+    '"[PATCH v2] lib: part 2" <b@example.org> has no number and is left out (--revision 2 takes it)',
+  );
+  t.is(choose([...posting('a'), single], { revision: 2 }).ids, 'b');
+});
+
 test('what git format-patch -N wrote is taken in its order', (t) => {
   const commits = ['lib: a', 'mm: b', 'fs: c'].map((subject, index) => {
     const text = madeBox([{ subject }]).toString();

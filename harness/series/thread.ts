@@ -184,13 +184,18 @@ class Chooser {
     const untagged = mails.filter(({ subject }) => !subject.tagged);
     if (parts.length > 0 || tagged.length > 0)
       for (const mail of untagged) this.#leave(mail, 'no [PATCH] in its subject, beside mails that have it');
+    const asked = tagged.filter(({ subject }) => subject.revision === this.#options.revision);
     if (parts.some(({ total }) => total > 1)) {
       for (const mail of tagged) {
+        if (asked.includes(mail)) continue;
         this.#leave(mail, 'no number in its subject, beside mails that have one');
+        const { revision } = mail.subject;
         if (parts.some((part) => part.mail.author === mail.author))
-          this.#warnings.push(`${name(mail)} has no number and is left out`);
+          this.#warnings.push(
+            `${name(mail)} has no number and is left out${revision === null ? '' : ` (--revision ${revision} takes it)`}`,
+          );
       }
-      return [];
+      return asked.map((mail) => posting(mail.subject.revision!, new Map([[1, mail]])));
     }
     const singles = parts.length > 0 || tagged.length > 0 ? tagged : untagged;
     const isExport = singles.length > 1 && singles.every((mail) => mail.fromGit && mail.parents.length === 0);
