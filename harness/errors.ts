@@ -31,10 +31,22 @@ const exitCodes: Record<ErrorCode, number> = {
   interrupted: exits.interrupted,
 };
 
+/** Why a patch does not apply. */
+export type ConflictCause =
+  | 'no-diff' // the mail or file holds no diff
+  | 'damaged' // a mailer changed the patch, or it was cut off
+  | 'already-applied' // the base, or what was applied before, has the change
+  | 'another-base' // the series names the commit that it was made on, which is another one
+  | 'file-missing' // a file that the patch changes is not there
+  | 'file-exists' // a file that the patch adds is there
+  | 'context-differs' // a file is not as the patch expects it
+  | 'refused'; // git refused it: for its paths, or for a reason that only git's output has
+
 /** What an error is about, for a person or a script to act on. All plain text. */
 export type ErrorDetails = {
   series?: string;
   patch?: string;
+  cause?: ConflictCause;
   file?: string;
   hunk?: string;
   symbol?: string;

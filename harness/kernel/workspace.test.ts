@@ -32,6 +32,7 @@ async function example(t: ExecutionContext) {
       content: '',
       gitDir: join(home, 'repo.git'),
       patches: [],
+      warnings: [],
       symbols: [],
     }),
   );

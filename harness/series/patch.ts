@@ -1,11 +1,12 @@
 // SPDX-License-Identifier: MIT
 
-/** One patch as it came: a mail that `git am` reads. */
+/** One patch as it came. */
 export type Patch = {
   /** Names it in messages. */
   file: string;
+  /** A mail that `git am` reads; in a range the names of a commit and its parent. */
   content: Buffer;
-  /** n of [PATCH n/m]; null if the subject has none, or the patch is no mail. */
+  /** n of [PATCH n/m], or the place in a range; null if the subject has none. */
   number: number | null;
   /** Decoded, in one line, with its [PATCH n/m]; empty if there is none. */
   subject: string;

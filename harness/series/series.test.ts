@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-import { cp, mkdir, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
+import { cp, mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import test, { type ExecutionContext } from 'ava';
@@ -127,42 +127,6 @@ test('an mbox gives its patches, without the cover letter', async (t) => {
   );
 });
 
-test('a git range gives one patch a commit, oldest first', async (t) => {
-  const { repository } = await threePatches(t);
-  const series = await readSeries(`git:${repository}#HEAD~2..HEAD`, '/nowhere');
-  t.is(series.name, 'repository');
-  t.deepEqual(
-    series.patches.map(({ file }) => file),
-    ['0001-two.patch', '0002-three.patch'],
-  );
-  t.regex(series.patches[0]!.content.toString(), /^\+two$/m);
-});
-
-test('a git range that is empty, unknown or in no repository is refused', async (t) => {
-  const { repository, dir } = await threePatches(t);
-  const refused = (source: string, message: RegExp) =>
-    t.throwsAsync(readSeries(source, dir), { instanceOf: KilnError, message });
-  await refused(`git:${repository}#HEAD..HEAD`, /no patch in/);
-  await refused(`git:${repository}#HEAD..nowhere`, /no range HEAD\.\.nowhere/);
-  await refused(`git:${dir}#HEAD~1..HEAD`, /no range/);
-});
-
-test("a git range does not depend on the repository's configuration", async (t) => {
-  const { repository } = await threePatches(t);
-  const read = async () => (await readSeries(`git:${repository}#HEAD~3..HEAD`, '/nowhere')).patches;
-  const before = await read();
-  await git(repository, ['config', 'diff.noprefix', 'true']);
-  await git(repository, ['config', 'format.coverLetter', 'true']);
-  t.deepEqual(await read(), before);
-});
-
-test('reading a git range leaves the repository as it was', async (t) => {
-  const { repository } = await threePatches(t);
-  const before = await bytes(repository);
-  await readSeries(`git:${repository}#HEAD~3..HEAD`, '/nowhere');
-  t.deepEqual(await bytes(repository), before);
-});
-
 /** A repository with the commits base, one, two, three. Each test has a copy. */
 let original: string;
 test.before(async () => {
@@ -195,12 +159,4 @@ async function files(t: ExecutionContext, content: Record<string, string>): Prom
     await writeFile(join(dir, path), text, 'latin1');
   }
   return dir;
-}
-
-async function bytes(dir: string): Promise<Record<string, string>> {
-  const entries = await readdir(dir, { recursive: true, withFileTypes: true });
-  const found = entries.filter((entry) => entry.isFile()).map((entry) => join(entry.parentPath, entry.name));
-  return Object.fromEntries(
-    await Promise.all(found.sort().map(async (path) => [path, await readFile(path, 'hex')] as const)),
-  );
 }

@@ -3,11 +3,11 @@ import { readdir, stat } from 'node:fs/promises';
 import { basename, join, resolve } from 'node:path';
 import { KilnError } from '../errors.ts';
 import { exists, readIfThere, readPlain } from '../util/files.ts';
-import { gitRange } from './gitRange.ts';
 import { isLoreSource, readThread } from './lore.ts';
 import { needsDecoding, readMail } from './mail.ts';
 import { type RawMail, readMailbox } from './mailbox.ts';
 import { barePatch, type Patch, patchFile } from './patch.ts';
+import { type Range, readRange } from './range.ts';
 import { parseSubject } from './subject.ts';
 import { chooseSeries, type ThreadOptions } from './thread.ts';
 
@@ -24,15 +24,27 @@ export type Series = {
   leftOut: LeftOut[];
   /** Sentences for the user, about what was chosen. */
   warnings: string[];
-  /** The `base-commit:` that the cover letter or a patch names, as it has it. */
+  /** The `base-commit:` that the cover letter or a patch names, as it has it; the commit that a range was made on. */
   baseCommit: string | null;
+  /** What the patches of a range are made from; null if they are mails. */
+  range: Range | null;
 };
 
 export type LeftOut = { subject: string; messageId: string | null; reason: string };
 
 /** A series of patches that are not chosen from mails: all of them, in this order. */
 export function bareSeries(name: string, source: string, patches: Patch[]): Series {
-  return { name, source, patches, revision: null, missing: [], leftOut: [], warnings: [], baseCommit: null };
+  return {
+    name,
+    source,
+    patches,
+    revision: null,
+    missing: [],
+    leftOut: [],
+    warnings: [],
+    baseCommit: null,
+    range: null,
+  };
 }
 
 export type ReadOptions = ThreadOptions & {
@@ -71,7 +83,11 @@ export async function inspectSeries(
     return fromMails(id, source, mails, { ...options, wanted: id });
   }
   const range = /^git:(.+)#(.*\.\..*)$/.exec(source);
-  if (range) return whole(source, basename(range[1]!), await gitRange(range[1]!, range[2]!, signal), options);
+  if (range) return rangeSeries(source, range[1]!, range[2]!, options);
+  if (source.startsWith('git:'))
+    throw new KilnError('bad-input', `there is no range in ${source}`, {
+      hint: 'a series in git is git:DIR#A..B: what B has since A',
+    });
   const path = (await namedDirectory(source, patchesDir)) ?? resolve(source);
   const info = await stat(path).catch(() => undefined);
   if (info === undefined)
@@ -125,6 +141,7 @@ export function fromMails(name: string, source: string, raw: RawMail[], options:
       (found, mail) => found ?? mail?.baseCommit ?? null,
       null,
     ),
+    range: null,
   };
   return { series, refusal: choice.refusal };
 }
@@ -136,6 +153,17 @@ function whole(source: string, name: string, patches: Patch[], { revision }: Rea
       hint: '--revision chooses from the mails of a thread',
     });
   return { series: named(source, name, patches), refusal: undefined };
+}
+
+async function rangeSeries(
+  source: string,
+  repository: string,
+  range: string,
+  options: ReadOptions,
+): Promise<Reading> {
+  const read = await readRange(repository, range, options.signal);
+  const { series, refusal } = whole(source, basename(resolve(repository)), read.patches, options);
+  return { series: { ...series, ...read }, refusal };
 }
 
 /**
@@ -168,7 +196,7 @@ export async function listSeries(patchesDir: string): Promise<string[]> {
 function named(source: string, name: string, patches: Patch[]): Series {
   if (patches.length === 0)
     throw new KilnError('bad-input', `no patch in ${source}`, {
-      hint: 'a series needs at least one mail with a diff in it',
+      hint: 'a series needs at least one mail with a diff in it, or a commit that changes something',
       details: { series: name },
     });
   return bareSeries(name, source, patches);

@@ -7,7 +7,7 @@ import type { SplatResult } from '../schema.ts';
 import type { Tree } from '../tree/tree.ts';
 import { Decoder } from './decode.ts';
 
-const tree = { key: '', commit: '', content: '', gitDir: '', patches: [], symbols: [] } as Tree;
+const tree = { key: '', commit: '', content: '', gitDir: '', patches: [], warnings: [], symbols: [] } as Tree;
 
 function splat(...lines: string[]): SplatResult {
   return { title: 'WARNING', kind: 'warning', phase: 'test', task: null, torn: false, lines };

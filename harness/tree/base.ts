@@ -5,7 +5,7 @@ import type { Context } from '../context.ts';
 import { KilnError } from '../errors.ts';
 import { exec } from '../util/exec.ts';
 import { aside, makeDirectory, readCachedJson, readIfThere, writeAtomic } from '../util/files.ts';
-import { git } from '../util/git.ts';
+import { git, objectDirectory } from '../util/git.ts';
 import { contentKey } from '../util/hash.ts';
 import { lock } from '../util/lock.ts';
 import type { Archive } from './archive.ts';
@@ -132,7 +132,7 @@ async function borrow(source: string, rest: string, context: Context): Promise<B
       throw wrong(cause);
     })
   ).stdout.trim();
-  const objects = (await ask(['rev-parse', '--path-format=absolute', '--git-path', 'objects'])).stdout.trim();
+  const objects = await objectDirectory(directory, context.signal);
   const gitDir = join(context.cache, 'bases', `git-${contentKey(objects)}`, 'repo.git');
   await using _lock = await lock(join(context.cache, 'locks', `base-${contentKey(objects)}`), {
     signal: context.signal,

@@ -1,50 +1,111 @@
 // SPDX-License-Identifier: MIT
-import { KilnError } from '../errors.ts';
+// Why a patch does not apply, as far as it and git's output tell. cause.ts asks the base.
+import { type ConflictCause, KilnError } from '../errors.ts';
+import { findDamage } from '../series/damage.ts';
 import type { Patch } from '../series/patch.ts';
+import type { Series } from '../series/series.ts';
 
-/** The error for a patch that `git am` could not apply or read. Names patch, file and hunk. @param output of git am */
-export function describeConflict(which: { series: string; patch: Patch }, output: string): KilnError {
-  const { series, patch } = which;
-  const date = /^fatal: (invalid date format: .*)$/m.exec(output)?.[1];
-  if (date !== undefined)
-    return new KilnError('bad-input', `${series}: ${patch.file} can't be read: ${date}`, {
-      hint: 'put the Date: of the mail right, or take it out',
-      details: { series, patch: patch.file },
-    });
-  const rejection = readRejection(output, patch.content.toString('utf8'));
-  const where = [rejection.file, rejection.hunk].filter(Boolean).join(', hunk ');
-  return new KilnError(
-    'does-not-apply',
-    `${series}: ${patch.file} does not apply${where ? `: ${where}` : ''}: ${rejection.reason}`,
-    {
-      hint: 'rebase the series onto the base that is named in the results, or choose its own base with --base',
-      details: {
-        series,
-        patch: patch.file,
-        ...(rejection.file === undefined ? {} : { file: rejection.file }),
-        ...(rejection.hunk === undefined ? {} : { hunk: rejection.hunk }),
-        output: output.trim().split('\n').slice(0, 40).join('\n'),
-      },
-    },
-  );
+/** A patch and the series that it is of. */
+export type Named = { series: Series; patch: Patch };
+
+/** A patch that `git am` refused. */
+export type Conflict = Named & {
+  /** What git am printed. */
+  output: string;
+  /** What git am took for the diff of the mail. */
+  diff: string;
+};
+
+/** Where a patch failed. Without a file, `reason` is what git said. */
+export type Rejection = { file?: string; hunk?: string; reason: string; wanted?: HunkLine[] };
+
+/** A line that a hunk wants to find, and its number in the diff, from 1. */
+export type HunkLine = { line: number; text: string };
+
+/** The file's name, and what the subject has of version and number: `0002-x.patch (v2 2/5)`. */
+export function namePatch({ file, subject }: Patch): string {
+  const tag = [...subject.matchAll(/\[([^\]]*)\]/g)].map(([, inside]) => inside).join(' ');
+  const place = /\b\d+\/\d+\b/.exec(tag)?.[0];
+  const version = /\bv\d+\b/i.exec(tag)?.[0].toLowerCase();
+  const known = [version, place].filter(Boolean).join(' ');
+  return known === '' ? file : `${file} (${known})`;
 }
 
-type Rejection = { file?: string; hunk?: string; reason: string };
+/** An error about a patch that does not apply. @param sentence follows the patch's name */
+export function refusal(
+  conflict: Conflict,
+  cause: ConflictCause,
+  sentence: string,
+  more: { hint: string; where?: Rejection },
+): KilnError {
+  const { series, patch, output } = conflict;
+  const { file, hunk } = more.where ?? {};
+  return new KilnError('does-not-apply', `${series.name}: ${namePatch(patch)} ${sentence}`, {
+    hint: more.hint,
+    details: {
+      series: series.name,
+      patch: patch.file,
+      cause,
+      ...(file === undefined ? {} : { file }),
+      ...(hunk === undefined ? {} : { hunk }),
+      output: output.trim().split('\n').slice(0, 40).join('\n'),
+    },
+  });
+}
 
-function readRejection(output: string, patch: string): Rejection {
+/** The error for a patch that applies to no base. */
+export function findFault(conflict: Conflict): KilnError | undefined {
+  const { series, patch, output } = conflict;
+  const date = /^fatal: (invalid date format: .*)$/m.exec(output)?.[1];
+  if (date !== undefined)
+    return new KilnError('bad-input', `${series.name}: ${namePatch(patch)} can't be read: ${date}`, {
+      hint: 'put the Date: of the mail right, or take it out',
+      details: { series: series.name, patch: patch.file },
+    });
+  if (/Patch is empty|Patch format detection failed|No valid patches in input/.test(output))
+    return refusal(conflict, 'no-diff', 'does not apply: there is no diff in it', {
+      hint: 'give a mail or a file that holds a diff, or leave it out',
+    });
+  return findMailDamage(conflict);
+}
+
+const getWhole =
+  'get the patch as it was sent: the raw mail from the list’s archive, a git range, or an attachment; a new version is best sent with git send-email';
+
+function findMailDamage(conflict: Conflict): KilnError | undefined {
+  const damage = findDamage(conflict.diff);
+  if (damage === undefined) return undefined;
+  const place = lineOf(conflict, damage.line);
+  const sentence = `is damaged: ${place} ("${damage.text.trim()}") ${damage.reason}`;
+  return refusal(conflict, 'damaged', sentence, { hint: getWhole });
+}
+
+/** The error for a patch whose white space a mailer changed. @param line of the diff, from 1 */
+export function damagedSpace(conflict: Conflict, where: Rejection, line: number, how: string): KilnError {
+  const sentence = `is damaged: ${lineOf(conflict, line)} ${how}`;
+  return refusal(conflict, 'damaged', sentence, { where, hint: getWhole });
+}
+
+/** A line of the diff as the user finds it: in the mail, unless its diff is encoded. @param line from 1 */
+export function lineOf({ patch, diff }: Conflict, line: number): string {
+  const mail = patch.content.toString('utf8').replaceAll('\r\n', '\n');
+  const at = mail.lastIndexOf(diff.replaceAll('\r\n', '\n').trimEnd());
+  if (diff.trim() === '' || at < 0) return `line ${line} of the diff`;
+  return `line ${mail.slice(0, at).split('\n').length + line - 1}`;
+}
+
+/** What git am said of the first file that failed. */
+export function readRejection(output: string, diff: string): Rejection {
   const failed = /^error: patch failed: (.+):(\d+)$/m.exec(output);
   if (failed) {
-    const hunk = hunkAt(patch, failed[1]!, Number(failed[2]));
     return {
       file: failed[1]!,
-      ...(hunk === undefined ? {} : { hunk }),
+      ...findHunk(diff, failed[1]!, Number(failed[2])),
       reason: 'the context does not match',
     };
   }
-  if (/Patch is empty|Patch format detection failed|No valid patches in input/.test(output))
-    return { reason: 'there is no diff in it' };
   const said = /^error: (.*)$/m.exec(output)?.[1];
-  if (said === undefined) return { reason: firstLine(output) || 'git am gave no reason' };
+  if (said === undefined) return { reason: output.trim().split('\n')[0] || 'git am gave no reason' };
   const outside = /^invalid path '(.+)'$/.exec(said);
   if (outside) return { file: outside[1]!, reason: 'the path leads outside the tree' };
   const quoted = /'(.+)'/.exec(said);
@@ -53,18 +114,25 @@ function readRejection(output: string, patch: string): Rejection {
   return named ? { file: named[1]!, reason: named[2]! } : { reason: said };
 }
 
-function firstLine(text: string): string {
-  return text.trim().split('\n')[0] ?? '';
-}
-
-/** The hunk header of `file` whose old side starts at `line`. */
-function hunkAt(patch: string, file: string, line: number): string | undefined {
+/** The hunk of `file` whose old side starts at line `start`. Lines are without CR. */
+function findHunk(
+  diff: string,
+  file: string,
+  start: number,
+): { hunk: string; wanted: HunkLine[] } | undefined {
   let current = '';
-  for (const text of patch.split('\n')) {
+  const lines = diff.split(/\r?\n/);
+  for (const [index, text] of lines.entries()) {
     const header = /^(?:---|\+\+\+) [ab]\/([^\t]+?)\s*(?:\t.*)?$/.exec(text);
     if (header) current = header[1]!;
-    const hunk = /^@@ -(\d+)/.exec(text);
-    if (hunk && current === file && Number(hunk[1]) === line) return text.trim();
+    const hunk = /^@@ -(\d+)(?:,(\d+))?/.exec(text);
+    if (!hunk || current !== file || Number(hunk[1]) !== start) continue;
+    const wanted = lines
+      .map((one, at) => ({ line: at + 1, text: one.slice(1), kind: one[0] ?? ' ' }))
+      .slice(index + 1)
+      .filter(({ kind }) => kind === ' ' || kind === '-')
+      .slice(0, Number(hunk[2] ?? 1));
+    return { hunk: text.trim(), wanted: wanted.map(({ line, text: old }) => ({ line, text: old })) };
   }
   return undefined;
 }

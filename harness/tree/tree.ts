@@ -1,17 +1,19 @@
 // SPDX-License-Identifier: MIT
-import { mkdir, writeFile } from 'node:fs/promises';
-import { join, relative } from 'node:path';
+import { writeFile } from 'node:fs/promises';
+import { dirname, join } from 'node:path';
 import type { Context } from '../context.ts';
 import type { Patch } from '../series/patch.ts';
 import type { Series } from '../series/series.ts';
-import type { ExecOptions, ExecResult } from '../util/exec.ts';
-import { readCachedJson, readIfThere, writeAtomic } from '../util/files.ts';
+import { readCachedJson, writeAtomic } from '../util/files.ts';
 import { git } from '../util/git.ts';
 import { contentKey } from '../util/hash.ts';
 import { plural } from '../util/plural.ts';
 import { scratchDirectory } from '../util/scratch.ts';
+import { applyMails } from './am.ts';
 import type { Base } from './base.ts';
-import { describeConflict } from './conflict.ts';
+import type { Named } from './conflict.ts';
+import { applyRange } from './range.ts';
+import { hashes, type Repository, scratchRepository } from './repository.ts';
 
 /** A patch as a commit; `files` are the paths it touches. */
 export type AppliedPatch = { series: string; file: string; subject: string; commit: string; files: string[] };
@@ -24,6 +26,8 @@ export type Tree = {
   content: string;
   gitDir: string;
   patches: AppliedPatch[];
+  /** Sentences for the user, about how the patches were applied. */
+  warnings: string[];
   /** Every symbol that some Kconfig file of the tree defines, without CONFIG_. */
   symbols: string[];
 };
@@ -37,11 +41,15 @@ export async function applySeries(
   series: Series[],
   context: Context,
 ): Promise<{ tree: Tree; cached: boolean }> {
-  const patches = series.flatMap((one) => one.patches.map((patch) => ({ series: one.name, patch })));
+  const patches = series.flatMap((one) => one.patches.map((patch) => ({ series: one, patch })));
   const key = contentKey(
-    'tree 1',
+    'tree 2',
     base.commit,
-    ...patches.flatMap(({ series: name, patch }) => [name, patch.file, patch.content]),
+    ...patches.flatMap(({ series: { name, range }, patch }) => [
+      range === null ? name : `range ${name}`,
+      patch.file,
+      patch.content,
+    ]),
   );
   const record = join(context.cache, 'trees', `${key}.json`);
   const found = await readCachedJson<Tree>(record);
@@ -51,8 +59,8 @@ export async function applySeries(
   }
   await using scratch = await scratchDirectory(join(context.cache, 'scratch'));
   const repository = await scratchRepository(base, scratch.path, context);
-  await amAll(repository, patches, join(scratch.path, 'mail'), context);
-  const tree = await readTree(base, key, repository, patches);
+  const warnings = await applyAll(repository, base, series, context);
+  const tree = await readTree(base, key, repository, patches, warnings);
   await git(base.gitDir, ['update-ref', `refs/kiln/trees/${key}`, tree.commit]);
   await writeAtomic(record, JSON.stringify(tree));
   return { tree, cached: false };
@@ -63,71 +71,48 @@ async function hasCommit({ gitDir, commit }: Tree): Promise<boolean> {
   return (await git(gitDir, ['cat-file', '-e', commit], { okCodes: [0, 1, 128] })).exitCode === 0;
 }
 
-/** A repository with a work tree. */
-type Repository = {
-  gitDir: string;
-  directory: string;
-  git: (args: string[], options?: ExecOptions) => Promise<ExecResult>;
-};
-
 /**
- * A repository that writes its objects into the base's, so that several runs can apply at once. Its work tree is sparse
- * and has no files: git checks out only those that the patches touch, so applying takes a second.
+ * Apply the series in order. Series of mails that follow one another are applied together.
+ * @returns warnings
  */
-async function scratchRepository(base: Base, scratch: string, context: Context): Promise<Repository> {
-  const gitDir = join(scratch, 'repo.git');
-  const directory = join(scratch, 'tree');
-  const env = {
-    GIT_DIR: gitDir,
-    GIT_WORK_TREE: directory,
-    GIT_OBJECT_DIRECTORY: join(base.gitDir, 'objects'),
+async function applyAll(
+  repository: Repository,
+  base: Base,
+  series: Series[],
+  context: Context,
+): Promise<string[]> {
+  const count = series.reduce((sum, { patches }) => sum + patches.length, 0);
+  if (count > 0) context.progress(`applying ${plural(count, 'patch')}`);
+  const warnings: string[] = [];
+  let mails: Named[] = [];
+  const flush = async () => {
+    warnings.push(...(await applyByMail(repository, base, mails, context)));
+    mails = [];
   };
-  const sparse = ['-c', 'core.sparseCheckout=true', '-c', 'core.sparseCheckoutCone=false'];
-  await mkdir(directory);
-  const repository: Repository = {
-    gitDir,
-    directory,
-    git: (args, options = {}) =>
-      git(directory, [...sparse, ...args], { signal: context.signal, ...options, env }),
-  };
-  await repository.git(['init', '--quiet', '--template=']);
-  await mkdir(join(gitDir, 'info'));
-  await writeFile(join(gitDir, 'info', 'sparse-checkout'), '/.nothing\n');
-  await writeFile(join(gitDir, 'HEAD'), `${base.commit}\n`);
-  await repository.git(['read-tree', '--reset', '-u', 'HEAD']);
-  return repository;
+  for (const one of series) {
+    const { range } = one;
+    if (range === null) {
+      mails.push(...one.patches.map((patch) => ({ series: one, patch })));
+      continue;
+    }
+    await flush();
+    warnings.push(...(await applyRange(repository, base, { ...one, range }, context)));
+  }
+  await flush();
+  return warnings;
 }
 
-type Named = { series: string; patch: Patch };
-
-async function amAll(
+async function applyByMail(
   repository: Repository,
+  base: Base,
   patches: Named[],
-  mailDir: string,
   context: Context,
-): Promise<void> {
-  if (patches.length === 0) return;
-  context.progress(`applying ${plural(patches.length, 'patch')}`);
-  await mkdir(mailDir);
-  const names = patches.map((_, index) => String(index + 1).padStart(6, '0'));
-  for (const [index, { patch }] of patches.entries())
-    await writeFile(join(mailDir, names[index]!), asMail(patch));
-  let done = 0;
-  // Names are short, because very many patches must fit on one command line.
-  const files = names.map((name) => join(relative(repository.directory, mailDir), name));
-  const result = await repository.git(['am', '--committer-date-is-author-date', ...files], {
-    okCodes: [0, 1, 128],
-    onLine: (line) => {
-      if (line.startsWith('Applying: ')) context.progress('applying patches', ++done, patches.length);
-    },
-  });
-  if (result.exitCode === 0) return;
-  const next = await readIfThere(join(repository.gitDir, 'rebase-apply', 'next'));
-  const index = Number(next) - 1;
-  throw describeConflict(
-    patches[index] ?? patches[0]!,
-    `${result.stdout.replace(/^Applying: .*$/gm, '')}\n${result.stderr}`,
-  );
+): Promise<string[]> {
+  if (patches.length === 0) return [];
+  await using scratch = await scratchDirectory(dirname(repository.gitDir));
+  const files = patches.map((_, index) => join(scratch.path, String(index + 1).padStart(6, '0')));
+  for (const [index, { patch }] of patches.entries()) await writeFile(files[index]!, asMail(patch));
+  return await applyMails(repository, base, { patches, files, keepCr: false }, context);
 }
 
 /**
@@ -151,29 +136,38 @@ function asMail(patch: Patch): Buffer {
 const headerLine = /^(?:[A-Za-z0-9-]+:|\s|>?From |$)/;
 const noDate = 'Date: Thu, 1 Jan 1970 00:00:00 +0000\n';
 
-async function readTree(base: Base, key: string, repository: Repository, patches: Named[]): Promise<Tree> {
+async function readTree(
+  base: Base,
+  key: string,
+  repository: Repository,
+  patches: Named[],
+  warnings: string[],
+): Promise<Tree> {
   const range = `${base.commit}..HEAD`;
   const format = '--format=%x00%H%n%s';
   const log = await repository.git(['log', '--reverse', format, '--name-only', '--no-renames', range]);
   const commits = log.stdout.split('\0').slice(1);
-  const head = (await repository.git(['rev-parse', 'HEAD', 'HEAD^{tree}'])).stdout.trim().split('\n');
+  const [commit, content] = await hashes(repository, 'HEAD', 'HEAD^{tree}');
   return {
     key,
-    commit: head[0]!,
-    content: head[1]!,
+    commit: commit!,
+    content: content!,
     gitDir: base.gitDir,
     patches: commits.map((text, index) => {
-      const [commit, subject, ...files] = text.split('\n').filter((line) => line !== '');
+      // The subject is empty if the message is.
+      const [hash = '', subject = '', ...files] = text.split('\n');
       const { series, patch } = patches[Math.min(index, patches.length - 1)]!;
-      return { series, file: patch.file, subject: subject ?? '', commit: commit ?? '', files };
+      const touched = files.filter((file) => file !== '');
+      return { series: series.name, file: patch.file, subject, commit: hash, files: touched };
     }),
+    warnings,
     symbols: await kconfigSymbols(repository),
   };
 }
 
 async function kconfigSymbols(repository: Repository): Promise<string[]> {
   const pattern = '^(menu)?config[[:space:]]+[A-Za-z0-9_]+';
-  const grep = await repository.git(['grep', '--cached', '-hoE', pattern, '--', '*Kconfig*'], {
+  const grep = await repository.git(['grep', '-hoE', pattern, 'HEAD', '--', '*Kconfig*'], {
     okCodes: [0, 1],
   });
   const names = grep.stdout.split('\n').map((line) => line.split(/\s+/)[1] ?? '');

@@ -25,6 +25,12 @@ export function startGit(dir: string, args: string[], signal?: AbortSignal): Chi
   });
 }
 
+/** Where a repository has its objects: absolute, also for a linked worktree. */
+export async function objectDirectory(dir: string, signal?: AbortSignal): Promise<string> {
+  const ask = ['rev-parse', '--path-format=absolute', '--git-path', 'objects'];
+  return (await git(dir, ask, { signal })).stdout;
+}
+
 /** Unsets git's variables: in a git hook, GIT_DIR and others are set, and they override -C. */
 function inherited(): Record<string, undefined> {
   const names = Object.keys(process.env).filter((name) => name.startsWith('GIT_'));
@@ -49,6 +55,8 @@ const environment = {
   GIT_CONFIG_GLOBAL: '/dev/null',
   GIT_CONFIG_SYSTEM: '/dev/null',
   GIT_TERMINAL_PROMPT: '0',
+  // A hash is that object: a repository's replace refs put another in its place.
+  GIT_NO_REPLACE_OBJECTS: '1',
   GIT_EDITOR: 'true',
   GIT_AUTHOR_NAME: 'kiln',
   GIT_AUTHOR_EMAIL: 'kiln@localhost',
