@@ -245,7 +245,7 @@ test('a repository that lacks files of the range is named', async (t) => {
   }
 });
 
-test('many commits take few processes', async (t) => {
+test('a range of 300 commits is taken, on its own base and on another', async (t) => {
   const many = Array.from({ length: 300 }, (_, index) =>
     [
       'commit refs/heads/many',
