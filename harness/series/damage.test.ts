@@ -30,7 +30,7 @@ test('a wrapped line is found', (t) => {
   t.deepEqual(damage, {
     line: 6,
     text: 'int second);',
-    reason: 'is no line of a patch: a mailer wrapped the line before it',
+    reason: 'is no line of a patch, a mailer wrapped the line before it',
   });
 });
 
@@ -49,7 +49,7 @@ test('a wrapped line whose rest looks like a line of a patch is found after the 
 
 test('a patch that was cut off is found, with and without a signature', (t) => {
   const cut = findDamage([...head, ...hunk.slice(0, 3), '', ''].join('\n'));
-  t.regex(cut!.reason, /in the middle of a hunk: the mail was cut off/);
+  t.regex(cut!.reason, /ends the patch in the middle of a hunk, the mail was cut off/);
   const signed = findDamage([...head, ...hunk.slice(0, 3), ...signature].join('\n'));
   t.is(signed?.text, '-- ');
   t.regex(signed!.reason, /lines before it are missing/);

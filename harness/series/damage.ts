@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 
-/** Where a diff was damaged on its way: a line, counted from 1, its text, and what is wrong with it. */
+/** Where a diff was damaged on its way: a line, counted from 1, its text, and what is wrong with it (`line 3 is …`). */
 export type Damage = { line: number; text: string; reason: string };
 
 /**
@@ -25,14 +25,14 @@ export function findDamage(diff: string): Damage | undefined {
     const header = /^@@ -\d+(?:,(\d+))? \+\d+(?:,(\d+))? @@/.exec(text);
     if (header) left = { removed: Number(header[1] ?? 1), added: Number(header[2] ?? 1) };
     else if (ended && /^[ +-]\s*\S/.test(text) && !/^(-- ?$|--- )/.test(text))
-      return damage('is one more than the hunk should have: a mailer may have wrapped a line before it');
+      return damage('is one more than the hunk should have, a mailer may have wrapped a line before it');
     ended = header ? false : ended && text.startsWith('\\');
   }
   if (left.removed === 0 && left.added === 0) return undefined;
   return {
     line: lines.length,
     text: lines.at(-1)!,
-    reason: 'is the last one, and in the middle of a hunk: the mail was cut off',
+    reason: 'ends the patch in the middle of a hunk, the mail was cut off',
   };
 }
 
@@ -60,6 +60,6 @@ function isSignature(lines: string[], index: number): boolean {
 
 function reasonOf(lines: string[], index: number): string {
   if (isSignature(lines, index) || /^(diff --git |@@ -)/.test(lines[index]!))
-    return 'comes in the middle of a hunk: lines before it are missing';
-  return 'is no line of a patch: a mailer wrapped the line before it';
+    return 'comes in the middle of a hunk, lines before it are missing';
+  return 'is no line of a patch, a mailer wrapped the line before it';
 }

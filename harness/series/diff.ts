@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: MIT
+import { findDamage } from './damage.ts';
 
 /** Whether the text holds a diff at the beginning of a line. `--- X` begins one only if `+++ Y` follows. */
 export function holdsDiff(text: string): boolean {
@@ -12,28 +13,9 @@ export function filesOf(text: string): Set<string> {
   return new Set(files.filter((file) => file !== '/dev/null'));
 }
 
-/** Whether each hunk has as many lines as its header says. */
+/** Whether there are hunks, and each has as many lines as its header says. */
 export function hunksAreWhole(text: string): boolean {
-  const lines = text.split('\n');
-  let hunks = 0;
-  for (let at = 0; at < lines.length; at++) {
-    const header = /^@@ -\d+(?:,(\d+))? \+\d+(?:,(\d+))? @@/.exec(lines[at]!);
-    if (!header) continue;
-    hunks++;
-    let [old, fresh] = [Number(header[1] ?? 1), Number(header[2] ?? 1)];
-    while (old > 0 || fresh > 0) {
-      const line = lines[++at];
-      if (line === undefined) return false;
-      // Mailers cut the space off an empty line of context; git takes it like that.
-      const kind = line === '' ? ' ' : line[0];
-      if (kind === ' ') [old, fresh] = [old - 1, fresh - 1];
-      else if (kind === '-') old--;
-      else if (kind === '+') fresh--;
-      else if (kind !== '\\') return false;
-    }
-    if (old < 0 || fresh < 0) return false;
-  }
-  return hunks > 0;
+  return /^@@ -\d/m.test(text) && findDamage(text) === undefined;
 }
 
 /**

@@ -70,13 +70,12 @@ export function findFault(conflict: Conflict): KilnError | undefined {
 }
 
 const getWhole =
-  'get the patch as it was sent: the raw mail from the list’s archive, a git range, or an attachment; a new version is best sent with git send-email';
+  'get the patch as it was sent: the raw mail from the list’s archive, or a git range; who sends it again uses git send-email';
 
 function findMailDamage(conflict: Conflict): KilnError | undefined {
   const damage = findDamage(conflict.diff);
   if (damage === undefined) return undefined;
-  const place = lineOf(conflict, damage.line);
-  const sentence = `is damaged: ${place} ("${damage.text.trim()}") ${damage.reason}`;
+  const sentence = `is damaged: ${lineOf(conflict, damage.line)} ${damage.reason}: "${damage.text.trim()}"`;
   return refusal(conflict, 'damaged', sentence, { hint: getWhole });
 }
 
@@ -86,12 +85,13 @@ export function damagedSpace(conflict: Conflict, where: Rejection, line: number,
   return refusal(conflict, 'damaged', sentence, { where, hint: getWhole });
 }
 
-/** A line of the diff as the user finds it: in the mail, unless its diff is encoded. @param line from 1 */
+/** A line of the diff as the user finds it: counted after the mail's header, if there is one. @param line from 1 */
 export function lineOf({ patch, diff }: Conflict, line: number): string {
   const mail = patch.content.toString('utf8').replaceAll('\r\n', '\n');
+  const body = /^(?:From |[A-Za-z-]+:)/.test(mail) ? mail.indexOf('\n\n') + 2 : 0;
   const at = mail.lastIndexOf(diff.replaceAll('\r\n', '\n').trimEnd());
-  if (diff.trim() === '' || at < 0) return `line ${line} of the diff`;
-  return `line ${mail.slice(0, at).split('\n').length + line - 1}`;
+  const before = at < body ? 0 : mail.slice(body, at).split('\n').length - 1;
+  return `line ${before + line}`;
 }
 
 /** What git am said of the first file that failed. */
