@@ -35,6 +35,9 @@ export type JobOptions = SeriesOptions & {
 export const seriesSources =
   'a name in patches/, a directory of patches, an mbox (also .gz, .xz), a maildir, lore:MESSAGE-ID, the URL of a mail, git:DIR#A..B';
 
+/** What a base can be given as. */
+export const baseSources = 'debian:PACKAGE[=VERSION], tar:FILE-or-URL[#sha256=HEX] or git:DIR#REF';
+
 /** What to take of a thread: `kiln series` has these, too. */
 export function addSeriesOptions(command: Command): Command {
   return command
@@ -57,11 +60,7 @@ export function addBuildOptions(command: Command): Command {
       'a series to apply before these, such as a fix that the base lacks; takes what --series takes; repeat for several',
       collect,
     )
-    .option(
-      '--base <src>',
-      'debian:PACKAGE[=VERSION], tar:FILE-or-URL[#sha256=HEX] or git:DIR#REF',
-      defaultBase,
-    )
+    .option('--base <src>', baseSources, defaultBase)
     .option('--config <names>', 'fragments of kernel-config/, such as kasan,lockdep,debugvm', collectCommas)
     .option(
       '--tests <dir>',

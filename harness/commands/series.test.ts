@@ -1,9 +1,12 @@
 // SPDX-License-Identifier: MIT
 // Threads as lists deliver them, through what `kiln series --json` prints. The boxes are in fixtures/mail/.
+import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import test from 'ava';
 import { paths } from '../paths.ts';
 import { exec } from '../util/exec.ts';
+import { git } from '../util/git.ts';
 import type { SeriesOptions } from './ask.ts';
 import { describeAsJson, type SeriesJson } from './series.ts';
 
@@ -128,6 +131,72 @@ test('what can not be read is a refusal, too', async (t) => {
   t.regex(json.refusal!.message, /no series "no-such-series"/);
   const usage = await describeAsJson('srvfs', { revision: 2 }, never);
   t.is(usage.json.refusal!.code, 'usage');
+});
+
+/** A repository for the boxes: `main` has the files that they change, `changed` what charset-y makes of them. */
+let dir: string;
+let user: string;
+test.before(async () => {
+  dir = await mkdtemp(join(tmpdir(), 'kiln-test-'));
+  user = join(dir, 'user');
+  await mkdir(join(user, 'lib'), { recursive: true });
+  await git(user, ['init', '--quiet', '--template=', '--initial-branch=main']);
+  for (const second of ['void', 'int']) {
+    for (const name of ['a', 'b', 'c']) {
+      const lines = Array.from({ length: 12 }, (_, at) => `int ${name}${at + 1}(void);\n`).join('');
+      const text = name === 'c' ? lines : lines.replace('2(void)', `2(${second})`);
+      await writeFile(join(user, 'lib', `${name}.c`), text);
+    }
+    await git(user, ['add', '.']);
+    await git(user, ['commit', '--quiet', '--message', second]);
+  }
+});
+test.after.always(() => rm(dir, { recursive: true, force: true }));
+
+const apply = (source: string) =>
+  describeAsJson(source, { on: `git:${user}#main~1` }, never, join(dir, 'cache'));
+const treeOf = async (name: string) => (await git(user, ['rev-parse', `${name}^{tree}`])).stdout;
+
+test('with --on, a series has the tree that it gives', async (t) => {
+  const { json, exitCode } = await apply(box('charset-y'));
+  t.is(json.refusal, null);
+  t.is(exitCode, 0);
+  t.is(json.tree, await treeOf('main'));
+  const range = await apply(`git:${user}#main~1..main`);
+  t.is(range.json.tree, json.tree);
+  t.is(range.json.base_commit, (await git(user, ['rev-parse', 'main~1'])).stdout);
+  t.false('tree' in (await read('charset-y')).json);
+});
+
+for (const [name, cause, message] of [
+  ['wrapped-lines', 'damaged', /\(1\/1\) is damaged: line 16 is no line of a patch, .*: "};"$/],
+  [
+    'truncated',
+    'damaged',
+    /\(1\/1\) is damaged: the patch ends in the middle of a hunk, it was cut off after line 10/,
+  ],
+  ['already-applied', 'already-applied', /0001-lib-a\.patch \(1\/1\) is already in this base$/],
+  [
+    'base-commit',
+    'another-base',
+    /lib\/c\.c, hunk .*: the series was made on 1111111111 \(base-commit of 0\/1\); use --base git:DIR#1111111111$/,
+  ],
+] as const)
+  test(`with --on, ${name} is refused as ${cause}`, async (t) => {
+    const { json, exitCode } = await apply(box(name));
+    t.is(exitCode, 3);
+    t.is(json.tree, null);
+    t.is(json.refusal?.code, 'does-not-apply');
+    t.is(json.refusal?.cause, cause);
+    t.regex(json.refusal!.message, message);
+    t.is(json.patches?.length, 1);
+  });
+
+test('with --on, a part that is missing is the refusal', async (t) => {
+  const { json, exitCode } = await apply(box('gap'));
+  t.is(exitCode, 2);
+  t.regex(json.refusal!.message, /2\/3 is missing/);
+  t.is(json.tree, null);
 });
 
 test('the command prints the choice, and ends with the exit code of the refusal', async (t) => {

@@ -1,17 +1,21 @@
 // SPDX-License-Identifier: MIT
-import { asKilnError, type ErrorCode, exits, KilnError } from '../errors.ts';
+import { type Context, cacheDirectory } from '../context.ts';
+import { asKilnError, type ErrorCode, type ErrorDetails, exits, KilnError } from '../errors.ts';
 import { paths } from '../paths.ts';
-import { inspectSeries, type Reading } from '../series/series.ts';
+import { inspectSeries, type Reading, type Series } from '../series/series.ts';
+import { prepareBase } from '../tree/base.ts';
+import { applySeries, type Tree } from '../tree/tree.ts';
 import { printable } from '../util/printable.ts';
-import { addSeriesOptions, type SeriesOptions, seriesSources } from './ask.ts';
+import { addSeriesOptions, baseSources, type SeriesOptions, seriesSources } from './ask.ts';
 import type { Cli } from './command.ts';
 
-type Options = SeriesOptions & { json?: boolean };
+type Options = SeriesOptions & { json?: boolean; on?: string };
 
 export function registerSeries({ program, run, signal }: Cli): void {
   addSeriesOptions(program.command('series'))
     .description('show what would be tested of a series, without a kernel')
     .argument('<src>', seriesSources)
+    .option('--on <base>', `apply it too, and show the tree; ${baseSources}`)
     .option('--json', 'for programs')
     .addHelpText('after', examples)
     .action(run((source: string, options: Options) => seriesCommand(source, options, signal)));
@@ -21,6 +25,8 @@ const examples = `
 Examples:
   kiln series thread.mbox                       the patches of its newest complete version, and what is left out
   kiln series thread.mbox --revision 1          those of another version
+  kiln series thread.mbox --on git:linux#v6.12  git's hash of the tree that it gives, or why it does not apply
+  kiln series git:linux#v6.12..work             a range of commits
   kiln series lore:20260101120000.1-1-ann@example.org --inbox ~/lore/linux-mm`;
 
 /** `kiln series`: what the other commands would test. A refusal is shown with what was found, and has its exit code. */
@@ -30,8 +36,13 @@ async function seriesCommand(source: string, options: Options, signal: AbortSign
     process.stdout.write(`${JSON.stringify(json, null, 2)}\n`);
     return exitCode;
   }
-  const { series, refusal } = await inspectSeries(source, paths.patches, { ...options, signal });
-  process.stdout.write(printable(asText(series)));
+  const found = await inspectSeries(source, paths.patches, { ...options, signal });
+  const { series, refusal, tree } = await applyOrRefuse(found, {
+    on: options.on,
+    cache: cacheDirectory(),
+    signal,
+  });
+  process.stdout.write(printable(asText(series, tree)));
   if (refusal) throw refusal;
   return exits.ok;
 }
@@ -39,23 +50,53 @@ async function seriesCommand(source: string, options: Options, signal: AbortSign
 /** What `kiln series --json` prints, and its exit code. */
 export async function describeAsJson(
   source: string,
-  options: SeriesOptions,
+  options: SeriesOptions & { on?: string },
   signal: AbortSignal,
+  cache = cacheDirectory(),
 ): Promise<{ json: SeriesJson; exitCode: number }> {
-  const found = await readOrRefuse(source, options, signal);
-  return { json: asJson(found), exitCode: found.refusal?.exitCode ?? exits.ok };
+  const { series, refusal } = await readOrRefuse(source, options, signal);
+  const found: Found =
+    series === undefined
+      ? { series, refusal }
+      : await applyOrRefuse({ series, refusal }, { on: options.on, cache, signal });
+  return { json: asJson(found, options.on), exitCode: found.refusal?.exitCode ?? exits.ok };
 }
 
-type Found = { series: Reading['series'] | undefined; refusal: KilnError | undefined };
+type Found = {
+  series: Series | undefined;
+  refusal: KilnError | undefined;
+  /** Only with --on, and if nothing was refused. */
+  tree?: Tree;
+};
+
+/** With --on, apply what was chosen. */
+async function applyOrRefuse(
+  found: Reading,
+  { on, cache, signal }: { on: string | undefined; cache: string; signal: AbortSignal },
+): Promise<Reading & { tree?: Tree }> {
+  if (on === undefined || found.refusal) return found;
+  const note: Context['note'] = (_, text) => void process.stderr.write(`kiln: ${printable(text)}\n`);
+  const context = { cache, signal, progress: () => {}, note };
+  try {
+    const { base } = await prepareBase(on, context);
+    return { ...found, tree: (await applySeries(base, [found.series], context)).tree };
+  } catch (error) {
+    return { ...found, refusal: refusalOf(error, signal) };
+  }
+}
+
+/** For a program, what the user can put right is an answer like any other. Throws anything else. */
+function refusalOf(error: unknown, signal: AbortSignal): KilnError {
+  const known = asKilnError(signal.aborted ? signal.reason : error);
+  if (!(error instanceof KilnError) || known.code === 'interrupted') throw error;
+  return known;
+}
 
 async function readOrRefuse(source: string, options: SeriesOptions, signal: AbortSignal): Promise<Found> {
   try {
     return await inspectSeries(source, paths.patches, { ...options, signal });
   } catch (error) {
-    // For a program, what can't be read is an answer like any other.
-    const known = asKilnError(signal.aborted ? signal.reason : error);
-    if (!(error instanceof KilnError) || known.code === 'interrupted') throw error;
-    return { series: undefined, refusal: known };
+    return { series: undefined, refusal: refusalOf(error, signal) };
   }
 }
 
@@ -72,12 +113,19 @@ export type SeriesJson = {
   left_out?: { subject: string; message_id: string | null; reason: string }[];
   warnings?: string[];
   base_commit?: string | null;
-  /** null, or the error with which a test would end. */
-  refusal: { code: ErrorCode; message: string; hint: string } | null;
+  /** With --on: git's hash of the tree that the series gives; null if it is refused. */
+  tree?: string | null;
+  /** null, or the error with which a test would end: code, message, hint, and what it is about. */
+  refusal: ({ code: ErrorCode; message: string; hint: string } & ErrorDetails) | null;
 };
 
-function asJson({ series, refusal }: Found): SeriesJson {
-  const described = refusal && { code: refusal.code, message: refusal.message, hint: refusal.hint };
+function asJson({ series, refusal, tree }: Found, on: string | undefined): SeriesJson {
+  const described = refusal && {
+    code: refusal.code,
+    message: refusal.message,
+    hint: refusal.hint,
+    ...refusal.details,
+  };
   if (series === undefined) return { refusal: described ?? null };
   return {
     name: series.name,
@@ -95,21 +143,16 @@ function asJson({ series, refusal }: Found): SeriesJson {
       message_id: messageId,
       reason,
     })),
-    warnings: series.warnings,
+    warnings: [...series.warnings, ...(tree?.warnings ?? [])],
     base_commit: series.baseCommit,
+    ...(on === undefined ? {} : { tree: tree?.content ?? null }),
     refusal: described ?? null,
   };
 }
 
-function asText({
-  name,
-  revision,
-  patches,
-  missing,
-  leftOut,
-  warnings,
-  baseCommit,
-}: Reading['series']): string {
+function asText(series: Series, tree: Tree | undefined): string {
+  const { name, revision, patches, missing, leftOut, baseCommit } = series;
+  const warnings = [...series.warnings, ...(tree?.warnings ?? [])];
   const count = `${patches.length} ${patches.length === 1 ? 'patch' : 'patches'}`;
   const lines = [
     `${name}${revision === null ? '' : ` v${revision}`}: ${count}`,
@@ -119,6 +162,7 @@ function asText({
     ...warnings.map((warning) => `warning: ${warning}`),
     ...(leftOut.length === 0 ? [] : ['left out:']),
     ...leftOut.map(({ subject, reason }) => `  ${subject || '(no subject)'}: ${reason}`),
+    ...(tree === undefined ? [] : [`tree ${tree.content}`]),
   ];
   return `${lines.join('\n')}\n`;
 }

@@ -195,7 +195,7 @@ test('a wrapped line, a mail that was cut off: damaged, with the line of the mai
   const error = await refused(mails(change('fs/a.c', 'a', 25), wrapped));
   t.is(
     error.message,
-    's: 0002-a-change.patch (v2 2/2) is damaged: line 13 is no line of a patch, a mailer wrapped the line before it: "a22;"',
+    's: 0002-a-change.patch (v2 2/2) is damaged: line 13 is no line of a patch, a mailer wrapped or changed it: "a22;"',
   );
   t.is(error.exitCode, 3);
   t.is(error.details.cause, 'damaged');

@@ -81,7 +81,7 @@ export async function explain(
       hint: [other.hint, change, tried(merge)].filter(Boolean).join('; '),
     });
   const reasons = [where.reason];
-  if (space) reasons.push(`${lineOf(conflict, space.line)} ${space.how}`);
+  if (space) reasons.push(`line ${lineOf(conflict, space.line)} ${space.how}`);
   else if (missing) reasons.push(`the file has no line "${missing.text.trim()}"`);
   const sentence = `does not apply${place}: ${reasons.join(', ')}${change === undefined ? '' : `; ${change}`}`;
   return refusal(conflict, cause, sentence, { where, hint: `${rebase}; ${tried(merge)}` });

@@ -104,10 +104,10 @@ test('a name has the version and the place that the subject has', (t) => {
 test('lines are counted after the header of the mail, or from the diff on if the mail is encoded', (t) => {
   const mail = patch.replace('\n\n', '\n\nBecause.\n---\n');
   const diff = patch.slice(patch.indexOf('diff --git'));
-  t.is(lineOf({ ...conflict('', mail), diff }, 4), 'line 6');
-  t.is(lineOf({ ...conflict('', mail.replaceAll('\n', '\r\n')), diff }, 4), 'line 6');
-  t.is(lineOf({ ...conflict('', mail.replace(/^[\s\S]*?\n\n/, '')), diff }, 4), 'line 6');
-  t.is(lineOf({ ...conflict('', Buffer.from(mail).toString('base64')), diff }, 4), 'line 4');
+  t.is(lineOf({ ...conflict('', mail), diff }, 4), 6);
+  t.is(lineOf({ ...conflict('', mail.replaceAll('\n', '\r\n')), diff }, 4), 6);
+  t.is(lineOf({ ...conflict('', mail.replace(/^[\s\S]*?\n\n/, '')), diff }, 4), 6);
+  t.is(lineOf({ ...conflict('', Buffer.from(mail).toString('base64')), diff }, 4), 4);
 });
 
 test('an error names series, patch, cause and place, and has a part of the output', (t) => {

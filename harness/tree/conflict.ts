@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 // Why a patch does not apply, as far as it and git's output tell. cause.ts asks the base.
 import { type ConflictCause, KilnError } from '../errors.ts';
-import { findDamage } from '../series/damage.ts';
+import { describeDamage, findDamage } from '../series/damage.ts';
 import type { Patch } from '../series/patch.ts';
 import type { Series } from '../series/series.ts';
 
@@ -75,23 +75,23 @@ const getWhole =
 function findMailDamage(conflict: Conflict): KilnError | undefined {
   const damage = findDamage(conflict.diff);
   if (damage === undefined) return undefined;
-  const sentence = `is damaged: ${lineOf(conflict, damage.line)} ${damage.reason}: "${damage.text.trim()}"`;
+  const sentence = `is damaged: ${describeDamage(damage, lineOf(conflict, damage.line))}`;
   return refusal(conflict, 'damaged', sentence, { hint: getWhole });
 }
 
 /** The error for a patch whose white space a mailer changed. @param line of the diff, from 1 */
 export function damagedSpace(conflict: Conflict, where: Rejection, line: number, how: string): KilnError {
-  const sentence = `is damaged: ${lineOf(conflict, line)} ${how}`;
+  const sentence = `is damaged: line ${lineOf(conflict, line)} ${how}`;
   return refusal(conflict, 'damaged', sentence, { where, hint: getWhole });
 }
 
 /** A line of the diff as the user finds it: counted after the mail's header, if there is one. @param line from 1 */
-export function lineOf({ patch, diff }: Conflict, line: number): string {
+export function lineOf({ patch, diff }: Conflict, line: number): number {
   const mail = patch.content.toString('utf8').replaceAll('\r\n', '\n');
   const body = /^(?:From |[A-Za-z-]+:)/.test(mail) ? mail.indexOf('\n\n') + 2 : 0;
   const at = mail.lastIndexOf(diff.replaceAll('\r\n', '\n').trimEnd());
   const before = at < body ? 0 : mail.slice(body, at).split('\n').length - 1;
-  return `line ${before + line}`;
+  return before + line;
 }
 
 /** What git am said of the first file that failed. */

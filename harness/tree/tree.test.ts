@@ -229,7 +229,7 @@ test('a damaged patch is named', async (t) => {
   const cut = edit(5, 'five').split('\n').slice(0, -4).join('\n');
   const error = await refused(t, base, context, edit(12, 'twelve'), `${cut}\n`);
   t.is(error.details.patch, '0002.patch');
-  t.regex(error.message, /^s: 0002\.patch is damaged: line \d+ ends the patch .* the mail was cut off: "/);
+  t.regex(error.message, /^s: 0002\.patch is damaged: the patch ends in the middle of a hunk/);
 });
 
 test('after a refusal the same series, put right, applies', async (t) => {
