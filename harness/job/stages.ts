@@ -84,11 +84,15 @@ async function stageSeries(
   const { tree, cached } = await applySeries(base, series, context).catch((error: unknown) => {
     throw mentionAdded(error, added);
   });
+  for (const warning of tree.warnings) context.note('warn', warning);
   job.keys.tree = tree.key;
-  for (const one of job.series)
-    one.patches = tree.patches
-      .filter((patch) => patch.series === one.name)
-      .map(({ file, subject, commit }) => ({ file, subject, commit }));
+  // Two series may have one name: two ranges of a repository.
+  let at = 0;
+  for (const one of job.series) {
+    const own = tree.patches.slice(at, at + one.patches.length);
+    one.patches = own.map(({ file, subject, commit }) => ({ file, subject, commit }));
+    at += own.length;
+  }
   return { value: tree, cached, text: describeSeries(asked, added) };
 }
 

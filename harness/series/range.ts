@@ -80,9 +80,9 @@ export async function readRange(
     leftOut: all
       .filter((one) => !kept.includes(one))
       .map(({ subject, commit }) => ({
-        subject,
+        subject: subject || commit,
         messageId: null,
-        reason: `commit ${commit.slice(0, 12)} changes nothing`,
+        reason: 'changes nothing',
       })),
     warnings: [...warnings, ...warnOfBackMerges(all)],
     baseCommit: from,

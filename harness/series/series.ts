@@ -169,12 +169,13 @@ async function rangeSeries(
 /**
  * Name, version and what was left out, for a line of output: `things (v2 of v1, v2; left out: 3 replies)`.
  */
-export function describeChoice({ name, revision, missing, leftOut }: Series): string {
+export function describeChoice({ name, revision, missing, leftOut, range }: Series): string {
+  const what = range ? 'commit' : 'mail';
   const counts = new Map<string, number>();
   for (const { reason } of leftOut) counts.set(reason, (counts.get(reason) ?? 0) + 1);
   const reasons = [...counts]
     .sort((a, b) => b[1] - a[1])
-    .map(([reason, count]) => `${count} ${count === 1 ? 'mail' : 'mails'}: ${reason}`);
+    .map(([reason, count]) => `${count} ${what}${count === 1 ? '' : 's'}: ${reason}`);
   const shown = reasons.length > 3 ? [...reasons.slice(0, 3), 'more'] : reasons;
   const parts = [
     ...(revision === null || (revision === 1 && shown.length + missing.length === 0) ? [] : [`v${revision}`]),

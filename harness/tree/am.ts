@@ -3,8 +3,8 @@ import { join, relative } from 'node:path';
 import type { Context } from '../context.ts';
 import { readIfThere } from '../util/files.ts';
 import type { Base } from './base.ts';
-import { alreadyThere, explain, findApplied } from './cause.ts';
-import { type Conflict, findFault, type Named, namePatch } from './conflict.ts';
+import { alreadyThere, causeOf, explain, findApplied } from './cause.ts';
+import { type Conflict, findFault, type Named, namePatch, readRejection } from './conflict.ts';
 import { checkOut, hashes, type Repository } from './repository.ts';
 
 export type Mails = {
@@ -85,6 +85,8 @@ async function mergeOrThrow(
   const diff = join(stateOf(repository), 'patch');
   const fault = findFault(conflict) ?? (await findApplied(repository, base, conflict, diff));
   if (fault) throw fault;
+  if (causeOf(readRejection(conflict.output, conflict.diff)) === 'refused')
+    throw await explain(repository, base, conflict, '', context);
   await repository.git(['am', '--quit'], { okCodes: [0, 128] });
   const [before] = await hashes(repository, 'HEAD');
   const failure = await am(repository, ['--3way', ...args], () => {});

@@ -95,7 +95,8 @@ function at({ file, hunk }: Rejection): string {
   return where === '' ? '' : `: ${where}`;
 }
 
-function causeOf({ file, reason }: Rejection): ConflictCause {
+/** The cause as git am's output has it. */
+export function causeOf({ file, reason }: Rejection): ConflictCause {
   if (file === undefined) return 'refused';
   if (reason.startsWith('does not exist')) return 'file-missing';
   if (reason.startsWith('already exists')) return 'file-exists';
