@@ -86,7 +86,7 @@ function mailText(headers: Headers, body: Buffer): string {
  * Mail may travel with CR LF. git writes no CR at the end of a hunk's header: if there is one, it is the mail's, else
  * it belongs to the file that is patched.
  */
-function withoutCr(text: string): string {
+export function withoutCr(text: string): string {
   if (!text.includes('\r\n')) return text;
   const marks = text.match(/(?<=\n)(?:@@ -\d|\+\+\+ )[^\n]*/g) ?? [];
   const isOfMail = marks.length === 0 || marks.every((line) => line.endsWith('\r'));

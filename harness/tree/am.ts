@@ -9,10 +9,8 @@ import { checkOut, hashes, type Repository } from './repository.ts';
 
 export type Mails = {
   patches: Named[];
-  /** A mail for each patch: absolute paths. */
+  /** A mail for each patch: absolute paths. A CR at the end of a line belongs to the file that is patched. */
   files: string[];
-  /** Lines of the diffs keep their CR. */
-  keepCr: boolean;
 };
 
 /**
@@ -22,22 +20,21 @@ export type Mails = {
 export async function applyMails(
   repository: Repository,
   base: Base,
-  { patches, files, keepCr }: Mails,
+  { patches, files }: Mails,
   context: Context,
 ): Promise<string[]> {
   const warnings: string[] = [];
-  const options = keepCr ? ['--keep-cr'] : [];
   // Names are short, because very many patches must fit on one command line.
   const names = files.map((file) => relative(repository.directory, file));
   await checkOut(repository);
   for (let done = 0; done < names.length; done++) {
-    const failure = await am(repository, [...options, ...names.slice(done)], (count) =>
+    const failure = await am(repository, names.slice(done), (count) =>
       context.progress('applying patches', done + count, names.length),
     );
     if (failure === undefined) break;
     done += failure.index;
     const conflict = { ...patches[done]!, ...failure };
-    warnings.push(await mergeOrThrow(repository, base, conflict, [...options, names[done]!], context));
+    warnings.push(await mergeOrThrow(repository, base, conflict, names[done]!, context));
   }
   return warnings;
 }
@@ -53,7 +50,7 @@ async function am(
 ): Promise<Failure | undefined> {
   let count = 0;
   const { exitCode, stdout, stderr } = await repository.git(
-    ['am', '--committer-date-is-author-date', ...args],
+    ['am', '--keep-cr', '--committer-date-is-author-date', ...args],
     {
       okCodes: [0, 1, 128],
       onLine: (line) => {
@@ -74,12 +71,12 @@ function stateOf(repository: Repository): string {
   return join(repository.gitDir, 'rebase-apply');
 }
 
-/** @param args of git am, for this one patch. @returns a sentence that says how it was applied */
+/** @param mail of the patch. @returns a sentence that says how it was applied */
 async function mergeOrThrow(
   repository: Repository,
   base: Base,
   conflict: Conflict,
-  args: string[],
+  mail: string,
   context: Context,
 ): Promise<string> {
   const diff = join(stateOf(repository), 'patch');
@@ -89,7 +86,7 @@ async function mergeOrThrow(
     throw await explain(repository, base, conflict, '', context);
   await repository.git(['am', '--quit'], { okCodes: [0, 128] });
   const [before] = await hashes(repository, 'HEAD');
-  const failure = await am(repository, ['--3way', ...args], () => {});
+  const failure = await am(repository, ['--3way', mail], () => {});
   if (failure) throw await explain(repository, base, conflict, failure.output, context);
   const [after] = await hashes(repository, 'HEAD');
   if (after === before) throw alreadyThere(conflict, before === base.commit);

@@ -146,7 +146,7 @@ async function applyDiffs(
   const warnings = await applyMails(
     apart,
     base,
-    { patches: patches.map((patch) => ({ series, patch })), files: sent, keepCr: true },
+    { patches: patches.map((patch) => ({ series, patch })), files: sent },
     context,
   );
   const log = await apart.git(['log', '--reverse', '--format=%H %T %P', `${before}..HEAD`]);

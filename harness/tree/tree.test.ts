@@ -130,6 +130,17 @@ test('a mail with CRLF is applied', async (t) => {
   t.regex(await show(base, tree.commit, 'fs/a.c'), /^five$/m);
 });
 
+test('a file of a mail keeps its CR, unless all lines of the mail have one', async (t) => {
+  const { base, context } = await setup(t);
+  const dos = add('fs/dos.c', 'one\r', 'two\r', 'three');
+  const change = mail('two', hunk('fs/dos.c', '@@ -1,3 +1,3 @@', ' one\r', '-two\r', '+2\r', ' three'));
+  const { tree } = await applySeries(base, [series(dos, bare(change))], context);
+  t.is(await show(base, tree.commit, 'fs/dos.c'), 'one\r\n2\r\nthree');
+  const travelled = add('fs/unix.c', 'one', 'two').replaceAll('\n', '\r\n');
+  const plain = (await applySeries(base, [series(travelled)], context)).tree;
+  t.is(await show(base, plain.commit, 'fs/unix.c'), 'one\ntwo');
+});
+
 test('a binary diff, a rename, a mode and a removal are applied', async (t) => {
   const { base, context, dir } = await setup(t);
   const work = join(dir, 'work');
@@ -340,6 +351,10 @@ function edit(line: number, to: string): string {
     `change line ${line}`,
     `diff --git a/fs/a.c b/fs/a.c\n--- a/fs/a.c\n+++ b/fs/a.c\n${header}${hunk}`,
   );
+}
+
+function hunk(path: string, ...text: string[]): string {
+  return `diff --git a/${path} b/${path}\n--- a/${path}\n+++ b/${path}\n${text.map((one) => `${one}\n`).join('')}`;
 }
 
 /** A mail that adds a file. */

@@ -2,6 +2,7 @@
 import { writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import type { Context } from '../context.ts';
+import { withoutCr } from '../series/mail.ts';
 import type { Patch } from '../series/patch.ts';
 import type { Series } from '../series/series.ts';
 import { readCachedJson, writeAtomic } from '../util/files.ts';
@@ -112,24 +113,25 @@ async function applyByMail(
   await using scratch = await scratchDirectory(dirname(repository.gitDir));
   const files = patches.map((_, index) => join(scratch.path, String(index + 1).padStart(6, '0')));
   for (const [index, { patch }] of patches.entries()) await writeFile(files[index]!, asMail(patch));
-  return await applyMails(repository, base, { patches, files, keepCr: false }, context);
+  return await applyMails(repository, base, { patches, files }, context);
 }
 
 /**
  * quilt accepts bare diffs, git needs mails. A mail without a date gets a fixed one; git would use the current time.
  */
 function asMail(patch: Patch): Buffer {
-  const head = patch.content.subarray(0, 65_536).toString('latin1');
+  const content = Buffer.from(withoutCr(patch.content.toString('latin1')), 'latin1');
+  const head = content.subarray(0, 65_536).toString('latin1');
   const header = (head.split(/^(?:diff --git |--- )/m)[0] ?? '').split(/\r?\n\r?\n/)[0] ?? '';
   const isMail =
     /^From(:| \S+ )/m.test(header) && header.split(/\r?\n/).every((line) => headerLine.test(line));
   if (!isMail) {
     const made = `From: unknown <unknown@localhost>\n${noDate}Subject: ${patch.file}\n\n`;
-    return Buffer.concat([Buffer.from(made), patch.content]);
+    return Buffer.concat([Buffer.from(made), content]);
   }
-  if (/^Date:/im.test(header)) return patch.content;
+  if (/^Date:/im.test(header)) return content;
   const from = /^From:/m.exec(head)?.index ?? 0;
-  return Buffer.concat([patch.content.subarray(0, from), Buffer.from(noDate), patch.content.subarray(from)]);
+  return Buffer.concat([content.subarray(0, from), Buffer.from(noDate), content.subarray(from)]);
 }
 
 /** A header field, its continuation, an mbox From line, or an empty line. */
