@@ -18,12 +18,12 @@ const lines = (from: number, to: number) =>
 
 /**
  * A user's repository. On `base`: `work` (all that mail would lose, one commit each), `other` (another base, on which
- * work applies), `forked` (work, on an older base). Each test only reads it.
+ * work applies), `forked` (on an older base), `back` (forked, into which base was merged), `pair` and `half` of it. Each
+ * test only reads it.
  */
 let dir: string;
 let user: string;
 let context: Context;
-const notes: string[] = [];
 test.before(async () => {
   dir = await mkdtemp(join(tmpdir(), 'kiln-test-'));
   user = join(dir, 'user');
@@ -54,11 +54,16 @@ test.before(async () => {
   await run('checkout', '--quiet', '-b', 'back', 'forked');
   await run('merge', '--quiet', '--message', 'Merge base', 'base');
   await commit('fs: after', { 'fs/after.c': 'int after;\n' });
+  const five = lines(1, 30).replace('line 5\n', 'five\n');
+  await run('checkout', '--quiet', '-b', 'pair', 'base');
+  await commit('fs: two lines', { 'fs/a.c': five.replace('line 20\n', 'twenty\n') });
+  await run('checkout', '--quiet', '-b', 'half', 'base');
+  await commit('fs: one of them', { 'fs/a.c': five });
   context = {
     cache: join(dir, 'cache'),
     signal: new AbortController().signal,
     progress: () => {},
-    note: (_, text) => void notes.push(text),
+    note: () => {},
   };
 });
 test.after.always(() => rm(dir, { recursive: true, force: true }));
@@ -192,7 +197,8 @@ test('with merges a range is taken on its own base alone, and the refusal names 
   );
   const error = await t.throwsAsync<KilnError>(apply(range('other'), range('before..back')), {
     instanceOf: KilnError,
-    message: /^user: .* has merges \("Merge base"\), which can be taken only on the range's own base$/,
+    message:
+      /^user: .* has merges \("Merge base"\), which can be taken only on the range's own base, with no series before it$/,
   });
   t.is(error.exitCode, 2);
   t.regex(error.hint, new RegExp(`--base git:${user}#${await run('rev-parse', '--short=12', 'before')},`));
@@ -228,6 +234,15 @@ test('a commit that does not apply names its base to paste', async (t) => {
   t.is(error.details.file, 'lib/dos.txt');
   const base = await run('rev-parse', '--short=10', 'base');
   t.regex(error.message, new RegExp(`the range was made on ${base}; use --base git:${user}#${base}$`));
+});
+
+test('a commit of which the base has a part is merged, and is not what it was, which is said', async (t) => {
+  const { tree } = await apply(range('half'), range('base..pair'));
+  t.is(tree.content, await run('rev-parse', 'pair^{tree}'));
+  t.deepEqual(tree.warnings, [
+    'user: 0001-fs-two-lines.patch applies to this base only by a three-way merge (git am --3way)',
+    'user: 0001-fs-two-lines.patch changes other lines on this base than in the range',
+  ]);
 });
 
 test('a repository that lacks files of the range is named', async (t) => {

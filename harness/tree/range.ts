@@ -47,7 +47,7 @@ function refuseMerges({ name, source, range }: RangeSeries): void {
   const more = others.length === 0 ? '' : ` and ${others.length} more`;
   throw new KilnError(
     'bad-input',
-    `${name}: ${source} has merges ("${first}"${more}), which can be taken only on the range's own base`,
+    `${name}: ${source} has merges ("${first}"${more}), which can be taken only on the range's own base, with no series before it`,
     {
       hint: `use --base git:${range.repository}#${range.from.commit.slice(0, 12)}, or rebase the range so that it has no merge`,
       details: { series: name },
