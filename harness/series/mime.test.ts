@@ -139,12 +139,14 @@ test('a patch that is attached applies; other attachments are ignored', async (t
     part('text/plain; charset=utf-8', 'Why.\n'),
     part('text/html', '<b>diff --git a/x b/x</b>'),
     part('application/octet-stream; name="config.gz"', 'xx'),
+    part('text/plain; name="log.txt"', 'dmesg'),
     part('text/x-patch; name="a.patch"', addsFile('a', 'attached')),
     '--=_b--\n',
   ].join('');
   const { log, content } = await apply(t, madeMail({ subject: '[PATCH] lib: a', headers, body }));
   t.is(content.toString(), 'attached\n');
   t.regex(log, /Why\./);
+  t.false(log.includes('dmesg'));
 });
 
 test('headers are decoded: folded, in words of several charsets, and raw', (t) => {

@@ -47,6 +47,26 @@ test("quilt's series file decides which patches there are, and their order", asy
   );
 });
 
+test('files that git format-patch named are a thread: one version, all of its parts', async (t) => {
+  const mail = (subject: string) =>
+    `From: a@b\nSubject: ${subject}\n\n--- /dev/null\n+++ b/x\n@@ -0,0 +1 @@\n+x\n`;
+  const dir = await files(t, {
+    's/0001-a.patch': mail('[PATCH 1/2] a'),
+    's/0002-b.patch': mail('[PATCH 2/2] b'),
+    's/v2-0001-a.patch': mail('[PATCH v2 1/2] a'),
+    's/v2-0002-b.patch': mail('[PATCH v2 2/2] b'),
+    'gap/0001-a.patch': mail('[PATCH 1/3] a'),
+    'gap/0003-c.patch': mail('[PATCH 3/3] c'),
+    'own/0001-a.patch': mail('[PATCH 2/3] a'),
+    'own/0002-c.patch': mail('[PATCH 1/9] c'),
+  });
+  const names = async (name: string) =>
+    (await readSeries(join(dir, name), dir)).patches.map(({ file }) => file);
+  t.deepEqual(await names('s'), ['v2-0001-a.patch', 'v2-0002-b.patch']);
+  await t.throwsAsync(names('gap'), { message: /2\/3 is missing/ });
+  t.deepEqual(await names('own'), ['0001-a.patch', '0002-c.patch']);
+});
+
 test('a bare name is looked up in patches/, a path is not', async (t) => {
   const dir = await files(t, { 'patches/fs/1.patch': 'kept', 'elsewhere/fs/1.patch': 'elsewhere' });
   const patches = join(dir, 'patches');
