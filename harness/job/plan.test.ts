@@ -148,6 +148,10 @@ test('the options that make a job again are those that differ from the default, 
   t.is(jobOptions(ask({ series: [] })), ' --no-series');
   t.is(jobOptions(ask({ with: ['ioapic-race'] })), ' --with ioapic-race');
   t.is(
+    jobOptions(ask({ series: ['lore:a@b'], revision: 2, allowIncomplete: true, inbox: '/in box' })),
+    " --series lore:a@b --revision 2 --allow-incomplete --inbox '/in box'",
+  );
+  t.is(
     jobOptions(
       ask({
         series: ['srvfs', "Ann's.mbox"],
