@@ -85,7 +85,7 @@ test.serial(
     t.is(ran.exitCode, 1, ran.stderr);
     const { verdicts, failed, stopped, first_failure, again } = ran.repeat;
     t.is(stopped, 'failed');
-    t.true(failed >= 1 && failed <= 2, 'attempts in progress finish');
+    t.true(failed >= 1 && failed <= 4, 'attempts in progress finish: two run, and two settle');
     t.true(verdicts.total < 60);
     t.true(first_failure!.run <= verdicts.total);
     t.is((await keptGuests(ran)).length, 1);
@@ -124,7 +124,7 @@ test.serial('a kernel that does not boot ends the repetition', async (t) => {
   const ran = await kilnRepeat('unbootable/never', ['--times', '50', '--jobs', '2'], suite);
   t.is(ran.exitCode, 1, ran.stdout);
   t.is(ran.repeat.stopped, 'no-boot');
-  t.true(ran.repeat.failed >= 1 && ran.repeat.failed <= 2);
+  t.true(ran.repeat.failed >= 1 && ran.repeat.failed <= 4, 'attempts in progress finish');
   t.is(ran.repeat.failed, ran.repeat.of);
   t.regex(ran.repeat.first_failure!.detail, /during boot/);
 });
