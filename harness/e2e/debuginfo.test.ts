@@ -3,11 +3,11 @@
 import { readdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import test from 'ava';
-import type { Context } from '../context.ts';
 import { findSourceLines } from '../kernel/sourceLines.ts';
 import { chooseSandbox } from '../sandbox/sandbox.ts';
 import type { SplatResult } from '../schema.ts';
 import { Decoder } from '../splat/decode.ts';
+import { quietContext } from '../testing/context.ts';
 import type { Tree } from '../tree/tree.ts';
 import { exec } from '../util/exec.ts';
 import { type Toy, toy } from './toy.ts';
@@ -56,7 +56,7 @@ test('a splat has the source lines of its frames and inlined functions, and thei
   const sandbox = await chooseSandbox('auto', true, signal);
   const notes: string[] = [];
   const note = (_: string, text: string) => void notes.push(text);
-  const context: Context = { cache: join(made.cache, 'kiln'), signal, sandbox, progress: () => {}, note };
+  const context = quietContext(join(made.cache, 'kiln'), { sandbox, note });
   const lines = ['BUG: x', 'RIP: 0010:outer+0x7/0x1000', 'Call Trace:', ' not_there+0x1/0x2'];
   const splat: SplatResult = {
     title: 'x',

@@ -7,7 +7,7 @@ import { buffer } from 'node:stream/consumers';
 import test, { type ExecutionContext } from 'ava';
 import { create } from 'tar';
 import { nobody, Session } from '../channel/session.ts';
-import { type Context, cacheDirectory } from '../context.ts';
+import { cacheDirectory } from '../context.ts';
 import { chooseAccelerator } from '../guest/accelerator.ts';
 import { startGuest } from '../guest/guest.ts';
 import { machineFor } from '../guest/qemu.ts';
@@ -17,15 +17,14 @@ import { findToolchain } from '../kernel/toolchain.ts';
 import { paths } from '../paths.ts';
 import type { JobResult } from '../schema.ts';
 import { findSuites } from '../suite/suite.ts';
+import { quietContext } from '../testing/context.ts';
 import { kilnTest } from './kiln.ts';
 
-const signal = new AbortController().signal;
-const context = (cache: string): Context => ({ cache, signal, progress: () => {}, note: () => {} });
 const { job, kernel } = await kilnTest(
   ['boot'],
   async ({ results }): Promise<{ job: JobResult; kernel: Kernel }> => {
     const first = results.jobs[0]!;
-    return { job: first, kernel: (await findKernel(first.kernel!.key, context(cacheDirectory())))! };
+    return { job: first, kernel: (await findKernel(first.kernel!.key, quietContext(cacheDirectory())))! };
   },
 );
 
@@ -40,7 +39,7 @@ test.serial('an image made in another cache, at another time, has the same bytes
   const suites = await findSuites(paths.guestTests);
   const make = async () => {
     const request = { kernel, suites, toolchain, imagesDir: paths.images };
-    const { image, cached } = await prepareImage(request, context(await scratch(t)));
+    const { image, cached } = await prepareImage(request, quietContext(await scratch(t)));
     t.false(cached);
     return readFile(image.path);
   };
@@ -57,10 +56,10 @@ test.serial('files copied to a guest and back are unchanged', async (t) => {
   await writeFile(join(dir, 'in', 'empty'), '');
   const archive = await buffer(create({ cwd: join(dir, 'in'), portable: true }, ['deep', 'empty']));
 
-  const accelerator = await chooseAccelerator('auto', paths.images, context(cacheDirectory()));
+  const accelerator = await chooseAccelerator('auto', paths.images, quietContext(cacheDirectory()));
   const path = join(cacheDirectory(), 'images', job.keys.image!, 'initramfs.cpio');
   const machine = machineFor({}, { accelerator, kernel, image: { path }, bootWords: '' });
-  await using guest = await startGuest(machine, signal);
+  await using guest = await startGuest(machine, new AbortController().signal);
   const session = new Session(guest, nobody);
   t.falsy((await session.hello(120_000)).loss);
   t.is(await session.send(archive, '/tmp/there', 60_000), null);

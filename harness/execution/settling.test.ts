@@ -7,6 +7,7 @@ import test from 'ava';
 import type { GuestMessageOf } from '../channel/messages.ts';
 import type { Session } from '../channel/session.ts';
 import type { Lease, Pool } from '../pool/pool.ts';
+import { quietContext } from '../testing/context.ts';
 import { runInOneGuest } from './attempt.ts';
 import type { TestRequest } from './request.ts';
 
@@ -50,11 +51,10 @@ async function happens(origin: Lease['origin'], tests: string[], settled = true)
   };
   const pool = { turn: async () => turn, acquire: async () => lease };
   const requests = tests.map((name) => requestFor(name, origin, dir));
-  const context = { cache: dir, signal: new AbortController().signal, progress: () => {}, note: () => {} };
   try {
     await runInOneGuest(
       requests,
-      { pool: pool as unknown as Pool, context },
+      { pool: pool as unknown as Pool, context: quietContext(dir) },
       {
         begins: ({ test: name }) => say(`${name} begins`),
         // It has no output: that is a problem too.

@@ -4,6 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import test from 'ava';
 import { paths } from '../paths.ts';
+import { quietContext } from '../testing/context.ts';
 import { hostTsc } from './tsc.ts';
 
 const hasTsc = /^flags\b.*\bconstant_tsc\b/m.test(await readFile('/proc/cpuinfo', 'utf8'));
@@ -14,7 +15,7 @@ whereThereIsOne(
   async (t) => {
     const cache = await mkdtemp(join(tmpdir(), 'kiln-tsc-'));
     t.teardown(() => rm(cache, { recursive: true }));
-    const context = { cache, signal: new AbortController().signal, progress: () => {}, note: () => {} };
+    const context = quietContext(cache);
     const khz = await hostTsc(paths.images, context);
     t.true(khz! >= 500_000 && khz! <= 10_000_000 && khz! % 1000 === 0, String(khz));
     const memory = join(cache, 'tsc.json');

@@ -3,10 +3,10 @@ import { mkdir, mkdtemp, rm, symlink, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { basename, dirname, join } from 'node:path';
 import test, { type ExecutionContext } from 'ava';
-import type { Context } from '../context.ts';
 import { KilnError } from '../errors.ts';
 import type { Kernel } from '../kernel/kernel.ts';
 import { readSuite, type Suite } from '../suite/suite.ts';
+import { quietContext } from '../testing/context.ts';
 import { exists } from '../util/files.ts';
 import { compileSuite } from './compile.ts';
 import { neighbourFiles, sharedHeaders, sharedHeadersKey } from './headers.ts';
@@ -158,12 +158,8 @@ async function compile(t: ExecutionContext, dir: string, suite: Suite): Promise<
   const output = await mkdtemp(join(dir, 'output-'));
   const scratch = await mkdtemp(join(dir, 'scratch', 'x-'));
   const kernel = { dir: join(dir, 'kernel') } as Kernel;
-  const context: Context = {
-    cache: join(dir, 'cache'),
-    signal: AbortSignal.timeout(120_000),
-    progress: () => {},
-    note: (_, text) => t.log(text),
-  };
+  const signal = AbortSignal.timeout(120_000);
+  const context = quietContext(join(dir, 'cache'), { signal, note: (_, text) => t.log(text) });
   await compileSuite(suite, kernel, output, scratch, join(dir, 'runtime'), context);
   return output;
 }

@@ -4,7 +4,7 @@ import { mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import test, { type ExecutionContext } from 'ava';
-import type { Context } from '../context.ts';
+import { quietContext } from '../testing/context.ts';
 import { exists } from '../util/files.ts';
 import { ccacheReach, hasDebugInfo, kernelMake } from './make.ts';
 import { unfinished } from './workspace.ts';
@@ -29,12 +29,7 @@ async function example(t: ExecutionContext) {
   const [source, build] = [join(dir, 'source'), join(dir, 'build')];
   for (const path of [source, build]) await mkdir(path);
   await writeFile(join(source, 'Makefile'), makefile);
-  const context: Context = {
-    cache: join(dir, 'cache'),
-    signal: new AbortController().signal,
-    progress: () => {},
-    note: () => {},
-  };
+  const context = quietContext(join(dir, 'cache'));
   const lines: string[] = [];
   const make = (...targets: string[]) =>
     kernelMake({ source, build, seenAs: build }, targets, context, (line) => lines.push(line));

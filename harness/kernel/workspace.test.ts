@@ -4,7 +4,7 @@ import { mkdir, mkdtemp, readdir, readFile, rename, rm, stat, utimes, writeFile 
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import test, { type ExecutionContext } from 'ava';
-import type { Context } from '../context.ts';
+import { quietContext } from '../testing/context.ts';
 import type { Tree } from '../tree/tree.ts';
 import { exists } from '../util/files.ts';
 import { git } from '../util/git.ts';
@@ -37,12 +37,7 @@ async function example(t: ExecutionContext) {
     }),
   );
   const notes: string[] = [];
-  const context: Context = {
-    cache: join(dir, 'cache'),
-    signal: new AbortController().signal,
-    progress: () => {},
-    note: (_, text) => void notes.push(text),
-  };
+  const context = quietContext(join(dir, 'cache'), { note: (_, text) => void notes.push(text) });
   return { dir, home, trees, context, notes };
 }
 

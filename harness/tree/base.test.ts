@@ -5,6 +5,7 @@ import { dirname, join } from 'node:path';
 import test, { type ExecutionContext } from 'ava';
 import type { Context } from '../context.ts';
 import { asKilnError, KilnError } from '../errors.ts';
+import { quietContext } from '../testing/context.ts';
 import { exec } from '../util/exec.ts';
 import { git } from '../util/git.ts';
 import { sha256File } from '../util/hash.ts';
@@ -168,8 +169,7 @@ async function refused(
 }
 
 function context(dir: string): Context {
-  const signal = new AbortController().signal;
-  return { cache: join(dir, 'cache'), signal, progress: () => {}, note: () => {} };
+  return quietContext(join(dir, 'cache'));
 }
 
 /** Everything that lies in the cache and is no lock. */

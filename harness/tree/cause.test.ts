@@ -7,6 +7,7 @@ import type { Context } from '../context.ts';
 import { KilnError } from '../errors.ts';
 import { barePatch } from '../series/patch.ts';
 import { bareSeries, type Series } from '../series/series.ts';
+import { quietContext } from '../testing/context.ts';
 import { git } from '../util/git.ts';
 import { prepareBase } from './base.ts';
 import { applySeries, type Tree } from './tree.ts';
@@ -30,12 +31,7 @@ test.before(async () => {
   await commit('fs: b: rename', { 'fs/moved.c': body('b') });
   await git(user, ['rm', '--quiet', 'fs/c.c']);
   await commit('fs: c: remove', { 'fs/there.c': 'int there;\n' });
-  context = {
-    cache: join(dir, 'cache'),
-    signal: new AbortController().signal,
-    progress: () => {},
-    note: () => {},
-  };
+  context = quietContext(join(dir, 'cache'));
 });
 test.after.always(() => rm(dir, { recursive: true, force: true }));
 

@@ -7,6 +7,7 @@ import type { Context } from '../context.ts';
 import { KilnError } from '../errors.ts';
 import { paths } from '../paths.ts';
 import { readSeries } from '../series/series.ts';
+import { quietContext } from '../testing/context.ts';
 import { exec } from '../util/exec.ts';
 import { git } from '../util/git.ts';
 import { type Base, prepareBase } from './base.ts';
@@ -59,12 +60,7 @@ test.before(async () => {
   await commit('fs: two lines', { 'fs/a.c': five.replace('line 20\n', 'twenty\n') });
   await run('checkout', '--quiet', '-b', 'half', 'base');
   await commit('fs: one of them', { 'fs/a.c': five });
-  context = {
-    cache: join(dir, 'cache'),
-    signal: new AbortController().signal,
-    progress: () => {},
-    note: () => {},
-  };
+  context = quietContext(join(dir, 'cache'));
 });
 test.after.always(() => rm(dir, { recursive: true, force: true }));
 

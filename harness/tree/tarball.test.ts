@@ -9,6 +9,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import test, { type ExecutionContext } from 'ava';
 import { asKilnError, KilnError } from '../errors.ts';
+import { quietContext } from '../testing/context.ts';
 import { fetchTar } from './tarball.ts';
 
 const bytes = Buffer.from('the bytes of an archive');
@@ -78,12 +79,11 @@ async function setup(t: ExecutionContext) {
     server.close();
   });
   const cache = join(dir, 'cache');
-  const signal = new AbortController().signal;
   return {
     dir,
     server,
     url: `http://127.0.0.1:${(server.address() as AddressInfo).port}`,
-    context: { cache, signal, progress: () => {}, note: () => {} },
+    context: quietContext(cache),
     downloads: () => readdir(join(cache, 'scratch')),
   };
 }

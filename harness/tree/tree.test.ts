@@ -7,6 +7,7 @@ import type { Context } from '../context.ts';
 import { asKilnError, KilnError } from '../errors.ts';
 import { barePatch } from '../series/patch.ts';
 import { bareSeries, type Series } from '../series/series.ts';
+import { quietContext } from '../testing/context.ts';
 import { git } from '../util/git.ts';
 import type { Base } from './base.ts';
 import { blameLines } from './blame.ts';
@@ -399,7 +400,5 @@ async function setup(t: ExecutionContext): Promise<{ base: Base; context: Contex
   await cp(original, dir, { recursive: true, verbatimSymlinks: true });
   const gitDir = join(dir, 'repo.git');
   const base = { source: 'tar:x', version: 'x', sha256: null, commit, gitDir };
-  const signal = new AbortController().signal;
-  const context = { cache: join(dir, 'cache'), signal, progress: () => {}, note: () => {} };
-  return { base, context, dir };
+  return { base, context: quietContext(join(dir, 'cache')), dir };
 }
