@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 // `npm run corpus DIR`: does Kiln take the same patches from threads of a real list as b4 does? DIR is a public-inbox.
-import { mkdir, rm, writeFile } from 'node:fs/promises';
+import { mkdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
@@ -116,8 +116,9 @@ async function takeTheirs(raw: RawMail[], dir: string): Promise<Taken> {
     env,
     okCodes: [0, 1, 2, 128],
   });
-  const out = await exec('cat', [join(dir, 'out', 'taken.mbx')], { okCodes: [0, 1] });
-  const mails = splitMbox(Buffer.from(out.stdout)).map(({ content }) => ({
+  // b4 writes no file if it takes nothing.
+  const taken = await readFile(join(dir, 'out', 'taken.mbx')).catch(() => Buffer.alloc(0));
+  const mails = splitMbox(taken).map(({ content }) => ({
     content,
     mail: readMail({ envelope: '', content }),
   }));

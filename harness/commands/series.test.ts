@@ -72,7 +72,7 @@ for (const [name, revision, patches, leftOut] of taken)
     t.deepEqual(left(json), leftOut);
   });
 
-test('a rerolled part is said to be in the middle of an earlier version', async (t) => {
+test('a warning names the parts of v2, and the version that has the others', async (t) => {
   const { json } = await read('one-patch-rerolled');
   t.deepEqual(json.warnings, ['v2 has only 2/3; the other parts are those of v1']);
 });

@@ -5,6 +5,7 @@ import { paths } from '../paths.ts';
 import { inspectSeries, type Reading, type Series } from '../series/series.ts';
 import { prepareBase } from '../tree/base.ts';
 import { applySeries, type Tree } from '../tree/tree.ts';
+import { plural } from '../util/plural.ts';
 import { printable } from '../util/printable.ts';
 import { addSeriesOptions, baseSources, type SeriesOptions, seriesSources } from './ask.ts';
 import type { Cli } from './command.ts';
@@ -153,9 +154,8 @@ function asJson({ series, refusal, tree }: Found, on: string | undefined): Serie
 function asText(series: Series, tree: Tree | undefined): string {
   const { name, revision, patches, missing, leftOut, baseCommit } = series;
   const warnings = [...series.warnings, ...(tree?.warnings ?? [])];
-  const count = `${patches.length} ${patches.length === 1 ? 'patch' : 'patches'}`;
   const lines = [
-    `${name}${revision === null ? '' : ` v${revision}`}: ${count}`,
+    `${name}${revision === null ? '' : ` v${revision}`}: ${plural(patches.length, 'patch')}`,
     ...patches.map(({ file, subject }) => `  ${subject || file}`),
     ...(missing.length === 0 ? [] : [`missing: ${missing.slice(0, 50).join(', ')}`]),
     ...(baseCommit === null ? [] : [`made on ${baseCommit}`]),

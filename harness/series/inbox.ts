@@ -22,7 +22,7 @@ export type InboxMail = {
 /** Bytes of a mail that are read for its headers. */
 const maxHeaders = 64 * 1024;
 
-/** The mails of the thread that has this Message-ID, from the first to the last. Reads the whole inbox: 64,000 mails take half a minute. */
+/** The mails of the thread that has this Message-ID, from the first to the last. Reads the headers of the whole inbox. */
 export async function threadInInbox(dir: string, id: string, signal?: AbortSignal): Promise<RawMail[]> {
   const mails = await indexInbox(dir, signal);
   const thread = threadsIn(mails).find((one) => one.some(({ messageId }) => messageId === id));

@@ -50,10 +50,13 @@ function decode(text: string): string {
   }
 }
 
+/** Milliseconds for which b4 may print nothing: an archive that does not answer. */
+const silence = 120_000;
+
 async function fetchThread(id: string, signal?: AbortSignal): Promise<Buffer> {
   await using scratch = await scratchDirectory(tmpdir());
   const args = ['mbox', '--no-cache', '-o', scratch.path, '-n', 'thread.mbx', id];
-  const { exitCode, stderr } = await exec('b4', args, { signal, okCodes: [0, 1, 127] });
+  const { exitCode, stderr } = await exec('b4', args, { signal, silence, okCodes: [0, 1, 127] });
   if (exitCode === 127)
     throw new KilnError('bad-input', `lore:${id} needs b4, which is not installed`, {
       hint: 'apt-get install b4; or save the thread as an mbox file; or name a public-inbox with --inbox',

@@ -3,6 +3,7 @@ import { readdir, stat } from 'node:fs/promises';
 import { basename, join, resolve } from 'node:path';
 import { KilnError } from '../errors.ts';
 import { exists, readIfThere, readPlain } from '../util/files.ts';
+import { plural } from '../util/plural.ts';
 import { isLoreSource, readThread } from './lore.ts';
 import { needsDecoding, readMail } from './mail.ts';
 import { type RawMail, readMailbox } from './mailbox.ts';
@@ -175,7 +176,7 @@ export function describeChoice({ name, revision, missing, leftOut, range }: Seri
   for (const { reason } of leftOut) counts.set(reason, (counts.get(reason) ?? 0) + 1);
   const reasons = [...counts]
     .sort((a, b) => b[1] - a[1])
-    .map(([reason, count]) => `${count} ${what}${count === 1 ? '' : 's'}: ${reason}`);
+    .map(([reason, count]) => `${plural(count, what)}: ${reason}`);
   const shown = reasons.length > 3 ? [...reasons.slice(0, 3), 'more'] : reasons;
   const parts = [
     ...(revision === null || (revision === 1 && shown.length + missing.length === 0) ? [] : [`v${revision}`]),
