@@ -58,7 +58,7 @@ export async function kilnTest<T>(
 
 /** The logs of guests show why a test failed. */
 async function removeUnlessFailed(out: string, isFailed: boolean): Promise<void> {
-  if (isFailed) console.error(`the run directory is kept for you: ${out}`);
+  if (isFailed) console.error(`its run directory is kept: ${out}`);
   else await rm(out, { recursive: true, force: true });
 }
 
