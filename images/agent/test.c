@@ -432,7 +432,7 @@ void test_all_reaped(void)
 static void settle(void)
 {
 	if (!test.all_gone)
-		warning("%u processes are left after SIGKILL", processes_count(0));
+		warning("processes left after SIGKILL: %u", processes_count(0));
 	json_add_integer(control_message("settling"), "id", test.id);
 	control_send();
 	test.gone_ms = now_ms();
