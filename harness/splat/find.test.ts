@@ -50,6 +50,7 @@ const outcomes: Record<string, string[]> = {
   'refcount-7.2': ['refcount: refcount_t: underflow; use-after-free in srvfs_put'],
   'warning-no-symbol': ['warning: WARNING in vfs_write', 'warning: WARNING in srvfs_check'],
   'oom-invoked.kmsg': ['oom: Out of memory: eater invoked oom-killer (torn)'],
+  'oom-victim-allocates.kmsg': ['oom: Out of memory: Killed process out_of_memory'],
   'oom-no-killable.kmsg': [
     'oom: Out of memory and no killable processes',
     'panic: kernel panic: System is deadlocked on memory',

@@ -52,7 +52,8 @@ export function findSplats(records: readonly LogRecord[]): Splat[] {
   for (const reader of readers.values()) {
     reader.end();
   }
-  return withoutRepeats(found.sort((a, b) => a.order - b.order).map((item) => item.splat));
+  const splats = found.sort((a, b) => a.order - b.order).map((item) => item.splat);
+  return withoutRepeats(splats.filter((splat, index) => !isOfVictim(splat, splats.slice(0, index))));
 }
 
 /** The first line of a kernel: what another one reported before it is over. */
@@ -62,6 +63,17 @@ const backtracePattern = /^NMI backtrace for cpu \d/;
 /** The reader of another caller whose report lacks the stack of a CPU; the last one that began. */
 function awaiting(readers: Map<string, SplatReader>, own: SplatReader): SplatReader | undefined {
   return [...readers.values()].findLast((reader) => reader !== own && reader.awaitsOtherCpu);
+}
+
+/**
+ * Whether this is the failed allocation of a process that the OOM killer has killed. The kernel logs it or not: that
+ * depends on whether the process gets the signal first.
+ */
+function isOfVictim({ notice, lines }: Splat, before: readonly Splat[]): boolean {
+  const task = notice && /^(.+): page allocation failure: /.exec(lines[0] ?? '')?.[1];
+  return before.some(
+    ({ kind, title }) => kind === 'oom' && title === `Out of memory: Killed process ${task}`,
+  );
 }
 
 /** Of notices with one title the first, and not more than a few: they must not displace splats. */
