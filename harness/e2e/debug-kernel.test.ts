@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import test from 'ava';
 import { parseConfig } from '../kernel/dotConfig.ts';
 import type { Suite } from '../suite/suite.ts';
-import { kiln, kilnTest } from './kiln.ts';
+import { failingSplats, kiln, kilnTest } from './kiln.ts';
 
 /** Without sections, which run the same programs on other machines: the plain kernel is tested on those. */
 const { suites } = JSON.parse((await kiln(['list', '--json'])).stdout) as { suites: Suite[] };
@@ -15,10 +15,7 @@ const debug = ['--config', 'kasan,lockdep,debugvm'];
 test.serial('all suites pass on a kernel with KASAN, lockdep and DEBUG_VM', async (t) => {
   await kilnTest([...new Set(tests), ...debug], async ({ exitCode, results, dir, stdout }) => {
     t.is(exitCode, 0, stdout);
-    t.deepEqual(
-      results.tests.flatMap(({ splats }) => splats),
-      [],
-    );
+    t.deepEqual(failingSplats(results), []);
     const config = parseConfig(await readFile(join(dir, 'jobs', results.jobs[0]!.id, '.config'), 'utf8'));
     for (const symbol of ['KASAN', 'PROVE_LOCKING', 'DEBUG_VM']) t.is(config.get(symbol), 'y', symbol);
   });

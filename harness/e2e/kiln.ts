@@ -87,6 +87,11 @@ async function runInto(out: string, args: string[], options: CallOptions): Promi
   return { ...called, dir, results: readResults(text) };
 }
 
+/** The splats that fail their tests; notices do not. An injected failure may leave a notice or not. */
+export function failingSplats({ tests }: Results): TestResult['splats'] {
+  return tests.flatMap(({ splats }) => splats).filter(({ expected, notice }) => !expected && !notice);
+}
+
 /** Wait until a test has printed something, which shows that it runs in a guest. */
 export async function untilItPrints(out: string, name: string): Promise<void> {
   const deadline = performance.now() + 600_000;

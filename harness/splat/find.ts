@@ -66,15 +66,20 @@ function awaiting(readers: Map<string, SplatReader>, own: SplatReader): SplatRea
 }
 
 /**
- * Whether this is the failed allocation of a process that the OOM killer has killed. The kernel logs it or not: that
+ * Whether this is a failed allocation of a process that the OOM killer has killed. The kernel logs it or not: that
  * depends on whether the process gets the signal first.
  */
-function isOfVictim({ notice, lines }: Splat, before: readonly Splat[]): boolean {
-  const task = notice && /^(.+): page allocation failure: /.exec(lines[0] ?? '')?.[1];
-  return before.some(
-    ({ kind, title }) => kind === 'oom' && title === `Out of memory: Killed process ${task}`,
+function isOfVictim({ notice, task, title }: Splat, before: readonly Splat[]): boolean {
+  return (
+    notice === true &&
+    allocationPattern.test(title) &&
+    before.some(
+      ({ kind, title: other }) => kind === 'oom' && other === `Out of memory: Killed process ${task}`,
+    )
   );
 }
+
+const allocationPattern = /^(?:page allocation|vmalloc error)/;
 
 /** Of notices with one title the first, and not more than a few: they must not displace splats. */
 function withoutRepeats(splats: Splat[]): Splat[] {
