@@ -6,6 +6,7 @@ import { registerBuild } from './commands/build.ts';
 import { registerClean } from './commands/clean.ts';
 import type { Action, Cli } from './commands/command.ts';
 import { registerDoctor } from './commands/doctor.ts';
+import { registerInit } from './commands/init.ts';
 import { registerList } from './commands/list.ts';
 import { registerRepeat } from './commands/repeat.ts';
 import { registerReport } from './commands/report.ts';
@@ -26,6 +27,7 @@ const commands = [
   registerSeries,
   registerList,
   registerReport,
+  registerInit,
   registerDoctor,
   registerSetup,
   registerBench,

@@ -32,7 +32,7 @@ export function cacheDirectory(env: NodeJS.ProcessEnv = process.env): string {
   return join(base?.startsWith('/') ? base : join(homedir(), '.cache'), 'kiln');
 }
 
-/** Whether kbuild can work in the directory: its Makefiles do not quote paths. */
+/** Whether kbuild can work in the directory: its Makefiles do not quote paths for make, nor for the shell. */
 export function isPlainPath(path: string): boolean {
-  return !/[\s:]/.test(path);
+  return !/[\s:=%#$&;|<>()'"`\\*?[\]{}]/.test(path);
 }

@@ -1,17 +1,24 @@
 // SPDX-License-Identifier: MIT
-import { readFileSync } from 'node:fs';
-import { dirname, join } from 'node:path';
+import { existsSync, readFileSync } from 'node:fs';
+import { dirname, extname, join } from 'node:path';
 
-/** The project's own directories, absolute. */
-const root = dirname(import.meta.dirname);
+/** Holds harness/ as it runs: the root, or dist/ in an installed package. */
+const code = dirname(import.meta.dirname);
+const root = existsSync(join(code, 'package.json')) ? code : dirname(code);
+
+/** Kiln's own directories, absolute. */
 export const paths = {
   root,
+  code,
   patches: join(root, 'patches'),
   kernelConfig: join(root, 'kernel-config'),
   guestTests: join(root, 'guest-tests'),
   images: join(root, 'images'),
   fixtures: join(root, 'harness', 'fixtures'),
 };
+
+/** Of Kiln's own code: .ts, or .js in an installed package. */
+export const extension = extname(import.meta.filename);
 
 /** Kiln's own version, from package.json. */
 export const version: string = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8')).version;

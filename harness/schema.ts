@@ -299,8 +299,10 @@ export const jobSchema = z.object({
       ),
     }),
   ),
-  /** Names of the config fragments, in the order in which they were merged. */
+  /** `--config-from`, the names or paths of `--config`, the lines of `--set`, in the order in which they were merged. */
   config: z.array(z.string()),
+  /** The first line of the --version of the kernel's compiler; null if the job did not get that far. */
+  compiler: z.string().nullable().optional(),
   /** How QEMU runs the guests, and why this way. */
   accelerator: z.object({
     name: z.enum(['kvm', 'tcg']),

@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import type { Context } from '../context.ts';
 import type { Built } from '../job/built.ts';
-import { paths } from '../paths.ts';
+import { extension, paths } from '../paths.ts';
 
 /** The options of `kiln bench`. Further keys are options of the suite's own. */
 export type BenchOptions = {
@@ -31,7 +31,7 @@ export type SuiteBench = {
 export async function findSuiteBenches(): Promise<Map<string, SuiteBench>> {
   const benches = new Map<string, SuiteBench>();
   for (const suite of readdirSync(paths.guestTests).sort()) {
-    const file = join(paths.guestTests, suite, 'bench', 'bench.ts');
+    const file = join(paths.code, 'guest-tests', suite, 'bench', `bench${extension}`);
     const found = await import(pathToFileURL(file).href).catch((error: NodeJS.ErrnoException) => {
       if (error.code === 'ERR_MODULE_NOT_FOUND' && error.message.includes(file)) return null;
       throw error;

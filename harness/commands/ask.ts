@@ -6,7 +6,9 @@ import { type Command, InvalidArgumentError, Option } from 'commander';
 import { KilnError } from '../errors.ts';
 import * as arch from '../guest/arch/x86_64.ts';
 import { type Ask, defaultBase, type Plan, plan } from '../job/plan.ts';
+import { isPath } from '../kernel/config.ts';
 import { paths } from '../paths.ts';
+import { findProject, type Project } from '../project.ts';
 import { listSeries } from '../series/series.ts';
 import { type Isolation, isolations } from '../suite/settings.ts';
 import { findSuites, readSuite, type Suite } from '../suite/suite.ts';
@@ -19,8 +21,14 @@ export type SeriesOptions = { revision?: number; allowIncomplete?: boolean; inbo
 export type JobOptions = SeriesOptions & {
   series?: string[] | false;
   with?: string[];
-  base: string;
+  base?: string;
   config?: string[];
+  configFrom?: string;
+  set?: string[];
+  llvm?: string | true;
+  cc?: string;
+  tree?: string;
+  project?: string;
   tests?: string[];
   accel: Ask['accel'];
   sandbox: Ask['sandbox'];
@@ -36,7 +44,8 @@ export const seriesSources =
   'a name in patches/, a directory of patches, an mbox (also .gz, .xz), a maildir, lore:MESSAGE-ID, the URL of a mail, git:DIR#A..B';
 
 /** What a base can be given as. */
-export const baseSources = 'debian:PACKAGE[=VERSION], tar:FILE-or-URL[#sha256=HEX] or git:DIR#REF';
+export const baseSources =
+  'debian:PACKAGE[=VERSION][@SUITE], tar:FILE-or-URL[#sha256=HEX], git:DIR#REF or tree:DIR';
 
 /** What to take of a thread: `kiln series` has these, too. */
 export function addSeriesOptions(command: Command): Command {
@@ -44,6 +53,14 @@ export function addSeriesOptions(command: Command): Command {
     .option('--revision <n>', 'vN of the series, instead of its newest complete version', version)
     .option('--allow-incomplete', 'go on without the parts that are missing')
     .option('--inbox <dir>', 'a mirror of public-inbox, in which lore:MESSAGE-ID is looked up');
+}
+
+/** Whose series, suites and fragments are meant. */
+export function projectOption(): Option {
+  return new Option(
+    '--project <dir>',
+    'take series, suites and config fragments from patches/, guest-tests/ and kernel-config/ there (default: the working directory if it has one of them)',
+  );
 }
 
 /** What to build: all commands that build take these. */
@@ -60,11 +77,30 @@ export function addBuildOptions(command: Command): Command {
       'a series to apply before these, such as a fix that the base lacks; takes what --series takes; repeat for several',
       collect,
     )
-    .option('--base <src>', baseSources, defaultBase)
-    .option('--config <names>', 'fragments of kernel-config/, such as kasan,lockdep,debugvm', collectCommas)
+    .option('--base <src>', `${baseSources} (default: ${defaultBase})`)
+    .option(
+      '--tree <dir>',
+      'your own checkout as it is now, with what is not committed; short for --base tree:DIR --no-series',
+    )
+    .addOption(projectOption())
+    .option(
+      '--config <names>',
+      'config fragments: names in kernel-config/, such as kasan,lockdep,debugvm, or paths',
+      collectCommas,
+    )
+    .option(
+      '--config-from <file>',
+      'start from a whole configuration, such as .config, instead of a small one',
+    )
+    .option('--set <symbol=value>', 'one config line, such as KSM=y; repeat for several', collect)
+    .option(
+      '--llvm [suffix]',
+      "build the kernel with LLVM's tools; the suffix, such as -19, chooses a version",
+    )
+    .option('--cc <program>', 'build the kernel with this compiler, such as gcc-11')
     .option(
       '--tests <dir>',
-      'a directory of tests instead of the default suites; repeat for several',
+      'run the tests of a directory instead of the default suites; repeat for several',
       collect,
     )
     .addOption(new Option('--accel <how>', 'how guests run').choices(['auto', 'kvm', 'tcg']).default('auto'))
@@ -120,15 +156,22 @@ export function outOption(): Option {
 export async function readPlan(select: string[], options: JobOptions): Promise<Plan> {
   if (options.revision !== undefined && !Array.isArray(options.series))
     throw new KilnError('usage', '--revision needs a --series to choose from');
+  if (options.tree !== undefined && options.base !== undefined)
+    throw new KilnError('usage', '--tree is a base: leave out --base');
+  const project = findProject(options.project);
   const ask: Ask = {
     select,
-    series: options.series === false ? [] : (options.series ?? null),
+    series: options.series === false ? [] : (options.series ?? (options.tree === undefined ? null : [])),
     with: options.with ?? [],
     revision: options.revision ?? null,
     allowIncomplete: options.allowIncomplete ?? false,
     inbox: options.inbox === undefined ? null : resolve(options.inbox),
-    base: options.base,
-    config: [...new Set(options.config ?? [])],
+    base: options.tree === undefined ? (options.base ?? defaultBase) : `tree:${resolve(options.tree)}`,
+    config: [...new Set(options.config ?? [])].map((name) => (isPath(name) ? resolve(name) : name)),
+    configFrom: options.configFrom === undefined ? null : resolve(options.configFrom),
+    set: options.set ?? [],
+    compiler: { llvm: options.llvm === undefined ? null : llvmValue(options.llvm), cc: options.cc ?? null },
+    project,
     tests: options.tests ?? [],
     accel: options.accel,
     sandbox: options.sandbox,
@@ -138,7 +181,8 @@ export async function readPlan(select: string[], options: JobOptions): Promise<P
     next: await findKernels(options.next ?? ['same']),
     generations: options.generations ?? null,
   };
-  return plan(ask, await listSeries(paths.patches), await readSuites(ask.tests));
+  const given = await Promise.all(ask.tests.map(readSuite));
+  return plan(ask, await listSeries(project.patches), await defaultSuites(project), given);
 }
 
 /** Absolute; each must hold a kernel that kexec can load. */
@@ -151,9 +195,20 @@ async function findKernels(dirs: string[]): Promise<string[]> {
   return dirs.map((dir) => (dir === 'same' ? dir : resolve(dir)));
 }
 
-async function readSuites(tests: string[]): Promise<Suite[]> {
-  if (tests.length === 0) return findSuites(paths.guestTests);
-  return Promise.all(tests.map(readSuite));
+/** The project's suites. Kiln's own stand in for those of a project that has none, as far as they need no series. */
+export async function defaultSuites({ guestTests }: Project): Promise<Suite[]> {
+  if (guestTests !== null) return findSuites(guestTests);
+  return (await findSuites(paths.guestTests)).filter(({ config }) => config === '');
+}
+
+/** `-19`, `19` or a directory → make's LLVM=. */
+function llvmValue(text: string | true): string {
+  if (text === true) return '1';
+  if (text.endsWith('/')) return text;
+  if (/^-?\d+$/.test(text)) return `-${text.replace('-', '')}`;
+  throw new KilnError('usage', `--llvm ${text} is neither a version nor a directory`, {
+    hint: 'for example: --llvm, --llvm=-19, --llvm=/usr/lib/llvm-19/bin/',
+  });
 }
 
 /** Values of an option that may be repeated, for commander. */

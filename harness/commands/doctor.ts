@@ -69,7 +69,7 @@ async function b4Check(signal: AbortSignal): Promise<Check> {
 async function placeChecks(): Promise<Check[]> {
   const cache = cacheDirectory();
   const isPlain = isPlainPath(cache);
-  const found = isPlain ? cache : `${cache} has a space or a colon in it`;
+  const found = isPlain ? cache : `${cache} has a character that make misreads`;
   const name = {
     name: 'cache directory',
     ok: isPlain,

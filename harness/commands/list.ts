@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: MIT
 
 import { listFragments } from '../kernel/config.ts';
-import { paths } from '../paths.ts';
+import { findProject } from '../project.ts';
 import { listSeries, readSeries } from '../series/series.ts';
-import { findSuites, readSuite, type Suite } from '../suite/suite.ts';
+import { readSuite, type Suite } from '../suite/suite.ts';
 import { plural } from '../util/plural.ts';
-import { collect } from './ask.ts';
+import { collect, defaultSuites, projectOption } from './ask.ts';
 import type { Cli } from './command.ts';
 
 export function registerList({ program, look }: Cli): void {
@@ -13,6 +13,7 @@ export function registerList({ program, look }: Cli): void {
     .command('list')
     .description('show suites, series and config fragments')
     .option('--json', 'for programs')
+    .addOption(projectOption())
     .option(
       '--tests <dir>',
       'a directory of tests instead of the default suites; repeat for several',
@@ -21,21 +22,22 @@ export function registerList({ program, look }: Cli): void {
     .action(look((options: ListOptions) => listCommand(options)));
 }
 
-type ListOptions = { json?: boolean; tests?: string[] };
+type ListOptions = { json?: boolean; project?: string; tests?: string[] };
 
 /** `kiln list`: what there is to run. */
 async function listCommand(options: ListOptions): Promise<number> {
+  const project = findProject(options.project);
   const suites = options.tests
     ? await Promise.all(options.tests.map(readSuite))
-    : await findSuites(paths.guestTests);
-  const names = await listSeries(paths.patches);
+    : await defaultSuites(project);
+  const names = await listSeries(project.patches);
   const series = await Promise.all(
     names.map(async (name) => ({
       name,
-      patches: (await readSeries(name, paths.patches)).patches.map(({ file }) => file),
+      patches: (await readSeries(name, project.patches)).patches.map(({ file }) => file),
     })),
   );
-  const configs = await listFragments(paths.kernelConfig);
+  const configs = await listFragments(project.kernelConfig);
   process.stdout.write(options.json ? asJson(suites, series, configs) : asText(suites, series, configs));
   return 0;
 }

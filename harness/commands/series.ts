@@ -1,16 +1,16 @@
 // SPDX-License-Identifier: MIT
 import { type Context, cacheDirectory } from '../context.ts';
 import { asKilnError, type ErrorCode, type ErrorDetails, exits, KilnError } from '../errors.ts';
-import { paths } from '../paths.ts';
+import { findProject } from '../project.ts';
 import { inspectSeries, type Reading, type Series } from '../series/series.ts';
 import { prepareBase } from '../tree/base.ts';
 import { applySeries, type Tree } from '../tree/tree.ts';
 import { plural } from '../util/plural.ts';
 import { printable } from '../util/printable.ts';
-import { addSeriesOptions, baseSources, type SeriesOptions, seriesSources } from './ask.ts';
+import { addSeriesOptions, baseSources, projectOption, type SeriesOptions, seriesSources } from './ask.ts';
 import type { Cli } from './command.ts';
 
-type Options = SeriesOptions & { json?: boolean; on?: string };
+type Options = SeriesOptions & { json?: boolean; on?: string; project?: string };
 
 export function registerSeries({ program, run, signal }: Cli): void {
   addSeriesOptions(program.command('series'))
@@ -18,6 +18,7 @@ export function registerSeries({ program, run, signal }: Cli): void {
     .argument('<src>', seriesSources)
     .option('--on <base>', `apply it too, and show the tree; ${baseSources}`)
     .option('--json', 'for programs')
+    .addOption(projectOption())
     .addHelpText('after', examples)
     .action(run((source: string, options: Options) => seriesCommand(source, options, signal)));
 }
@@ -37,7 +38,7 @@ async function seriesCommand(source: string, options: Options, signal: AbortSign
     process.stdout.write(`${JSON.stringify(json, null, 2)}\n`);
     return exitCode;
   }
-  const found = await inspectSeries(source, paths.patches, { ...options, signal });
+  const found = await inspectSeries(source, findProject(options.project).patches, { ...options, signal });
   const { series, refusal, tree } = await applyOrRefuse(found, {
     on: options.on,
     cache: cacheDirectory(),
@@ -51,7 +52,7 @@ async function seriesCommand(source: string, options: Options, signal: AbortSign
 /** What `kiln series --json` prints, and its exit code. */
 export async function describeAsJson(
   source: string,
-  options: SeriesOptions & { on?: string },
+  options: Omit<Options, 'json'>,
   signal: AbortSignal,
   cache = cacheDirectory(),
 ): Promise<{ json: SeriesJson; exitCode: number }> {
@@ -93,9 +94,13 @@ function refusalOf(error: unknown, signal: AbortSignal): KilnError {
   return known;
 }
 
-async function readOrRefuse(source: string, options: SeriesOptions, signal: AbortSignal): Promise<Found> {
+async function readOrRefuse(
+  source: string,
+  options: Omit<Options, 'json'>,
+  signal: AbortSignal,
+): Promise<Found> {
   try {
-    return await inspectSeries(source, paths.patches, { ...options, signal });
+    return await inspectSeries(source, findProject(options.project).patches, { ...options, signal });
   } catch (error) {
     return { series: undefined, refusal: refusalOf(error, signal) };
   }

@@ -5,7 +5,8 @@ import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import test from 'ava';
-import { allSeries, besideDefaults, find, kiln, kilnTest, verdicts } from './kiln.ts';
+import { git } from '../util/git.ts';
+import { allSeries, find, kiln, kilnTest, verdicts, withTests } from './kiln.ts';
 import { seriesOf, versionPatch } from './onePatch.ts';
 
 const scratch = await mkdtemp(join(tmpdir(), 'kiln-trouble-'));
@@ -49,11 +50,36 @@ test.serial('a config symbol that Kconfig drops is named with its dependency', a
   });
 });
 
+test.serial('a base that does not build by itself is not the series’ fault', async (t) => {
+  const base = join(scratch, 'base');
+  await mkdir(base);
+  await git(base, ['init', '--quiet']);
+  const makefile = 'VERSION = 6\nPATCHLEVEL = 12\nallnoconfig:\n\t@echo it is broken; exit 1\n';
+  for (const [name, text] of Object.entries({ Makefile: makefile, Kconfig: '', README: 'Linux\n' }))
+    await writeFile(join(base, name), text);
+  await git(base, ['add', '--all']);
+  await git(base, ['commit', '--quiet', '--message', 'Linux']);
+  await writeFile(join(base, 'README'), 'Linux and more\n');
+  await git(base, ['commit', '--quiet', '--all', '--message', 'more']);
+  const series = `git:${base}#HEAD~1..HEAD`;
+  await kilnTest(
+    ['boot', '--base', `git:${base}#HEAD~1`, '--series', series],
+    ({ exitCode, results, stdout }) => {
+      t.is(exitCode, 4);
+      const error = results.jobs[0]!.error!;
+      t.regex(error.message, /^the base does not build by itself, without the series: .*it is broken/s);
+      t.regex(String(error.hint), /the series is not to blame/);
+      t.is(error.patch, undefined);
+      t.regex(stdout, /nothing names a patch: building the base alone/);
+    },
+  );
+});
+
 test.serial('a test program that does not compile is named with the compiler’s error', async (t) => {
   const suite = join(scratch, 'typo');
   await mkdir(suite);
   await writeFile(join(suite, 'typo.c'), 'int main(void) { retrun 0; }\n');
-  await kilnTest(besideDefaults(suite), ({ exitCode, results }) => {
+  await kilnTest(withTests(suite), ({ exitCode, results }) => {
     t.is(exitCode, 4);
     t.regex(results.jobs[0]!.error!.message, /typo\/typo does not build:\n +typo\.c:1: /);
   });
@@ -65,7 +91,7 @@ test.serial('a test that needs more memory than the machine has does not run; th
   for (const name of ['modest', 'greedy'])
     await writeFile(join(suite, `${name}.c`), 'int main(void) { return 0; }\n');
   await writeFile(join(suite, 'greedy.settings'), 'memory=1024G\n');
-  await kilnTest(['large', ...besideDefaults(suite)], ({ exitCode, results }) => {
+  await kilnTest(['large', ...withTests(suite)], ({ exitCode, results }) => {
     t.is(exitCode, 69);
     t.deepEqual(verdicts(results), { 'large/greedy': 'error', 'large/modest': 'pass' });
     t.regex(
@@ -82,6 +108,14 @@ test('invalid arguments end with exit code 2 and list the valid ones', async (t)
     [['test', '--series', '/no/such/place'], /give a directory of patches/],
     [['test', '--base', 'nonsense'], /a base is one of/],
     [['test', '--config', 'nonsense'], /known: .*kasan/],
+    [['test', '--config', './none.config'], /no config fragment at .*none\.config/],
+    [['test', '--config-from', './none'], /no configuration at .*none/],
+    [['test', '--set', 'KSM'], /--set KSM is no config line/],
+    [['test', '--tree', '.', '--base', 'git:.'], /--tree is a base/],
+    [['test', '--tree', '.'], /is no kernel tree/],
+    [['test', '--llvm=new'], /neither a version nor a directory/],
+    [['test', '--project', '.'], /is no project/],
+    [['init', scratch], /is not empty/],
     [['test', '--jobs', '0'], /whole number above 0/],
     [['tset'], /Did you mean test/],
     [['report', 'nothing-of-that-name'], /no run "nothing-of-that-name"/],

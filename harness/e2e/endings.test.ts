@@ -8,7 +8,7 @@ import { setTimeout } from 'node:timers/promises';
 import test, { type ExecutionContext } from 'ava';
 import { readResults } from '../schema.ts';
 import type { Child } from '../util/exec.ts';
-import { besideDefaults, kilnTest, start, untilItPrints } from './kiln.ts';
+import { kilnTest, start, untilItPrints, withTests } from './kiln.ts';
 
 const scratch = await mkdtemp(join(tmpdir(), 'kiln-endings-'));
 test.after.always(() => rm(scratch, { recursive: true, force: true }));
@@ -27,7 +27,7 @@ async function startEndless(name: string, ...options: string[]): Promise<Endless
   await mkdir(suite, { recursive: true });
   await mkdir(temporary);
   await writeFile(join(suite, 'endless.c'), program);
-  const child = start(['test', 'endless', ...besideDefaults(suite), '--out', out, ...options], {
+  const child = start(['test', 'endless', ...withTests(suite), '--out', out, ...options], {
     env: { TMPDIR: temporary },
   });
   let ended = false;

@@ -7,7 +7,7 @@ import { setTimeout } from 'node:timers/promises';
 import test from 'ava';
 import type { Results, TestResult } from '../schema.ts';
 import { canaries, canaryDirs, fixture } from './canaries.ts';
-import { besideDefaults, cacheWithOwnTemplates, find, kilnTest, verdicts } from './kiln.ts';
+import { cacheWithOwnTemplates, find, kilnTest, ownSuite, verdicts, withTests } from './kiln.ts';
 import { mountSmall } from './toy.ts';
 
 /** Everything that decides the verdict. How much output a crashed guest has written is chance, so it is excluded. */
@@ -40,7 +40,7 @@ function origins({ tests }: Results): string[] {
 
 test.serial('forks and booted guests give the same verdicts, for suites and canaries', async (t) => {
   const both = async (wanted: string[]) => {
-    const args = [...wanted, ...besideDefaults(...canaryDirs)];
+    const args = [...wanted, ...withTests(ownSuite('boot'), ownSuite('srvfs'), ...canaryDirs)];
     const forked = await kilnTest(args, ({ results }) => results);
     const booted = await kilnTest([...args, '--isolate', 'boot'], ({ results }) => results);
     t.deepEqual(origins(forked), ['fork']);
@@ -57,7 +57,7 @@ test.serial('forks and booted guests give the same verdicts, for suites and cana
 });
 
 test.serial('two forks have different random numbers and boot IDs, and the hostâ€™s time', async (t) => {
-  await kilnTest(['identity', ...besideDefaults(fixture('identity'))], async ({ results, dir }) => {
+  await kilnTest(['identity', ...withTests(fixture('identity'))], async ({ results, dir }) => {
     const told = await Promise.all(
       ['one', 'two'].map(async (name) => {
         const { guest } = find(results, `identity/${name}`);
@@ -76,7 +76,7 @@ test.serial('two forks have different random numbers and boot IDs, and the hostâ
 });
 
 test.serial('isolation=suite: tests share a guest, and a new guest replaces a lost one', async (t) => {
-  const args = ['shared', ...besideDefaults(fixture('shared'))];
+  const args = ['shared', ...withTests(fixture('shared'))];
   const alone = await kilnTest(args, ({ results }) => verdicts(results));
   t.deepEqual(alone, {
     'shared/a_marks': 'pass',
@@ -91,7 +91,7 @@ test.serial('isolation=suite: tests share a guest, and a new guest replaces a lo
 });
 
 test.serial('isolation=case: each case has its own guest, and a panic ends only that one', async (t) => {
-  const args = ['by_case', ...besideDefaults(fixture('by_case')), '--isolate', 'case'];
+  const args = ['by_case', ...withTests(fixture('by_case')), '--isolate', 'case'];
   await kilnTest(args, ({ results }) => {
     const { verdict, cases, detail } = find(results, 'by_case/cases');
     t.is(verdict, 'crash');
@@ -163,7 +163,7 @@ function processes(): string[] {
 }
 
 test.serial('a guest with a wrong clock is not frozen', async (t) => {
-  await kilnTest(['wrong_clock', ...besideDefaults(fixture('wrong_clock'))], ({ results, stdout }) => {
+  await kilnTest(['wrong_clock', ...withTests(fixture('wrong_clock'))], ({ results, stdout }) => {
     t.is(find(results, 'wrong_clock/wrong_clock').guest!.origin, 'boot');
     t.regex(stdout, /booted, not forked: the guest's clock runs at 0\.\d+ times the host's/);
   });
@@ -191,7 +191,7 @@ test.serial('if the disk has no space for the memory of forks, guests are booted
   if (!(await mountSmall(t, cache.templates, '260m'))) return;
   const names = ['out_of_memory@expected', 'pass'].map((name) => `canaries/${name}`);
   await kilnTest(
-    [...names, ...besideDefaults(fixture('canaries'))],
+    [...names, ...withTests(fixture('canaries'))],
     ({ exitCode, results, stdout }) => {
       t.is(exitCode, 0, stdout);
       const hog = find(results, names[0]!);

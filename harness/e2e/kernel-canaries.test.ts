@@ -3,10 +3,10 @@
 // and a few options on top. It reuses the objects of that kernel, so this file runs after it.
 import test from 'ava';
 import { assertExpected, fixture, readCanaries, verdictsOf } from './canaries.ts';
-import { allSeries, besideDefaults, find, sharedRun, verdicts } from './kiln.ts';
+import { allSeries, find, sharedRun, verdicts, withTests } from './kiln.ts';
 
 const kernel = [...allSeries(), '--series', fixture('provoke'), '--config', 'kasan,lockdep,debugvm'];
-const suites = besideDefaults(fixture('kernel_canaries'));
+const suites = withTests(fixture('kernel_canaries'));
 
 const stills = ['deadlock', 'soft_lockup', 'spin_one_cpu', 'spin_all_cpus'].map(
   (name) => `kernel_canaries/${name}`,

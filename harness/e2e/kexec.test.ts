@@ -5,11 +5,11 @@ import { join } from 'node:path';
 import test from 'ava';
 import type { TestResult } from '../schema.ts';
 import { assertExpected, fixture, readCanaries, verdictsOf } from './canaries.ts';
-import { besideDefaults, find, sharedRun, verdicts } from './kiln.ts';
+import { find, sharedRun, verdicts, withTests } from './kiln.ts';
 
 const suites = ['kexec', 'kexec_trouble'];
 const all = await readCanaries(...suites);
-const shared = sharedRun([...suites, ...besideDefaults(...suites.map(fixture))]);
+const shared = sharedRun([...suites, ...withTests(...suites.map(fixture))]);
 
 for (const canary of all) test(canary.name, (t) => assertExpected(t, shared.ran.results, canary));
 

@@ -121,15 +121,14 @@ export async function cacheWithOwnTemplates(): Promise<
   };
 }
 
-/** Options that add suites to the default ones. All then share one config, so that no other kernel is built. */
-export function besideDefaults(...suites: string[]): string[] {
-  return [...defaultSuites(), ...suites].flatMap((dir) => ['--tests', dir]);
+/** Options that run the tests of these directories. The default suites still add to the config: no kernel is built. */
+export function withTests(...dirs: string[]): string[] {
+  return dirs.flatMap((dir) => ['--tests', dir]);
 }
 
-/** The directories of the default suites. */
-export function defaultSuites(): string[] {
-  const names = readdirSync(paths.guestTests).filter((name) => name !== 'include');
-  return names.map((name) => join(paths.guestTests, name));
+/** The directory of a default suite. */
+export function ownSuite(name: string): string {
+  return join(paths.guestTests, name);
 }
 
 /** Options that apply all series of patches/. A series on top then reuses the objects of the existing kernel. */

@@ -4,12 +4,12 @@
 import { join } from 'node:path';
 import test from 'ava';
 import { paths } from '../paths.ts';
-import { allSeries, besideDefaults, kilnTest } from './kiln.ts';
+import { allSeries, kilnTest, withTests } from './kiln.ts';
 
 const fixture = (name: string) => join(paths.root, 'harness', 'fixtures', name);
 const what = [
   'late_canaries',
-  ...besideDefaults(fixture('late_canaries')),
+  ...withTests(fixture('late_canaries')),
   ...allSeries(),
   '--series',
   fixture('provoke'),

@@ -4,7 +4,9 @@ import { access, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import test from 'ava';
 import { parseConfig } from '../kernel/dotConfig.ts';
-import { failingSplats, kiln, kilnTest } from './kiln.ts';
+import type { Results } from '../schema.ts';
+import { fixture } from './canaries.ts';
+import { failingSplats, kiln, kilnTest, withTests } from './kiln.ts';
 
 test.serial('all series of patches/ pass all suites', async (t) => {
   await kilnTest([], async ({ exitCode, dir, results, stdout }) => {
@@ -36,11 +38,21 @@ test.serial('a second run builds nothing; kiln report shows it and returns its e
     t.is(exitCode, 0);
     const rebuilt = results.jobs[0]!.stages.filter(({ name, cached }) => name !== 'tests' && !cached);
     t.deepEqual(rebuilt, []);
+    t.regex(results.jobs[0]!.compiler!, /^gcc /);
 
     const text = await kiln(['report', dir]);
     t.is(text.exitCode, 0);
     t.regex(text.stdout, /PASS +boot\/environment/);
     const ktap = await kiln(['report', dir, '--format', 'ktap']);
     t.regex(ktap.stdout, /ok 1 environment/);
+  });
+});
+
+test.serial('tests of a directory run on the kernel at hand if it has what they need', async (t) => {
+  const kernelOf = ({ jobs: [job] }: Results) => job!.keys.kernel;
+  const usual = await kilnTest(['boot'], ({ results }) => kernelOf(results));
+  await kilnTest(['canaries/pass', ...withTests(fixture('canaries'))], ({ exitCode, results }) => {
+    t.is(exitCode, 0);
+    t.is(kernelOf(results), usual);
   });
 });

@@ -13,6 +13,8 @@ export const parts: Record<string, Group[]> = {
   ],
   /** Tests that build their own kernel or image. */
   builds: [['complaining-kernel', 'stages']],
+  /** Kernels of other versions and by another compiler; a developer's own tree and project. */
+  kernels: [['kernels'], ['own-tree']],
   /** A kernel with KASAN, lockdep and DEBUG_VM: all suites, then a kernel that misbehaves. */
   debug: [['debug-kernel'], ['kernel-canaries']],
   /** Faults of the host, and hung guests. The second file mostly waits. */

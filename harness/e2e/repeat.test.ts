@@ -9,7 +9,7 @@ import test from 'ava';
 import { paths } from '../paths.ts';
 import { type Repeat, type Results, readResults } from '../schema.ts';
 import { spawn } from '../util/exec.ts';
-import { besideDefaults, type Called, kiln, start } from './kiln.ts';
+import { type Called, kiln, start, withTests } from './kiln.ts';
 
 const flaky = join(paths.root, 'harness', 'fixtures', 'flaky');
 const scratch = await mkdtemp(join(tmpdir(), 'kiln-repeat-'));
@@ -19,7 +19,7 @@ type Repeated = Called & { out: string; dir: string; results: Results; repeat: R
 
 async function kilnRepeat(name: string, args: string[], suite = flaky): Promise<Repeated> {
   const out = await mkdtemp(join(scratch, 'runs-'));
-  const called = await kiln(['repeat', name, ...args, ...besideDefaults(suite), '--out', out]);
+  const called = await kiln(['repeat', name, ...args, ...withTests(suite), '--out', out]);
   return { ...called, ...(await left(out)) };
 }
 
@@ -139,7 +139,7 @@ test.serial('more or less than one test is a usage error', async (t) => {
 
 test.serial('Ctrl-C ends the repetition, and the results so far are printed', async (t) => {
   const out = join(scratch, 'interrupted');
-  const child = start(['repeat', 'flaky/coin', '--times', '100000', ...besideDefaults(flaky), '--out', out]);
+  const child = start(['repeat', 'flaky/coin', '--times', '100000', ...withTests(flaky), '--out', out]);
   await new Promise<void>((resolve) => {
     let said = '';
     child.stdout!.on('data', (chunk: Buffer) => {
@@ -168,7 +168,7 @@ test.serial('a killed QEMU is an error, not a failure, and ten in a row end the 
   await mkdir(suite);
   await mkdir(temporary);
   await writeFile(join(suite, 'endless.c'), '#include <unistd.h>\nint main(void) { for (;;) pause(); }\n');
-  const child = start(['repeat', 'endless', '--times', '100', ...besideDefaults(suite), '--out', out], {
+  const child = start(['repeat', 'endless', '--times', '100', ...withTests(suite), '--out', out], {
     env: { TMPDIR: temporary },
   });
   const killing = setInterval(() => killGuestsOf(temporary), 1000);

@@ -6,7 +6,7 @@ import { join } from 'node:path';
 import test, { type ExecutionContext } from 'ava';
 import { paths } from '../paths.ts';
 import { canaries, canaryDirs, fixture, readCanaries, verdictsOf } from './canaries.ts';
-import { besideDefaults, defaultSuites, find, kiln, kilnTest, verdicts } from './kiln.ts';
+import { find, kiln, kilnTest, ownSuite, verdicts, withTests } from './kiln.ts';
 
 const forks = Number(process.env.KILN_SOAK_FORKS ?? 50);
 const rounds = Number(process.env.KILN_SOAK_ROUNDS ?? 1);
@@ -27,7 +27,7 @@ test.serial(`${forks} forks of one guest all start`, async (t) => {
 test.serial(`canaries and good tests at once, rounds: ${rounds}, without a wrong verdict`, async (t) => {
   t.timeout(day);
   const good = [fixture('identity'), join(paths.images, 'bench', 'trivial')];
-  const tests = besideDefaults(...canaryDirs, ...good);
+  const tests = withTests(ownSuite('boot'), ...canaryDirs, ...good);
   const expected = {
     ...verdictsOf(await readCanaries(...canaries)),
     'boot/environment': 'pass',
@@ -71,7 +71,7 @@ async function withWords(t: ExecutionContext, suite: string, words: string): Pro
   const changed = (await readFile(settings, 'utf8')).replace(/^cmdline=.*/m, (line) => `${line} ${words}`);
   t.true(changed.includes(words));
   await writeFile(settings, changed);
-  return defaultSuites().flatMap((dir) => ['--tests', dir.endsWith(`/${suite}`) ? copy : dir]);
+  return withTests(copy);
 }
 
 test.serial(`kernels that end while files change, ${interruptions} times: nothing is lost`, async (t) => {

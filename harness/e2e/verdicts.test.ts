@@ -6,14 +6,14 @@ import { join } from 'node:path';
 import test from 'ava';
 import { spawn } from '../util/exec.ts';
 import { assertExpected, canaries, fixture, readCanaries, verdictsOf } from './canaries.ts';
-import { besideDefaults, find, sharedRun, verdicts } from './kiln.ts';
+import { find, sharedRun, verdicts, withTests } from './kiln.ts';
 
 const suites = [...canaries, 'tainted'];
 const all = await readCanaries(...suites);
 /** The working directory of a pasted reproduce line, where it leaves its run directory. */
 const cwd = await mkdtemp(join(tmpdir(), 'kiln-reproduce-'));
 test.after.always(() => rm(cwd, { recursive: true, force: true }));
-const shared = sharedRun([...suites, ...besideDefaults(...suites.map(fixture))], { cwd });
+const shared = sharedRun([...suites, ...withTests(...suites.map(fixture))], { cwd });
 
 for (const canary of all) test(canary.name, (t) => assertExpected(t, shared.ran.results, canary));
 

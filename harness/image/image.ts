@@ -5,7 +5,7 @@ import type { Context } from '../context.ts';
 import type { Kernel } from '../kernel/kernel.ts';
 import type { Toolchain } from '../kernel/toolchain.ts';
 import { confined } from '../sandbox/sandbox.ts';
-import type { Program, Suite } from '../suite/suite.ts';
+import { beside, type Program, type Suite } from '../suite/suite.ts';
 import { markUsed } from '../util/cache.ts';
 import { exists, makeDirectory } from '../util/files.ts';
 import { contentKey, sha256File, treeKey } from '../util/hash.ts';
@@ -53,8 +53,8 @@ async function programsKey(suite: Suite, request: ImageRequest): Promise<string>
   // The sources behind <kiln.h> share a header with the agent.
   const agent = await treeKey(join(imagesDir, 'agent'));
   const shared = await sharedHeadersKey(suite);
-  const own = await treeKey(suite.dir);
-  return contentKey('programs 3', kernel.headersKey, toolchain.id, runtime, agent, shared, suite.name, own);
+  const own = await treeKey(suite.dir, beside);
+  return contentKey('programs 4', kernel.headersKey, toolchain.id, runtime, agent, shared, suite.name, own);
 }
 
 /** Get the image from the cache, or compile and pack it. */

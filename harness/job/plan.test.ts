@@ -3,10 +3,10 @@ import test from 'ava';
 import { KilnError } from '../errors.ts';
 import type { Settings } from '../suite/settings.ts';
 import type { Suite } from '../suite/suite.ts';
+import { plainAsk } from '../testing/fakeExecution.ts';
 import {
   type Ask,
   countGenerations,
-  defaultBase,
   isolationOf,
   jobOptions,
   leaveOut,
@@ -72,7 +72,7 @@ test('a selector with a word too many is refused', (t) => {
 });
 
 test('suites given with --tests are all required', (t) => {
-  const planned = plan(ask({ tests: ['/my/tests'], select: ['boot'] }), [], suites).suites;
+  const planned = plan(ask({ tests: ['/my/tests'], select: ['boot'] }), [], [], suites).suites;
   t.deepEqual(
     planned.map(({ required }) => required),
     [true, true],
@@ -110,7 +110,8 @@ test('a directory named with a slash at its end gives its name to the job', (t) 
 });
 
 test('a suite whose symbols no Kconfig file of the tree defines is left out, with the reason', (t) => {
-  const wants = ({ name }: Suite) => (name === 'srvfs' ? ['SRV_FS', 'NET', 'SRV_DEBUG'] : ['NET']);
+  const wants = ({ suite: { name } }: PlannedSuite) =>
+    name === 'srvfs' ? ['SRV_FS', 'NET', 'SRV_DEBUG'] : ['NET'];
   const { run, leftOut } = leaveOut(plan(ask(), [], suites).suites, wants, new Set(['NET']));
   t.deepEqual(chosen(run), ['boot: environment']);
   t.deepEqual(leftOut, [
@@ -129,6 +130,30 @@ test('a suite that the user named is not left out', (t) => {
     leftOut.map(({ suite: name }) => name),
     ['boot'],
   );
+});
+
+test('with --tests, the default suites only add to the configuration', (t) => {
+  const given = [suite('timers', 'posix_timers'), suite('srvfs', 'own')];
+  const planned = plan(ask({ tests: ['/timers', '/srvfs'] }), [], suites, given).suites;
+  t.deepEqual(chosen(planned), ['boot: ', 'timers: posix_timers', 'srvfs: own']);
+  t.deepEqual(
+    planned.map(({ configOnly, required }) => [configOnly, required]),
+    [
+      [true, false],
+      [false, true],
+      [false, true],
+    ],
+  );
+  t.throws(() => plan(ask({ tests: ['/timers'], select: ['boot'] }), [], suites, given), {
+    message: /no suite "boot"/,
+  });
+  // What only adds to the configuration is not missed if the tree can't have it.
+  const { run, leftOut } = leaveOut(
+    planned,
+    ({ suite: { name } }) => (name === 'boot' ? ['GONE'] : []),
+    new Set(),
+  );
+  t.deepEqual([chosen(run), leftOut], [['timers: posix_timers', 'srvfs: own'], []]);
 });
 
 test('a test that goes through several kernels shares its guest with no other', (t) => {
@@ -157,7 +182,11 @@ test('the options that make a job again are those that differ from the default, 
         series: ['srvfs', "Ann's.mbox"],
         with: ['ioapic-race', '/my fix'],
         base: 'git:/my src/linux#v6.12',
-        config: ['kasan', 'lockdep'],
+        config: ['kasan', '/my frag.config'],
+        configFrom: '/boot/config',
+        set: ['KSM=y', 'CMDLINE="a b"'],
+        compiler: { llvm: '-19', cc: 'gcc-11' },
+        project: { ...plainAsk.project, root: '/my project' },
         tests: ['/a', '/b c'],
         accel: 'tcg',
         sandbox: 'on',
@@ -168,31 +197,14 @@ test('the options that make a job again are those that differ from the default, 
         generations: 20,
       }),
     ),
-    " --series srvfs --series 'Ann'\\''s.mbox' --with ioapic-race --with '/my fix' --base 'git:/my src/linux#v6.12' --config kasan,lockdep" +
+    " --series srvfs --series 'Ann'\\''s.mbox' --with ioapic-race --with '/my fix' --project '/my project' --base 'git:/my src/linux#v6.12' --config 'kasan,/my frag.config'" +
+      ' --config-from /boot/config --set KSM=y --set \'CMDLINE="a b"\' --llvm=-19 --cc gcc-11' +
       " --tests /a --tests '/b c' --accel tcg --sandbox on --next same --next '/k 1' --generations 20 --isolate boot --timeout 5",
   );
 });
 
 function ask(given: Partial<Ask> = {}): Ask {
-  return {
-    select: [],
-    series: null,
-    with: [],
-    base: defaultBase,
-    config: [],
-    tests: [],
-    accel: 'auto',
-    sandbox: 'auto',
-    timeout: null,
-    jobs: 1,
-    isolate: null,
-    next: ['same'],
-    generations: null,
-    revision: null,
-    allowIncomplete: false,
-    inbox: null,
-    ...given,
-  };
+  return { ...plainAsk, series: null, accel: 'auto', jobs: 1, ...given };
 }
 
 function suite(name: string, ...tests: string[]): Suite {

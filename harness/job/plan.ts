@@ -3,6 +3,9 @@
 import { resolve } from 'node:path';
 import { KilnError } from '../errors.ts';
 import type { AcceleratorChoice } from '../guest/accelerator.ts';
+import type { CompilerChoice } from '../kernel/toolchain.ts';
+import { paths } from '../paths.ts';
+import type { Project } from '../project.ts';
 import type { SandboxChoice } from '../sandbox/sandbox.ts';
 import { seriesName } from '../series/series.ts';
 import type { Isolation, Settings } from '../suite/settings.ts';
@@ -24,9 +27,14 @@ export type Ask = {
   /** A directory of public-inbox, for series given as lore:MESSAGE-ID; null: from the network. */
   inbox: string | null;
   base: string;
-  /** Names of config fragments. */
+  /** Names and paths of config fragments. */
   config: string[];
-  /** Directories of tests that replace the default suites. */
+  /** A whole configuration to start from, in place of Kiln's own; a path. */
+  configFrom: string | null;
+  /** Single config lines: `X=value`. */
+  set: string[];
+  compiler: CompilerChoice;
+  /** Directories of tests to run in place of the default suites. */
   tests: string[];
   accel: AcceleratorChoice;
   /** Whether programs of the series and the suites are sandboxed at build time; auto: if the machine can. */
@@ -37,6 +45,8 @@ export type Ask = {
   next: string[];
   /** Overrides every test's own. */
   generations: number | null;
+  /** Whose series, suites and fragments are meant. */
+  project: Project;
   /** Guests at once. */
   jobs: number;
   /** Overrides every suite's own. */
@@ -52,6 +62,8 @@ export type PlannedSuite = {
   tests: Test[];
   /** The user named it: if its config can't be had, that is an error and it is not left out. */
   required: boolean;
+  /** Only its config counts, so that the kernel is that of the default suites. */
+  configOnly: boolean;
 };
 
 export type Plan = {
@@ -61,15 +73,21 @@ export type Plan = {
   /** The first of them: those that only --with asked for. */
   with: string[];
   suites: PlannedSuite[];
+  /** Whether the files that the series touches are compiled with W=1, too. */
+  checksWarnings: boolean;
   ask: Ask;
 };
 
 /**
  * @param seriesKept the names in patches/
- * @param suites the default suites, or those of --tests
+ * @param suites the default suites
+ * @param given those of --tests, to run in place of them
  */
-export function plan(ask: Ask, seriesKept: string[], suites: Suite[]): Plan {
-  refuseNamesakes(suites);
+export function plan(ask: Ask, seriesKept: string[], suites: Suite[], given: Suite[] = []): Plan {
+  const isGiven = ask.tests.length > 0;
+  const chosen = isGiven ? given : suites;
+  refuseNamesakes(chosen);
+  const others = isGiven ? suites.filter(({ name }) => !given.some((suite) => suite.name === name)) : [];
   const series = ask.series ?? seriesKept;
   const added = [...new Set(ask.with)].filter((source) => !series.includes(source));
   const parts = [
@@ -84,7 +102,11 @@ export function plan(ask: Ask, seriesKept: string[], suites: Suite[]): Plan {
       .slice(0, 100),
     series: [...added, ...series],
     with: added,
-    suites: chooseTests(ask, suites),
+    suites: [
+      ...others.map((suite) => ({ suite, tests: [], required: false, configOnly: true })),
+      ...chooseTests(ask, chosen),
+    ],
+    checksWarnings: true,
     ask,
   };
 }
@@ -131,7 +153,8 @@ function chooseTests(ask: Ask, suites: Suite[]): PlannedSuite[] {
   }
   return suites.map((suite) => {
     const tests = chosen.get(suite.name) ?? [];
-    return { suite, tests, required: ask.tests.length > 0 || (!all && tests.length > 0) };
+    const required = ask.tests.length > 0 || (!all && tests.length > 0);
+    return { suite, tests, required, configOnly: false };
   });
 }
 
@@ -154,15 +177,15 @@ function unknown(problem: string, known: string[]): KilnError {
 /** Default suites that the tree has no code for: `config` names a symbol that no Kconfig file defines. */
 export function leaveOut(
   suites: PlannedSuite[],
-  wants: (suite: Suite) => string[],
+  wants: (suite: PlannedSuite) => string[],
   symbols: ReadonlySet<string>,
 ): { run: PlannedSuite[]; leftOut: { suite: string; reason: string }[] } {
   const run: PlannedSuite[] = [];
   const leftOut: { suite: string; reason: string }[] = [];
   for (const planned of suites) {
-    const undefinedSymbols = wants(planned.suite).filter((symbol) => !symbols.has(symbol));
+    const undefinedSymbols = wants(planned).filter((symbol) => !symbols.has(symbol));
     if (planned.required || undefinedSymbols.length === 0) run.push(planned);
-    else {
+    else if (!planned.configOnly) {
       const names = undefinedSymbols.map((symbol) => `CONFIG_${symbol}`).join(', ');
       leftOut.push({
         suite: planned.suite.name,
@@ -200,8 +223,13 @@ export function jobOptions(ask: Ask): string {
     ...(ask.revision === null ? [] : ['--revision', String(ask.revision)]),
     ...(ask.allowIncomplete ? ['--allow-incomplete'] : []),
     ...(ask.inbox === null ? [] : ['--inbox', ask.inbox]),
+    ...(ask.project.root === paths.root ? [] : ['--project', ask.project.root]),
     ...(ask.base === defaultBase ? [] : ['--base', ask.base]),
     ...(ask.config.length === 0 ? [] : ['--config', ask.config.join(',')]),
+    ...(ask.configFrom === null ? [] : ['--config-from', ask.configFrom]),
+    ...ask.set.flatMap((line) => ['--set', line]),
+    ...(ask.compiler.llvm === null ? [] : [`--llvm=${ask.compiler.llvm}`]),
+    ...(ask.compiler.cc === null ? [] : ['--cc', ask.compiler.cc]),
     ...ask.tests.flatMap((dir) => ['--tests', dir]),
     ...(ask.accel === 'auto' ? [] : ['--accel', ask.accel]),
     ...(ask.sandbox === 'auto' ? [] : ['--sandbox', ask.sandbox]),

@@ -29,7 +29,11 @@ export class JobRecorder {
       id: plan.id,
       base: { source: plan.ask.base, version: null, sha256: null, commit: null },
       series: plan.series.map((source) => ({ name: source, source, patches: [] })),
-      config: plan.ask.config,
+      config: [
+        ...(plan.ask.configFrom === null ? [] : [plan.ask.configFrom]),
+        ...plan.ask.config,
+        ...plan.ask.set,
+      ],
       accelerator: { name: 'tcg', reason: 'not yet chosen' },
       kernel: null,
       keys: { tree: null, kernel: null, image: null },

@@ -6,16 +6,19 @@ import { KilnError } from '../errors.ts';
 import { type Accelerator, chooseAccelerator } from '../guest/accelerator.ts';
 import * as arch from '../guest/arch/x86_64.ts';
 import { type Image, type ImageRequest, prepareImage } from '../image/image.ts';
-import {
-  type Fragment,
-  findDisagreements,
-  readBootWords,
-  readFragments,
-  suiteFragment,
-} from '../kernel/config.ts';
+import { isExplained } from '../kernel/compile.ts';
+import { findDisagreements } from '../kernel/config.ts';
 import { formatDiagnostic } from '../kernel/diagnostics.ts';
-import { parseConfig } from '../kernel/dotConfig.ts';
-import { buildKernel, findKernel, type Kernel, kernelKey } from '../kernel/kernel.ts';
+import type { Fragment } from '../kernel/fragment.ts';
+import {
+  buildKernel,
+  checkConfig,
+  findKernel,
+  hasConfig,
+  type Kernel,
+  type KernelRequest,
+  kernelKey,
+} from '../kernel/kernel.ts';
 import { findToolchain, type Toolchain } from '../kernel/toolchain.ts';
 import { paths } from '../paths.ts';
 import { chooseSandbox } from '../sandbox/sandbox.ts';
@@ -24,20 +27,25 @@ import { describeChoice, listSeries, readSeries, type Series } from '../series/s
 import { leftOutOf } from '../suite/suite.ts';
 import { type Base, prepareBase } from '../tree/base.ts';
 import { applySeries, type Tree } from '../tree/tree.ts';
+import { requireLinux } from '../tree/version.ts';
 import { plural } from '../util/plural.ts';
 import type { Built, Next } from './built.ts';
 import { countGenerations, leaveOut, type Plan, type PlannedSuite } from './plan.ts';
 import type { JobRecorder, StageResult } from './recorder.ts';
+import { asPreferred, readWishes, type Wishes } from './wishes.ts';
 
 /** The stages up to the image. `busybox`: a host path, packed into the image for interactive use. */
 export async function build(recorder: JobRecorder, extras: { busybox?: string } = {}): Promise<Built> {
   const { job, plan } = recorder;
+  const wishes = await readWishes(plan);
   const base = await recorder.stage('base', (context) => stageBase(plan, job, context));
   const tree = await recorder.stage('series', (context) => stageSeries(plan, base, job, context));
-  const configured = await recorder.stage('config', (context) => stageConfig(plan, tree, job, context));
+  const configured = await recorder.stage('config', (context) =>
+    stageConfig(plan, wishes, tree, job, context),
+  );
   recorder.sandbox = configured.sandbox;
   const kernel = await recorder.stage('kernel', (context) =>
-    stageKernel(plan, tree, configured, job, context),
+    stageKernel(plan, base, tree, configured, job, context),
   );
   const { image, next } = await recorder.stage('image', (context) =>
     stageImage(plan, configured, kernel, extras, job, context),
@@ -48,6 +56,7 @@ export async function build(recorder: JobRecorder, extras: { busybox?: string } 
 
 async function stageBase(plan: Plan, job: JobResult, context: Context): Promise<StageResult<Base>> {
   const { base, cached } = await prepareBase(plan.ask.base, context);
+  await requireLinux(base, context);
   const { source, version, sha256, commit } = base;
   job.base = { source, version, sha256, commit };
   return { value: base, cached, text: version };
@@ -61,7 +70,7 @@ async function stageSeries(
 ): Promise<StageResult<Tree>> {
   const series = await Promise.all(
     plan.series.map((source) =>
-      readSeries(source, paths.patches, {
+      readSeries(source, plan.ask.project.patches, {
         revision: plan.with.includes(source) ? undefined : (plan.ask.revision ?? undefined),
         allowIncomplete: plan.ask.allowIncomplete,
         inbox: plan.ask.inbox ?? undefined,
@@ -117,46 +126,81 @@ function mentionAdded(error: unknown, added: Series[]): unknown {
   });
 }
 
-type Configured = {
+type Configured = Pick<Wishes, 'bootWords' | 'buildName' | 'defaults'> & {
+  /** Those of --tests come last. */
   fragments: Fragment[];
-  bootWords: string;
+  /** How many of them are of --tests. */
+  given: number;
+  /** Those whose wishes have to come true. */
+  checked: Fragment[];
   run: PlannedSuite[];
   accelerator: Accelerator;
+  /** The kernel's. */
+  compiler: Toolchain;
+  /** The test programs'. */
   toolchain: Toolchain;
   sandbox: Sandbox;
 };
 
 async function stageConfig(
   plan: Plan,
+  wishes: Wishes,
   tree: Tree,
   job: JobResult,
   context: Context,
 ): Promise<StageResult<Configured>> {
-  const wanted = (suite: PlannedSuite['suite']) =>
-    [...parseConfig(suite.config)].filter(([, value]) => value !== 'n').map(([symbol]) => symbol);
+  for (const warning of wishes.warnings) context.note('warn', warning);
+  for (const note of wishes.notes) context.note('info', note);
+  const wanted = (planned: PlannedSuite) =>
+    wishes.suites
+      .get(planned)!
+      .wishes.filter(({ need, value }) => need === 'needed' && value !== 'n')
+      .map(({ symbol }) => symbol);
   const { run, leftOut } = leaveOut(plan.suites, wanted, new Set(tree.symbols));
   job.left_out = leftOut;
-  for (const { suite, reason } of leftOut) context.note('info', `suite ${suite} is left out: ${reason}`);
-  const suites = run
-    .map(({ suite }) => suiteFragment(suite.name, suite.config))
-    .filter(({ text }) => text !== '');
-  const fragments = [...(await readFragments(paths.kernelConfig, plan.ask.config)), ...suites];
+  const [first, ...more] = leftOut;
+  if (first && more.length === 0) context.note('info', `suite ${first.suite} is left out: ${first.reason}`);
+  if (more.length > 0)
+    context.note(
+      'info',
+      `suites left out, because the tree does not have what their series define: ${leftOut.map(({ suite }) => suite).join(', ')}`,
+    );
+  const [others, chosen] = [true, false].map((configOnly) =>
+    run.filter((planned) => planned.configOnly === configOnly),
+  ) as [PlannedSuite[], PlannedSuite[]];
+  const fragmentOf = (planned: PlannedSuite) => wishes.suites.get(planned)!;
+  const checked = [...wishes.fragments, ...chosen.map(fragmentOf)];
+  const fragments = [
+    ...wishes.fragments,
+    ...others.map((planned) => asPreferred(fragmentOf(planned))),
+    ...chosen.map(fragmentOf),
+  ];
   for (const { text } of findDisagreements(fragments))
     context.note('warn', `suites disagree, the last wins: ${text}`);
-  const toolchain = await findToolchain(context.signal);
+  const [compiler, toolchain] = await Promise.all([
+    findToolchain(plan.ask.compiler, context.signal),
+    findToolchain(undefined, context.signal),
+  ]);
+  job.compiler = compiler.compiler;
   const accelerator = await chooseAccelerator(plan.ask.accel, paths.images, context);
   job.accelerator = accelerator;
   const sandbox = await findSandbox(plan, job, context);
-  const names = ['base', arch.name, ...plan.ask.config].join(' + ');
-  const bootWords = await readBootWords(paths.kernelConfig, plan.ask.config);
-  const value = { fragments, bootWords, run, accelerator, toolchain, sandbox };
-  return { value, cached: true, text: `${names}; ${accelerator.name} (${accelerator.reason})` };
+  const given = plan.ask.tests.length === 0 ? 0 : chosen.length;
+  const { bootWords, buildName, defaults, label } = wishes;
+  const value: Configured = {
+    ...{ fragments, checked, given, bootWords, buildName, defaults },
+    ...{ run: chosen, accelerator, compiler, toolchain, sandbox },
+  };
+  const by = compiler.id === toolchain.id ? '' : `; ${compiler.compiler}`;
+  return { value, cached: true, text: `${label}${by}; ${accelerator.name} (${accelerator.reason})` };
 }
 
-/** A series that is not in patches/ is foreign. */
+/** A series that is neither in patches/ nor a mutant of a suite is foreign. */
 async function findSandbox(plan: Plan, job: JobResult, context: Context): Promise<Sandbox> {
-  const kept = await listSeries(paths.patches);
-  const foreign = plan.series.some((source) => !kept.includes(source));
+  const { patches, guestTests } = plan.ask.project;
+  const kept = await listSeries(patches);
+  const isMutant = (source: string) => guestTests !== null && source.startsWith(`${guestTests}/`);
+  const foreign = plan.series.some((source) => !kept.includes(source) && !isMutant(source));
   const sandbox = await chooseSandbox(plan.ask.sandbox, foreign, context.signal);
   const on = sandbox.flags !== null;
   job.sandbox = { on, reason: sandbox.reason };
@@ -169,17 +213,22 @@ async function findSandbox(plan: Plan, job: JobResult, context: Context): Promis
 }
 
 async function stageKernel(
-  plan: Plan,
+  { checksWarnings }: Plan,
+  base: Base,
   tree: Tree,
-  { fragments, toolchain }: Configured,
+  { fragments, checked, given, defaults, buildName, compiler }: Configured,
   job: JobResult,
   context: Context,
 ): Promise<StageResult<Kernel>> {
-  const buildName = plan.ask.config.toSorted().join('+') || 'default';
-  const request = { tree, fragments, toolchain, buildName };
-  job.keys.kernel = kernelKey(request);
-  const found = await findKernel(job.keys.kernel, context);
-  const kernel = found ?? (await buildKernel(request, context));
+  const request = { tree, fragments, defaults, buildName, toolchain: compiler, checksWarnings };
+  const found = await findSuitable(request, given, context);
+  job.keys.kernel = found?.key ?? kernelKey(request);
+  const kernel =
+    found ??
+    (await buildKernel(request, context).catch(async (error: unknown) => {
+      throw (await isBaseToBlame(error, request, base, context)) ?? error;
+    }));
+  for (const note of await checkConfig(kernel, checked)) context.note('info', note);
   const { release, key } = kernel;
   const warnings = kernel.warnings.map(({ file, line, text, patch }) => ({ file, line, text, patch }));
   job.kernel = { release, key, warnings };
@@ -187,6 +236,57 @@ async function stageKernel(
   const count =
     tree.patches.length > 0 ? `, ${plural(warnings.length, 'W=1 warning')} in what the series touches` : '';
   return { value: kernel, cached: found !== undefined, text: `${release}${count}` };
+}
+
+/** If no patch is known to have broken the build, build the base alone. */
+async function isBaseToBlame(
+  error: unknown,
+  request: KernelRequest,
+  base: Base,
+  context: Context,
+): Promise<KilnError | undefined> {
+  if (!(error instanceof KilnError) || error.code !== 'does-not-build') return undefined;
+  const { patch, log, output } = error.details;
+  const isOfMake = (log ?? output) !== undefined && !isExplained(error);
+  if (request.tree.patches.length === 0 || patch !== undefined || !isOfMake) return undefined;
+  context.note('info', 'the kernel does not build, and nothing names a patch: building the base alone');
+  const { tree } = await applySeries(base, [], context);
+  // The base has no symbols of the series.
+  const fragments = request.fragments.map(asPreferred);
+  const alone = await buildKernel({ ...request, tree, fragments }, context).then(
+    () => null,
+    (cause: unknown) => cause,
+  );
+  if (alone === null)
+    return new KilnError('does-not-build', `${error.message}\n  the base alone builds: the series broke it`, {
+      hint: error.hint,
+      details: error.details,
+      cause: error,
+    });
+  if (!(alone instanceof KilnError) || alone.code !== 'does-not-build') throw alone;
+  return new KilnError(
+    'does-not-build',
+    `the base does not build by itself, without the series: ${alone.message}`,
+    {
+      hint: `the series is not to blame; choose another --base or config, or add a fix with --with; ${alone.hint}`,
+      details: alone.details,
+      cause: alone,
+    },
+  );
+}
+
+/** A kernel in the cache. One without the suites of --tests will do if its configuration has all that they need. */
+async function findSuitable(
+  request: KernelRequest,
+  given: number,
+  context: Context,
+): Promise<Kernel | undefined> {
+  const exact = await findKernel(kernelKey(request), context);
+  if (exact || given === 0) return exact;
+  const { fragments } = request;
+  const others = { ...request, fragments: fragments.slice(0, -given) };
+  const kernel = await findKernel(kernelKey(others), context);
+  return kernel && (await hasConfig(kernel, fragments.slice(-given))) ? kernel : undefined;
 }
 
 async function stageImage(

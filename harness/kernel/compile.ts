@@ -42,7 +42,7 @@ export async function compile(
     context.signal.throwIfAborted();
     await writeAtomic(failedLog, `${lines.join('\n')}\n`);
     if (isExplained(cause)) throw cause;
-    throw buildError(lines, workspace.source, tree, failedLog, cause);
+    throw buildError(lines, workspace.seen.source, tree, failedLog, cause);
   }
   if (isFirst) await writeAtomic(estimateFile, String(done));
   return `${lines.join('\n')}\n`;

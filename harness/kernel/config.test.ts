@@ -6,100 +6,252 @@ import test, { type ExecutionContext } from 'ava';
 import { KilnError } from '../errors.ts';
 import { git } from '../util/git.ts';
 import {
+  configNotes,
+  differences,
   findDisagreements,
-  findMissing,
+  findReasons,
+  findUnmet,
   listFragments,
-  missingError,
+  readBootWords,
   readFragments,
-  suiteFragment,
+  readSettings,
+  readSuiteFragment,
+  readWholeConfig,
+  requireConfig,
 } from './config.ts';
 import { parseConfig } from './dotConfig.ts';
+import { asLine, type Fragment, parseFragment } from './fragment.ts';
 
 test('every kernel has base and x86_64; what is asked for follows, each once', async (t) => {
   const dir = await fragments(t);
-  const names = async (asked: string[]) => (await readFragments(dir, asked)).map(({ name }) => name);
+  const names = async (asked: string[]) => (await readFragments([dir], asked)).map(({ name }) => name);
   t.deepEqual(await names([]), ['base', 'x86_64']);
   t.deepEqual(await names(['lockdep', 'kasan', 'lockdep']), ['base', 'x86_64', 'lockdep', 'kasan']);
-  t.is((await readFragments(dir, ['kasan']))[2]?.text, 'CONFIG_KASAN=y\n');
+  t.is((await readFragments([dir], ['kasan']))[2]?.wishes.map(asLine).join(), 'CONFIG_KASAN=y');
 });
 
 test('those that every kernel has are not listed', async (t) => {
-  t.deepEqual(await listFragments(await fragments(t)), ['kasan', 'lockdep']);
+  t.deepEqual(await listFragments([await fragments(t)]), ['kasan', 'lockdep']);
 });
 
 test('an unknown fragment is a mistake on the command line, answered with those there are', async (t) => {
   const dir = await fragments(t);
-  for (const name of ['kasn', 'base', '../secret', '']) {
-    const error = await t.throwsAsync<KilnError>(readFragments(dir, [name]), { instanceOf: KilnError });
+  for (const name of ['kasn', 'base', '']) {
+    const error = await t.throwsAsync<KilnError>(readFragments([dir], [name]), { instanceOf: KilnError });
     t.is(error.code, 'usage');
-    t.regex(error.hint, /known: kasan, lockdep;/);
+    t.regex(error.hint, /known: kasan, lockdep/);
   }
 });
 
-test('a symbol that a suite wants as a module is built in', (t) => {
-  const { name, text } = suiteFragment(
-    'fs',
-    'CONFIG_A=m\nCONFIG_B=y\n# CONFIG_C=m\nCONFIG_D="m"\nCONFIG_E=m',
-  );
-  t.is(name, 'suite fs');
-  t.is(text, 'CONFIG_A=y\nCONFIG_B=y\n# CONFIG_C=m\nCONFIG_D="m"\nCONFIG_E=y');
+test("a fragment is also found by its path, and a project's own comes before Kiln's", async (t) => {
+  const [dir, own] = [await fragments(t), await scratch(t)];
+  await writeFile(join(own, 'kasan.config'), 'CONFIG_OWN=y\n');
+  await writeFile(join(own, 'kasan.cmdline'), '# a comment\nown=1\n');
+  const read = async (name: string) => (await readFragments([own, dir], [name]))[2]!.wishes.map(asLine);
+  t.deepEqual(await read('kasan'), ['CONFIG_OWN=y']);
+  t.deepEqual(await read(join(dir, 'kasan.config')), ['CONFIG_KASAN=y']);
+  t.is(await readBootWords([own, dir], ['kasan', 'lockdep']), 'own=1');
+  t.is(await readBootWords([dir], [join(own, 'kasan.config')]), 'own=1');
+  const error = await t.throwsAsync<KilnError>(readFragments([dir], [join(own, 'none.config')]));
+  t.is(error.code, 'bad-input');
 });
 
-test('a module is built in also where the line ends with spaces', (t) => {
-  const { text } = suiteFragment('fs', 'CONFIG_A=m \nCONFIG_B=m\r\n');
-  t.deepEqual(Object.fromEntries(parseConfig(text)), { A: 'y', B: 'y' });
+test("a line of the user's that is no config line is an error with file and line; a comment behind a value is cut", async (t) => {
+  const dir = await fragments(t);
+  const file = join(dir, 'mine.config');
+  await writeFile(file, '# what\nCONFIG_A = y\nCONFIG_B=y # why\nCONFIG_TUN\nCONFIG_C=Y\n');
+  const error = await t.throwsAsync<KilnError>(readFragments([dir], ['mine']));
+  t.is(error.code, 'bad-input');
+  t.deepEqual(error.message.split('\n').slice(1), [
+    `  ${file}:2: CONFIG_A = y`,
+    `  ${file}:4: CONFIG_TUN`,
+    `  ${file}:5: CONFIG_C=Y`,
+  ]);
+});
+
+test("in a suite of a kernel's tree such a line is a warning", (t) => {
+  const config = 'CONFIG_A=m\nCONFIG_TUN\n';
+  const inTree = '/src/tools/testing/selftests/rdma';
+  const { fragment, warning } = readSuiteFragment({ name: 'rdma', dir: inTree, config });
+  t.deepEqual([fragment.name, fragment.wishes.map(asLine)], ['suite rdma', ['CONFIG_A=y']]);
+  t.is(warning, `${inTree}/config: no config line, and ignored: line 2 (CONFIG_TUN)`);
+  const error = t.throws<KilnError>(() => readSuiteFragment({ name: 'own', dir: '/own', config }));
+  t.is(error.code, 'bad-input');
+  t.is(readSuiteFragment({ name: 'own', dir: '/own', config: '' }).warning, null);
+});
+
+test('settings of the command line are config lines, with or without CONFIG_', (t) => {
+  t.deepEqual(readSettings(['KSM=y', 'CONFIG_NR_CPUS=8', 'CMDLINE="a b"', 'NUMA=n']).wishes.map(asLine), [
+    'CONFIG_KSM=y',
+    'CONFIG_NR_CPUS=8',
+    'CONFIG_CMDLINE="a b"',
+    '# CONFIG_NUMA is not set',
+  ]);
+  for (const wrong of ['KSM', 'KSM=Y', 'KSM = y', 'A=y\nB=y', '# CONFIG_A is not set', ''])
+    t.is(t.throws<KilnError>(() => readSettings([wrong]), undefined, wrong).code, 'usage');
 });
 
 test('suites that want one symbol differently are named, fragments are not', (t) => {
   const found = findDisagreements([
-    { name: 'base', text: 'CONFIG_A=y\nCONFIG_B=y' },
-    { name: 'kasan', text: 'CONFIG_A=n' },
-    { name: 'suite one', text: 'CONFIG_A=n\nCONFIG_B=y\nCONFIG_NR=1\nCONFIG_NR=2' },
-    { name: 'suite two', text: '# CONFIG_B is not set\nCONFIG_NR=2' },
-    { name: 'suite three', text: 'CONFIG_B=y' },
+    fragment('base', 'CONFIG_A=y\nCONFIG_B=y'),
+    fragment('kasan', 'CONFIG_A=n'),
+    fragment('suite one', 'CONFIG_A=n\nCONFIG_B=y\nCONFIG_NR=1\nCONFIG_NR=2'),
+    fragment('suite two', '# CONFIG_B is not set\nCONFIG_NR=2'),
+    fragment('suite three', 'CONFIG_B=y'),
   ]);
   t.deepEqual(found, [
     {
       symbol: 'B',
-      text: 'suite one wants CONFIG_B=y, suite two wants CONFIG_B=n, suite three wants CONFIG_B=y',
+      text: 'suite one wants CONFIG_B=y, suite two wants # CONFIG_B is not set, suite three wants CONFIG_B=y',
     },
   ]);
 });
 
 test('every symbol that did not get its value is found, with who asked last', (t) => {
   const asked = [
-    { name: 'base', text: 'CONFIG_GOT=y\nCONFIG_LOST=y\nCONFIG_CHANGED=y\n# CONFIG_OFF is not set\n' },
-    {
-      name: 'suite fs',
-      text: 'CONFIG_NR=64\nCONFIG_CHANGED=n\nCONFIG_MODULE=m\nCONFIG_LESS=y\n# CONFIG_ON is not set',
-    },
+    fragment(
+      'base',
+      'CONFIG_GOT=y\nCONFIG_LOST=y\nCONFIG_CHANGED=y\n# CONFIG_OFF is not set\n# CONFIG_ZERO is not set',
+    ),
+    fragment(
+      'suite fs',
+      'CONFIG_NR=64\nCONFIG_CHANGED=n\nCONFIG_MODULE=m\nCONFIG_LESS=y\n# CONFIG_ON is not set',
+    ),
   ];
-  const final = parseConfig('CONFIG_GOT=y\nCONFIG_NR=32\nCONFIG_MODULE=y\nCONFIG_LESS=m\nCONFIG_ON=y\n');
-  t.deepEqual(findMissing(asked, final), [
-    { symbol: 'LOST', wanted: 'y', got: 'n', fragment: 'base' },
-    { symbol: 'NR', wanted: '64', got: '32', fragment: 'suite fs' },
-    { symbol: 'LESS', wanted: 'y', got: 'm', fragment: 'suite fs' },
-    { symbol: 'ON', wanted: 'n', got: 'y', fragment: 'suite fs' },
+  const final = parseConfig(
+    'CONFIG_GOT=y\nCONFIG_NR=32\nCONFIG_MODULE=y\nCONFIG_LESS=m\nCONFIG_ON=y\nCONFIG_ZERO=0\n',
+  );
+  t.deepEqual(
+    findUnmet(asked, final).map(({ symbol, value, got, fragment: by }) => [symbol, value, got, by]),
+    [
+      ['LOST', 'y', 'n', 'base'],
+      ['NR', '64', '32', 'suite fs'],
+      ['LESS', 'y', 'm', 'suite fs'],
+      ['ON', 'n', 'y', 'suite fs'],
+    ],
+  );
+});
+
+test('of alternatives one is enough; what is preferred is noted; the rest is an error', async (t) => {
+  const text = `# kiln: preferred
+CONFIG_NICE=y
+# kiln: one of
+CONFIG_LAZY=y
+CONFIG_VOLUNTARY=y
+
+CONFIG_ALSO=y
+# kiln: needed
+CONFIG_MUST=y
+`;
+  const asked = [fragment('base', text)];
+  const judge = (config: string) => {
+    const unmet = findUnmet(asked, parseConfig(config));
+    requireConfig(unmet, {});
+    return configNotes(unmet, {}, asked);
+  };
+  t.deepEqual(judge('CONFIG_MUST=y\nCONFIG_LAZY=y'), [
+    'not to be had in this tree: CONFIG_NICE=y, CONFIG_ALSO=y',
   ]);
+  t.deepEqual(judge('CONFIG_MUST=y\nCONFIG_VOLUNTARY=y\nCONFIG_NICE=y\nCONFIG_ALSO=y'), []);
+  const symbols = (config: string) => t.throws<KilnError>(() => judge(config)).details.symbol;
+  t.is(symbols('CONFIG_LAZY=y'), 'MUST');
+  t.is(symbols('CONFIG_MUST=y'), 'LAZY VOLUNTARY');
+});
+
+test("in a choice the last line wins, and this is said; it is an error if it can't", async (t) => {
+  const dir = await kconfig(
+    t,
+    `choice
+	prompt "Ticks"
+config HZ_250
+	bool "250"
+	config HZ_1000
+		bool "1000"
+		depends on FAST
+endchoice
+`,
+  );
+  const asked = [
+    fragment('base', '# kiln: preferred\nCONFIG_HZ_250=y'),
+    fragment('suite fs', 'CONFIG_HZ_1000=y'),
+  ];
+  const judge = async (config: string) => {
+    const final = parseConfig(config);
+    const unmet = findUnmet(asked, final);
+    const reasons = await findReasons(unmet, asked, dir, final);
+    requireConfig(unmet, reasons);
+    return configNotes(unmet, reasons, asked);
+  };
+  t.deepEqual(await judge('CONFIG_HZ_1000=y'), [
+    'CONFIG_HZ_250=y (base) gives way to CONFIG_HZ_1000=y (suite fs)',
+  ]);
+  const error = await t.throwsAsync<KilnError>(judge('CONFIG_HZ_250=y'));
+  t.regex(error.message, /CONFIG_HZ_1000=y \(suite fs, line 1\) became n: depends on FAST$/);
 });
 
 test('the error names symbol, fragment, value and the dependency that is not met', async (t) => {
+  const dir = await kconfig(
+    t,
+    'config EXT4_FS\n\ttristate "ext4"\n\tdepends on BLOCK\nconfig BTF\n\tbool "BTF"\n\tdepends on PAHOLE_VERSION >= 116\n',
+  );
+  const asked = [
+    fragment('base', 'CONFIG_SRV_FS=y'),
+    fragment('suite fs', '\nCONFIG_EXT4_FS=y\nCONFIG_BTF=y'),
+  ];
+  const final = parseConfig('CONFIG_PAHOLE_VERSION=0');
+  const unmet = findUnmet(asked, final);
+  const reasons = await findReasons(unmet, asked, dir, final);
+  const error = t.throws<KilnError>(() => requireConfig(unmet, reasons));
+  t.is(error.code, 'config-missing');
+  t.is(error.details.symbol, 'SRV_FS EXT4_FS BTF');
+  t.deepEqual(error.message.split('\n').slice(1), [
+    '  CONFIG_SRV_FS=y (base, line 1) became n: no Kconfig file defines it',
+    '  CONFIG_EXT4_FS=y (suite fs, line 2) became n: depends on BLOCK',
+    '  CONFIG_BTF=y (suite fs, line 3) became n: depends on PAHOLE_VERSION >= 116',
+  ]);
+  t.regex(error.hint, /^install pahole; /);
+});
+
+test('a whole configuration keeps its modules, and what a guest needs beside it is named', async (t) => {
   const dir = await scratch(t);
-  await writeFile(join(dir, 'Kconfig'), 'config EXT4_FS\n\ttristate "ext4"\n\tdepends on BLOCK\n');
+  const file = join(dir, 'config-6.1');
+  await writeFile(
+    file,
+    '#\n# Linux/x86 6.1.0 Kernel Configuration\n#\nCONFIG_X86_64=y\nCONFIG_VIRTIO_PCI=m\nCONFIG_SYSTEM_TRUSTED_KEYS="debian/certs/a.pem"\n# CONFIG_PVH is not set\n',
+  );
+  const whole = await readWholeConfig(file);
+  t.deepEqual(whole.wishes.map(asLine), [
+    'CONFIG_X86_64=y',
+    'CONFIG_VIRTIO_PCI=m',
+    '# CONFIG_PVH is not set',
+  ]);
+  const base = fragment(
+    'base',
+    'CONFIG_VIRTIO_PCI=y\nCONFIG_X86_64=y\nCONFIG_PVH=y\n# kiln: preferred\nCONFIG_KSM=y',
+  );
+  t.deepEqual(differences(whole, [base]), ['CONFIG_VIRTIO_PCI=y (m there)', 'CONFIG_PVH=y (n there)']);
+  const unmet = findUnmet([whole], parseConfig('CONFIG_X86_64=y\nCONFIG_PVH=y'));
+  t.notThrows(() => requireConfig(unmet, {}));
+  t.deepEqual(configNotes(unmet, {}, [whole]), [
+    `2 lines of ${file} did not get their value: CONFIG_VIRTIO_PCI=m, # CONFIG_PVH is not set`,
+  ]);
+  await writeFile(file, '# Linux/arm64 6.1.0 Kernel Configuration\nCONFIG_ARM64=y\n');
+  const error = await t.throwsAsync<KilnError>(readWholeConfig(file));
+  t.regex(error.message, /is no configuration for x86_64, but for arm64$/);
+});
+
+function fragment(name: string, text: string): Fragment {
+  return parseFragment(name, text).fragment;
+}
+
+/** Kconfig files in a repository. */
+async function kconfig(t: ExecutionContext, text: string): Promise<string> {
+  const dir = await scratch(t);
+  await writeFile(join(dir, 'Kconfig'), text);
   await git(dir, ['init', '--quiet']);
   await git(dir, ['add', '.']);
-  const missing = [
-    { symbol: 'EXT4_FS', wanted: 'y', got: 'n', fragment: 'suite fs' },
-    { symbol: 'SRV_FS', wanted: 'y', got: 'n', fragment: 'base' },
-  ];
-  const error = await missingError(missing, dir, parseConfig(''));
-  t.is(error.code, 'config-missing');
-  t.is(error.details.symbol, 'EXT4_FS SRV_FS');
-  t.deepEqual(error.message.split('\n').slice(1), [
-    '  CONFIG_EXT4_FS=y (suite fs) became n: depends on BLOCK',
-    '  CONFIG_SRV_FS=y (base) became n: no Kconfig file defines it',
-  ]);
-});
+  return dir;
+}
 
 async function fragments(t: ExecutionContext): Promise<string> {
   const dir = await scratch(t);

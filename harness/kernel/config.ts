@@ -1,102 +1,277 @@
 // SPDX-License-Identifier: MIT
-// The configuration of a kernel. Kconfig merges the fragments; the result is compared with what they ask for.
+// The configuration of a kernel. Kconfig merges the fragments; the result is compared with what they wish for.
 import { readdir, readFile } from 'node:fs/promises';
 import { basename, join } from 'node:path';
 import { KilnError } from '../errors.ts';
 import * as arch from '../guest/arch/x86_64.ts';
-import { readIfThere } from '../util/files.ts';
-import { explainMissing } from './dependency.ts';
-import { type ConfigValues, parseConfig } from './dotConfig.ts';
-
-/** A named piece of kernel configuration. */
-export type Fragment = { name: string; text: string };
+import type { Suite } from '../suite/suite.ts';
+import { exists, readIfThere } from '../util/files.ts';
+import { plural, several } from '../util/plural.ts';
+import { explainMissing, findChoices } from './dependency.ts';
+import type { ConfigValues } from './dotConfig.ts';
+import {
+  asLine,
+  type Fragment,
+  lastWishes,
+  parseFragment,
+  strayError,
+  strayWarning,
+  type Wish,
+} from './fragment.ts';
 
 /** Fragments that every kernel gets, in this order. */
-const always = ['base', arch.name];
+export const always = ['base', arch.name];
 
-/** Read the fragments that every kernel gets, then those asked for by name. */
-export async function readFragments(dir: string, names: string[]): Promise<Fragment[]> {
-  const known = await listFragments(dir);
-  for (const name of names) {
-    if (!known.includes(name))
-      throw new KilnError('usage', `no config fragment "${name}"`, {
-        hint: `known: ${known.join(', ') || '(none)'}; add ${join(dir, `${name}.config`)} for a new one`,
-      });
+/** Whether `--config` names a file and no fragment. */
+export function isPath(wanted: string): boolean {
+  return wanted.includes('/') || wanted.endsWith('.config');
+}
+
+/** Where a fragment is: a name in one of the directories, the first that has it, or a path. */
+async function findFragment(dirs: readonly string[], wanted: string): Promise<string> {
+  if (isPath(wanted)) {
+    if (await exists(wanted)) return wanted;
+    throw new KilnError('bad-input', `there is no config fragment at ${wanted}`);
   }
-  const wanted = [...always, ...new Set(names)];
+  for (const dir of dirs) {
+    const path = join(dir, `${wanted}.config`);
+    if (wanted !== '' && (await exists(path))) return path;
+  }
+  const known = await listFragments(dirs);
+  throw new KilnError('usage', `no config fragment "${wanted}"`, {
+    hint: `known: ${known.join(', ') || '(none)'}; a path, such as ./${wanted || 'my'}.config, names any other file`,
+  });
+}
+
+/**
+ * Read the fragments that every kernel gets, then those asked for, by name or path.
+ * @param dirs where names are looked up
+ */
+export async function readFragments(dirs: readonly string[], asked: readonly string[]): Promise<Fragment[]> {
+  const own = asked.find((name) => always.includes(name));
+  if (own !== undefined)
+    throw new KilnError('usage', `every kernel has the config fragment "${own}"`, {
+      hint: `known: ${(await listFragments(dirs)).join(', ')}`,
+    });
   return Promise.all(
-    wanted.map(async (name) => ({ name, text: await readFile(join(dir, `${name}.config`), 'utf8') })),
+    [...always, ...new Set(asked)].map(async (name) => readFragment(name, await findFragment(dirs, name))),
   );
 }
 
+async function readFragment(name: string, path: string): Promise<Fragment> {
+  const { fragment, strays } = parseFragment(name, await readFile(path, 'utf8'));
+  if (strays.length > 0) throw strayError(path, strays);
+  return fragment;
+}
+
 /** Kernel arguments that the fragments ask for: `<name>.cmdline` beside `<name>.config`, if it exists. */
-export async function readBootWords(dir: string, names: string[]): Promise<string> {
+export async function readBootWords(dirs: readonly string[], asked: readonly string[]): Promise<string> {
   const texts = await Promise.all(
-    [...always, ...new Set(names)].map((name) => readIfThere(join(dir, `${name}.cmdline`))),
+    [...always, ...new Set(asked)].map(async (name) =>
+      readIfThere((await findFragment(dirs, name)).replace(/(?:\.config)?$/, '.cmdline')),
+    ),
   );
   const lines = texts.flatMap((text) => (text ?? '').split('\n'));
   return lines.filter((line) => line !== '' && !line.startsWith('#')).join(' ');
 }
 
 /** The names that `--config` takes. */
-export async function listFragments(dir: string): Promise<string[]> {
-  const files = (await readdir(dir)).filter((name) => name.endsWith('.config'));
-  return files
-    .map((name) => basename(name, '.config'))
-    .filter((name) => !always.includes(name))
-    .sort();
+export async function listFragments(dirs: readonly string[]): Promise<string[]> {
+  const files = (await Promise.all(dirs.map((dir) => readdir(dir).catch(() => [])))).flat();
+  const names = files.filter((name) => name.endsWith('.config')).map((name) => basename(name, '.config'));
+  return [...new Set(names)].filter((name) => !always.includes(name)).sort();
 }
 
-/** A suite's `config` as a fragment. Guests load no modules, so `=m` becomes `=y`. */
-export function suiteFragment(name: string, config: string): Fragment {
-  return { name: `suite ${name}`, text: config.replace(/^(CONFIG_\w+)=m[ \t]*$/gm, '$1=y') };
+const ofSuite = 'suite ';
+
+/**
+ * A suite's `config` as a fragment. Throws bad-input if it has lines that are no config lines; for a suite in a kernel's
+ * tree, whose author is not at hand, `warning` names them.
+ */
+export function readSuiteFragment({ name, dir, config }: Pick<Suite, 'name' | 'dir' | 'config'>): {
+  fragment: Fragment;
+  warning: string | null;
+} {
+  const { fragment, strays } = parseFragment(`${ofSuite}${name}`, config);
+  if (strays.length === 0) return { fragment, warning: null };
+  const file = join(dir, 'config');
+  if (!isInTree(dir)) throw strayError(file, strays);
+  return { fragment, warning: strayWarning(file, strays) };
 }
 
-/** Symbols for which two suites ask for different values. `text` is for the user. */
-export function findDisagreements(fragments: Fragment[]): { symbol: string; text: string }[] {
-  const wanted = new Map<string, [string, string][]>();
-  for (const { name, text } of fragments.filter((fragment) => fragment.name.startsWith('suite ')))
-    for (const [symbol, value] of parseConfig(text))
-      wanted.set(symbol, [...(wanted.get(symbol) ?? []), [name, value]]);
+function isInTree(dir: string): boolean {
+  return dir.includes('/tools/testing/selftests/');
+}
+
+/** `X=value` of the command line, with or without CONFIG_. Throws usage. */
+export function readSettings(settings: readonly string[]): Fragment {
+  const lines = settings.map((text) => (text.startsWith('CONFIG_') ? text : `CONFIG_${text}`));
+  const { fragment, strays } = parseFragment('--set', lines.join('\n'));
+  if (strays.length > 0)
+    throw new KilnError('usage', `--set ${settings[strays[0]!.line - 1]} is no config line`, {
+      hint: 'for example: --set KSM=y, --set NR_CPUS=8, --set \'CMDLINE="quiet"\'',
+    });
+  return fragment;
+}
+
+/**
+ * A whole configuration, such as a distribution's. What a guest needs comes from the fragments that every kernel gets.
+ * Modules are not built.
+ */
+export async function readWholeConfig(path: string): Promise<Fragment> {
+  const text = await readFile(path, 'utf8').catch((cause) => {
+    throw new KilnError('bad-input', `there is no configuration at ${path}`, { cause });
+  });
+  const { fragment, strays } = parseFragment(path, text, { need: 'optional', keepsModules: true });
+  if (strays.length > 0) throw strayError(path, strays);
+  if (!fragment.wishes.some(({ symbol, value }) => symbol === arch.kconfigSymbol && value === 'y')) {
+    const other = /^# Linux\/(\S+)/m.exec(text)?.[1];
+    throw new KilnError(
+      'bad-input',
+      `${path} is no configuration for ${arch.name}${other ? `, but for ${other}` : ''}`,
+      {
+        hint: `it lacks CONFIG_${arch.kconfigSymbol}=y; guests are ${arch.name}`,
+      },
+    );
+  }
+  const wishes = fragment.wishes.filter(({ symbol, value }) => !keyFiles.has(symbol) || value === '""');
+  return { ...fragment, wishes };
+}
+
+/** They name files that only the distribution has, without which nothing can be linked. */
+const keyFiles = new Set(['SYSTEM_TRUSTED_KEYS', 'SYSTEM_REVOCATION_KEYS']);
+
+/** What a guest needs and a whole configuration has otherwise: config lines, each with the value there. */
+export function differences(whole: Fragment, fragments: readonly Fragment[]): string[] {
+  const values = new Map(whole.wishes.map(({ symbol, value }) => [symbol, value]));
+  return fragments
+    .flatMap(({ wishes }) => wishes)
+    .filter(({ need, symbol, value }) => need === 'needed' && (values.get(symbol) ?? 'n') !== value)
+    .map((wish) => `${asLine(wish)} (${values.get(wish.symbol) ?? 'n'} there)`);
+}
+
+/** Symbols for which two suites wish for different values. `text` is for the user. */
+export function findDisagreements(fragments: readonly Fragment[]): { symbol: string; text: string }[] {
+  const wanted = new Map<string, Map<string, string>>();
+  for (const { name, wishes } of fragments.filter((fragment) => fragment.name.startsWith(ofSuite)))
+    for (const { symbol, value } of wishes)
+      wanted.set(symbol, (wanted.get(symbol) ?? new Map()).set(name, value));
   return [...wanted]
-    .filter(([, wishes]) => new Set(wishes.map(([, value]) => value)).size > 1)
+    .filter(([, wishes]) => new Set(wishes.values()).size > 1)
     .map(([symbol, wishes]) => ({
       symbol,
-      text: wishes.map(([name, value]) => `${name} wants CONFIG_${symbol}=${value}`).join(', '),
+      text: [...wishes].map(([name, value]) => `${name} wants ${asLine({ symbol, value })}`).join(', '),
     }));
 }
 
-export type Missing = { symbol: string; wanted: string; got: string; fragment: string };
+/** A wish that did not come true. */
+export type Unmet = Wish & { fragment: string; got: string };
 
-/** Every requested symbol that did not get its value. `n` also matches an absent symbol; `m` also matches `y`. */
-export function findMissing(fragments: Fragment[], final: ConfigValues): Missing[] {
-  const asked = new Map<string, Missing>();
-  for (const { name, text } of fragments)
-    for (const [symbol, wanted] of parseConfig(text)) {
-      const got = final.get(symbol) ?? 'n';
-      asked.set(symbol, { symbol, wanted, got, fragment: name });
-    }
-  return [...asked.values()].filter(({ wanted, got }) => got !== wanted && !(wanted === 'm' && got === 'y'));
+/** Why. `winner`: a symbol of the same choice, for which a later line wishes. */
+export type Reason = { why: string; winner: string | null };
+
+/** Of alternatives, none is unmet if one has its value. `n` also matches an absent symbol and the number 0. */
+export function findUnmet(fragments: readonly Fragment[], final: ConfigValues): Unmet[] {
+  const wishes = lastWishes(fragments);
+  const isMet = ({ symbol, value }: Wish) => holds(value, final.get(symbol) ?? 'n');
+  const blockOf = (wish: Wish & { fragment: string }) => `${wish.fragment}:${wish.block}`;
+  const metBlocks = new Set(wishes.filter((wish) => wish.need === 'alternative' && isMet(wish)).map(blockOf));
+  return wishes
+    .filter((wish) => !isMet(wish) && !metBlocks.has(blockOf(wish)))
+    .map((wish) => ({ ...wish, got: final.get(wish.symbol) ?? 'n' }));
 }
 
-/** The error for missing symbols, with the unmet dependency of each where the Kconfig files show one. */
-export async function missingError(
-  missing: Missing[],
+function holds(wanted: string, got: string): boolean {
+  return got === wanted || (wanted === 'n' && got === '0') || (wanted === 'm' && got === 'y');
+}
+
+/** Find out why, by the tree's Kconfig files. Keys are symbols. */
+export async function findReasons(
+  unmet: readonly Unmet[],
+  fragments: readonly Fragment[],
   sourceDir: string,
   final: ConfigValues,
-): Promise<KilnError> {
-  const lines = await Promise.all(
-    missing.map(async ({ symbol, wanted, got, fragment }) => {
-      const why = await explainMissing(symbol, sourceDir, final);
-      return `CONFIG_${symbol}=${wanted} (${fragment}) became ${got}${why ? `: ${why}` : ''}`;
-    }),
+): Promise<Record<string, Reason>> {
+  if (unmet.length === 0) return {};
+  const choices = await findChoices(sourceDir);
+  const wishes = lastWishes(fragments);
+  const winnerOf = ({ symbol }: Unmet) => {
+    const choice = choices.get(symbol);
+    const later = wishes.slice(wishes.findIndex((wish) => wish.symbol === symbol) + 1);
+    const winner = later.find(
+      (wish) => wish.value === 'y' && final.get(wish.symbol) === 'y' && choices.get(wish.symbol) === choice,
+    );
+    return choice === undefined ? null : (winner?.symbol ?? null);
+  };
+  const told = unmet.filter(({ need }) => need !== 'optional');
+  const reasons = told.map(async (wish): Promise<[string, Reason]> => {
+    const winner = winnerOf(wish);
+    const why = winner === null ? await explainMissing(wish.symbol, sourceDir, final) : '';
+    return [wish.symbol, { why, winner }];
+  });
+  return Object.fromEntries(await Promise.all(reasons));
+}
+
+/** Throw config-missing if a wish that is needed did not come true. */
+export function requireConfig(unmet: readonly Unmet[], reasons: Record<string, Reason>): void {
+  const missing = unmet.filter(
+    ({ need, symbol }) =>
+      !['preferred', 'optional'].includes(need) && (reasons[symbol]?.winner ?? null) === null,
   );
-  return new KilnError(
+  if (missing.length === 0) return;
+  const lines = missing.map(({ symbol, value, got, fragment, line }) => {
+    const why = reasons[symbol]?.why;
+    const wanted = got === value ? '' : ` became ${got}`;
+    return `CONFIG_${symbol}=${value} (${fragment}, line ${line})${wanted}${why ? `: ${why}` : ''}`;
+  });
+  const tools = hostTools.filter(({ symbol }) =>
+    missing.some((one) => reasons[one.symbol]?.why.includes(symbol)),
+  );
+  throw new KilnError(
     'config-missing',
-    `the kernel did not take ${lines.length} config symbols:\n  ${lines.join('\n  ')}`,
+    `the kernel did not take ${lines.length} config symbols:\n  ${several(lines, 50, '\n  ')}`,
     {
-      hint: 'add what a symbol depends on to the fragment that asks for it, or drop it there',
+      hint: [
+        ...tools.map(({ program }) => `install ${program}`),
+        'add what a symbol depends on to the fragment that asks for it, or drop it there',
+      ].join('; '),
       details: { symbol: missing.map(({ symbol }) => symbol).join(' ') },
     },
   );
+}
+
+/** Symbols by which Kconfig says what it found on the host. */
+const hostTools = [
+  { symbol: 'PAHOLE_VERSION', program: 'pahole' },
+  { symbol: 'RUST_IS_AVAILABLE', program: 'rustc and bindgen' },
+];
+
+/** Sentences about wishes that did not come true and need not. */
+export function configNotes(
+  unmet: readonly Unmet[],
+  reasons: Record<string, Reason>,
+  fragments: readonly Fragment[],
+): string[] {
+  const wishes = lastWishes(fragments);
+  const gaveWay = unmet.flatMap(({ symbol, value, fragment, need }) => {
+    if (need === 'optional') return [];
+    const winner = wishes.find((wish) => wish.symbol === reasons[symbol]?.winner);
+    if (winner === undefined) return [];
+    return `${asLine({ symbol, value })} (${fragment}) gives way to ${asLine(winner)} (${winner.fragment})`;
+  });
+  const without = unmet
+    .filter(({ need, symbol }) => need === 'preferred' && (reasons[symbol]?.winner ?? null) === null)
+    .map(asLine);
+  const changed = unmet.filter(({ need }) => need === 'optional');
+  const [first] = changed;
+  const lost = first
+    ? [
+        `${plural(changed.length, 'line')} of ${first.fragment} did not get their value: ${several(changed.map(asLine))}`,
+      ]
+    : [];
+  return [
+    ...lost,
+    ...gaveWay,
+    ...(without.length === 0 ? [] : [`not to be had in this tree: ${several(without, 20)}`]),
+  ];
 }

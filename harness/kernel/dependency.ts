@@ -14,7 +14,7 @@ export async function explainMissing(
 ): Promise<string> {
   const grep = await git(
     sourceDir,
-    ['grep', '-lE', `^(menu)?config[[:space:]]+${symbol}$`, '--', '*Kconfig*'],
+    ['grep', '-lE', `^[[:space:]]*(menu)?config[[:space:]]+${symbol}[[:space:]]*$`, '--', '*Kconfig*'],
     {
       okCodes: [0, 1],
     },
@@ -25,6 +25,22 @@ export async function explainMissing(
   const unmet = conditions.filter((condition) => !isMet(condition, final));
   if (unmet.length > 0) return `depends on ${unmet.join(' && ')}`;
   return conditions.length > 0 ? `its conditions (${conditions.join(' && ')}) look met` : 'nothing names why';
+}
+
+/** The members of each choice: symbol → a name of the choice. */
+export async function findChoices(sourceDir: string): Promise<Map<string, string>> {
+  const pattern = '^[[:space:]]*(choice|endchoice|(menu)?config[[:space:]]+[A-Za-z0-9_]+)[[:space:]]*(#.*)?$';
+  const grep = await git(sourceDir, ['grep', '-nE', pattern, '--', '*Kconfig*'], { okCodes: [0, 1] });
+  const members = new Map<string, string>();
+  let choice: string | null = null;
+  for (const line of grep.stdout.split('\n')) {
+    const [, file, number, keyword, symbol] = /^(.+?):(\d+):\s*(\w+)(?:\s+(\w+))?/.exec(line) ?? [];
+    if (file === undefined || isForeign(file)) continue;
+    if (keyword === 'choice') choice = `${file}:${number}`;
+    else if (keyword === 'endchoice') choice = null;
+    else if (choice?.startsWith(`${file}:`)) members.set(symbol!, choice);
+  }
+  return members;
 }
 
 /** Whether a Kconfig file is another architecture's. */
@@ -64,7 +80,8 @@ export function dependencies(kconfig: string, target: { symbol: string } | { sou
   for (const line of kconfig.replace(/\\\n/g, ' ').split('\n')) {
     const [, indent, keyword, rest] = /^(\s*)(\S+)\s*(.*?)\s*$/.exec(line) ?? [];
     if (keyword === undefined || keyword.startsWith('#')) continue;
-    if (indent === '') {
+    // The members of a choice are often indented.
+    if (indent === '' || (/^(menu)?config$/.test(keyword) && /^\w+$/.test(rest!))) {
       help = false;
       entry = 'other';
       if (keyword === 'if') around.push({ keyword, conditions: [rest!] });
@@ -98,11 +115,14 @@ function promptCondition(rest: string): string[] {
   return condition === undefined ? [] : [condition];
 }
 
-/** Evaluates && || ! ( ) = != over y/m/n. Anything else counts as met: a wrong hint is worse than none. */
+/** Evaluates && || ! ( ) = != < > over y/m/n and numbers. Anything else counts as met: a wrong hint is worse than none. */
 function isMet(condition: string, final: ConfigValues): boolean {
   if (condition === noPrompt) return false;
   const expression = condition
     .replace(/#.*/, '')
+    .replace(/(\w+)\s*([<>]=?)\s*(\d+)/g, (_, symbol: string, operator: string, value: string) =>
+      compareNumbers(Number(final.get(symbol) ?? 0), operator, Number(value)) ? ' 1 ' : ' 0 ',
+    )
     .replace(/(\w+)\s*(!?=)\s*("?\w*"?)/g, (_, symbol: string, operator: string, value: string) =>
       ((final.get(symbol) ?? 'n') === value) === (operator === '=') ? ' 1 ' : ' 0 ',
     )
@@ -111,6 +131,11 @@ function isMet(condition: string, final: ConfigValues): boolean {
     );
   if (!/^[01\s!&|()]*$/.test(expression)) return true;
   return evaluate(expression.replaceAll('&&', '&').replaceAll('||', '|').replace(/\s/g, ''));
+}
+
+function compareNumbers(left: number, operator: string, right: number): boolean {
+  const isEqual = left === right && operator.endsWith('=');
+  return isEqual || (operator.startsWith('<') ? left < right : left > right);
 }
 
 function evaluate(text: string): boolean {

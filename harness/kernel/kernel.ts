@@ -11,9 +11,10 @@ import { markUsed } from '../util/cache.ts';
 import { makeDirectory, readCachedJson, readIfThere, writeAtomic } from '../util/files.ts';
 import { contentKey, treeKey } from '../util/hash.ts';
 import { compile, isExplained } from './compile.ts';
-import { type Fragment, findMissing, missingError } from './config.ts';
+import { configNotes, findReasons, findUnmet, type Reason, requireConfig } from './config.ts';
 import type { Diagnostic } from './diagnostics.ts';
-import { parseConfig } from './dotConfig.ts';
+import { type ConfigValues, parseConfig } from './dotConfig.ts';
+import { asKconfigText, asLine, type Fragment, lastWishes } from './fragment.ts';
 import { hasDebugInfo, kernelMake } from './make.ts';
 import type { Toolchain } from './toolchain.ts';
 import { warningsOfSeries } from './warnings.ts';
@@ -32,20 +33,33 @@ export type Kernel = {
   headersKey: string;
   /** W=1 warnings in the files touched by the series. */
   warnings: Diagnostic[];
+  /** Why symbols did not get the value that a fragment wishes for. Keys are symbols. */
+  reasons: Record<string, Reason>;
 };
 
-export type KernelRequest = { tree: Tree; fragments: Fragment[]; toolchain: Toolchain; buildName: string };
+export type KernelRequest = {
+  tree: Tree;
+  fragments: Fragment[];
+  /** Give symbols that no fragment names Kconfig's default in place of n. */
+  defaults: boolean;
+  toolchain: Toolchain;
+  buildName: string;
+  /** Compile the files that the series touches with W=1, too. */
+  checksWarnings: boolean;
+};
 
 /** Changed when the layout of a kernel's directory changes. */
-const layout = 'kernel 1';
+const layout = 'kernel 2';
 
 /** Computed without a build. */
-export function kernelKey({ tree, fragments, toolchain }: KernelRequest): string {
+export function kernelKey({ tree, fragments, defaults, toolchain, checksWarnings }: KernelRequest): string {
   return contentKey(
     layout,
     tree.content,
-    ...fragments.flatMap(({ name, text }) => [name, text]),
+    ...lastWishes(fragments).map(asLine),
+    defaults ? 'alldefconfig' : 'allnoconfig',
     toolchain.id,
+    ...(checksWarnings ? [] : ['no W=1']),
   );
 }
 
@@ -58,18 +72,37 @@ export async function findKernel(key: string, context: Context): Promise<Kernel 
   return { ...found, dir };
 }
 
+/**
+ * Compare a kernel's configuration with what the fragments wish for. Throws config-missing if a symbol that is needed
+ * has another value. Returns sentences about others.
+ */
+export async function checkConfig(kernel: Kernel, fragments: readonly Fragment[]): Promise<string[]> {
+  const unmet = findUnmet(fragments, await readConfig(kernel));
+  requireConfig(unmet, kernel.reasons);
+  return configNotes(unmet, kernel.reasons, fragments);
+}
+
+/** Whether all wishes came true in a kernel. */
+export async function hasConfig(kernel: Kernel, fragments: readonly Fragment[]): Promise<boolean> {
+  return findUnmet(fragments, await readConfig(kernel)).length === 0;
+}
+
+async function readConfig({ dir }: Kernel): Promise<ConfigValues> {
+  return parseConfig(await readFile(join(dir, 'config'), 'utf8'));
+}
+
 /** Configure and build. Throws config-missing or does-not-build. */
 export async function buildKernel(request: KernelRequest, context: Context): Promise<Kernel> {
   const key = kernelKey(request);
-  const { tree, fragments } = request;
-  await using workspace = await openWorkspace(tree, request.buildName, context);
+  const { tree, toolchain } = request;
+  await using workspace = await openWorkspace(tree, request.buildName, toolchain, context);
   const meanwhile = await findKernel(key, context);
   if (meanwhile) return meanwhile;
-  await configure(workspace, fragments, tree, context);
+  const reasons = await configure(workspace, request, context);
   const dir = join(context.cache, 'kernels', key);
   await mkdir(join(context.cache, 'kernels'), { recursive: true });
   const log = await compile(workspace, tree, join(context.cache, 'build-failed.log'), context);
-  const warnings = await warningsOfSeries(workspace, tree, context);
+  const warnings = request.checksWarnings ? await warningsOfSeries(workspace, tree, context) : [];
   await makeDirectory(dir, async (temporary) => {
     await collect(workspace, temporary, context);
     await writeAtomic(join(temporary, 'build.log'), log);
@@ -78,22 +111,21 @@ export async function buildKernel(request: KernelRequest, context: Context): Pro
       await treeKey(join(temporary, 'selftests')),
     );
     const release = (await readBuilt(workspace, 'include/config/kernel.release')).trim();
-    const kernel: Omit<Kernel, 'dir'> = { key, release, headersKey, warnings };
+    const kernel: Omit<Kernel, 'dir'> = { key, release, headersKey, warnings, reasons };
     await writeAtomic(join(temporary, 'kernel.json'), JSON.stringify(kernel));
   });
   return (await findKernel(key, context))!;
 }
 
-/** Merge the fragments with Kconfig, and check that every requested symbol has its value. */
+/** Merge the fragments with Kconfig. Throws config-missing if a symbol that is needed did not get its value. */
 async function configure(
   workspace: Workspace,
-  fragments: Fragment[],
-  tree: Tree,
+  { fragments, tree, defaults }: KernelRequest,
   context: Context,
-): Promise<void> {
-  const { source, build, seenAs } = workspace;
+): Promise<Record<string, Reason>> {
+  const { source, build, seen } = workspace;
   const fragment = join(build, 'kiln.config');
-  const asked = fragments.map(({ name, text }) => `# ${name}\n${text}`).join('\n');
+  const asked = asKconfigText(fragments, new Set(tree.symbols));
   const unchanged = (await readIfThere(fragment)) === asked && (await readIfThere(join(build, '.config')));
   if (!unchanged) {
     context.progress('configuring');
@@ -102,16 +134,32 @@ async function configure(
   // Also run for unchanged fragments: it is quick, and the tree's Kconfig files may have changed.
   const output: string[] = [];
   try {
-    const words = [`KCONFIG_ALLCONFIG=${join(seenAs, 'kiln.config')}`, 'allnoconfig'];
+    const words = [
+      `KCONFIG_ALLCONFIG=${join(seen.build, 'kiln.config')}`,
+      defaults ? 'alldefconfig' : 'allnoconfig',
+    ];
     await kernelMake(workspace, words, context, (line) => output.push(line));
   } catch (cause) {
     context.signal.throwIfAborted();
     if (isExplained(cause)) throw cause;
-    throw configureError(output, source, tree, cause);
+    throw oldTools(output) ?? configureError(output, seen.source, tree, cause);
   }
   const final = parseConfig(await readBuilt(workspace, '.config'));
-  const missing = findMissing(fragments, final);
-  if (missing.length > 0) throw await missingError(missing, source, final);
+  const unmet = findUnmet(fragments, final);
+  const reasons = await findReasons(unmet, fragments, source, final);
+  requireConfig(unmet, reasons);
+  return reasons;
+}
+
+/** scripts/cc-version.sh, as-version.sh and ld-version.sh name the versions in lines that begin with stars. */
+export function oldTools(output: readonly string[]): KilnError | undefined {
+  const lines = output.filter((line) => line.startsWith('*** ')).map((line) => line.replace(/^\*+ +/, ''));
+  const at = lines.findIndex((line) => /\b(?:too old|unknown)\b/.test(line));
+  if (at < 0) return undefined;
+  const words = lines.slice(at, at + 3).map((line) => line.replace(/\.$/, '').replace(/:\s+/, ' '));
+  return new KilnError('bad-input', `this tree needs other tools: ${words.join('; ')}`, {
+    hint: 'choose another compiler with --llvm or --cc, or another tree',
+  });
 }
 
 function configureError(output: string[], source: string, tree: Tree, cause: unknown): KilnError {

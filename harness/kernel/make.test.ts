@@ -9,6 +9,8 @@ import { exists } from '../util/files.ts';
 import { ccacheReach, hasDebugInfo, kernelMake } from './make.ts';
 import { unfinished } from './workspace.ts';
 
+const compiler = ['CC=ccache gcc'];
+
 const makefile = `
 tell:
 	@echo "by $$KBUILD_BUILD_USER@$$KBUILD_BUILD_HOST at $$KBUILD_BUILD_TIMESTAMP, #$$KBUILD_BUILD_VERSION$$LOCALVERSION"
@@ -32,7 +34,9 @@ async function example(t: ExecutionContext) {
   const context = quietContext(join(dir, 'cache'));
   const lines: string[] = [];
   const make = (...targets: string[]) =>
-    kernelMake({ source, build, seenAs: build }, targets, context, (line) => lines.push(line));
+    kernelMake({ source, build, seen: { source, build }, compiler }, targets, context, (line) =>
+      lines.push(line),
+    );
   return { source, build, context, lines, make };
 }
 

@@ -10,7 +10,7 @@ import { confined, type Reach } from '../sandbox/sandbox.ts';
 import { writeAtomic } from '../util/files.ts';
 import { unfinished, type Workspace } from './workspace.ts';
 
-type Seen = Pick<Workspace, 'source' | 'build' | 'seenAs'>;
+type Seen = Pick<Workspace, 'source' | 'build' | 'seen' | 'compiler'>;
 
 /**
  * Run the kernel's make out of tree, in the sandbox, with ccache and on all cores. The kernel does not depend on the
@@ -25,14 +25,13 @@ export async function kernelMake(
   onLine: (line: string) => void = () => {},
   more: string[] = [],
 ): Promise<void> {
-  const { source, build, seenAs } = workspace;
+  const { source, build, seen, compiler } = workspace;
   const jobs = `-j${availableParallelism()}`;
   const ccache = await ccacheReach(context);
   const reach: Reach = {
-    cwd: seenAs,
-    read: [source, ...ccache.read],
-    write: [...more, ...ccache.write],
-    moved: [[build, seenAs]],
+    cwd: seen.build,
+    read: [[source, seen.source], ...ccache.read],
+    write: [[build, seen.build], ...more, ...ccache.write],
     env: {
       ...ccache.env,
       KBUILD_BUILD_TIMESTAMP: 'Thu Jan  1 00:00:00 UTC 1970',
@@ -44,7 +43,7 @@ export async function kernelMake(
       LC_ALL: 'C',
     },
   };
-  const words = ['-C', source, `O=${seenAs}`, `ARCH=${arch.name}`, jobs, ...compiler, ...targets];
+  const words = ['-C', seen.source, `O=${seen.build}`, `ARCH=${arch.name}`, jobs, ...compiler, ...targets];
   await writeAtomic(join(build, unfinished), '');
   try {
     await confined('make', words, reach, context, { onLine });
@@ -61,9 +60,9 @@ function hasFailedByItself(error: unknown): boolean {
 }
 
 /** Debug information has paths relative to the tree, so that it does not depend on the cache's place. */
-async function flags({ source, build, seenAs }: Seen): Promise<Record<string, string>> {
+async function flags({ build, seen }: Seen): Promise<Record<string, string>> {
   if (!(await hasDebugInfo(build))) return {};
-  const maps = [source, seenAs].map((dir) => `-fdebug-prefix-map=${dir}=.`).join(' ');
+  const maps = [seen.source, seen.build].map((dir) => `-fdebug-prefix-map=${dir}=.`).join(' ');
   return { KCFLAGS: maps, KAFLAGS: maps };
 }
 
@@ -75,8 +74,6 @@ export async function hasDebugInfo(build: string): Promise<boolean> {
 
 /** Bytes. */
 const largestConfig = 16 * 2 ** 20;
-
-const compiler = ['CC=ccache gcc', 'HOSTCC=ccache gcc'];
 
 /**
  * ccache's directory is in Kiln's cache; CCACHE_DISABLE=1 in the environment still turns ccache off. A foreign series

@@ -26,6 +26,6 @@ export async function warningsOfSeries(
   context.progress(`compiling ${objects.length} touched files with W=1`);
   const lines: string[] = [];
   await kernelMake(workspace, ['W=1', ...objects], context, (line) => lines.push(line));
-  const warnings = findDiagnostics(lines, workspace.source, last);
+  const warnings = findDiagnostics(lines, workspace.seen.source, last);
   return warnings.filter(({ severity, patch }) => severity === 'warning' && patch !== null);
 }

@@ -10,6 +10,8 @@ import { exists } from '../util/files.ts';
 import { git } from '../util/git.ts';
 import { openWorkspace, unfinished } from './workspace.ts';
 
+const gcc = { make: ['CC=gcc'] };
+
 /** A base's repository with two commits: the second changes `b.c`. */
 async function example(t: ExecutionContext) {
   const dir = await mkdtemp(join(tmpdir(), 'kiln-workspace-'));
@@ -46,15 +48,16 @@ test('the files are brought to the tree, and what does not differ is not touched
   const source = join(home, 'source');
   let untouched = 0;
   {
-    await using workspace = await openWorkspace(trees[0]!, 'default', context);
+    await using workspace = await openWorkspace(trees[0]!, 'default', gcc, context);
     t.deepEqual([workspace.source, workspace.build], [source, join(home, 'build', 'default')]);
+    t.deepEqual([workspace.seen.source, workspace.compiler], [source, gcc.make]);
     t.is(await readFile(join(source, 'b.c'), 'utf8'), 'b');
     untouched = (await stat(join(source, 'a.c'))).ino;
     await writeFile(join(source, 'left.o'), 'of a build in the tree');
     await writeFile(join(workspace.build, 'vmlinux'), 'built');
     await writeFile(join(home, 'repo.git', 'worktrees', 'source', 'index.lock'), 'of a git that was killed');
   }
-  await using workspace = await openWorkspace(trees[1]!, 'default', context);
+  await using workspace = await openWorkspace(trees[1]!, 'default', gcc, context);
   t.is(await readFile(join(source, 'b.c'), 'utf8'), 'patched');
   t.is((await stat(join(source, 'a.c'))).ino, untouched);
   t.false(await exists(join(source, 'left.o')));
@@ -63,10 +66,10 @@ test('the files are brought to the tree, and what does not differ is not touched
 
 test('a base has one workspace, and who comes second waits for it', async (t) => {
   const { trees, context } = await example(t);
-  const first = await openWorkspace(trees[0]!, 'default', context);
+  const first = await openWorkspace(trees[0]!, 'default', gcc, context);
   let isOpen = false;
   const waits = Promise.withResolvers<void>();
-  const second = openWorkspace(trees[1]!, 'kasan', { ...context, note: () => waits.resolve() }).finally(
+  const second = openWorkspace(trees[1]!, 'kasan', gcc, { ...context, note: () => waits.resolve() }).finally(
     () => {
       isOpen = true;
     },
@@ -93,12 +96,12 @@ test('after a build that was killed, what was written last goes, and the rest st
   await write('vmlinux', 250);
   await write(unfinished, 50);
   {
-    await using _workspace = await openWorkspace(trees[0]!, 'default', context);
+    await using _workspace = await openWorkspace(trees[0]!, 'default', gcc, context);
     t.deepEqual([await readdir(join(build, 'fs')), await exists(join(build, 'vmlinux'))], [['old.o'], false]);
     t.false(await exists(join(build, unfinished)));
     await write('fs/late.o', 200);
   }
-  await using _workspace = await openWorkspace(trees[0]!, 'default', context);
+  await using _workspace = await openWorkspace(trees[0]!, 'default', gcc, context);
   t.true(await exists(join(build, 'fs', 'late.o')));
 });
 
@@ -110,16 +113,16 @@ test('what comes from elsewhere builds in a copy that goes with it', async (t) =
   const sandbox = { flags: ['--unshare-net'], reason: '', foreign: true };
   let copy = '';
   {
-    await using workspace = await openWorkspace(trees[0]!, 'default', { ...context, sandbox });
+    await using workspace = await openWorkspace(trees[0]!, 'default', gcc, { ...context, sandbox });
     copy = workspace.build;
     t.not(copy, build);
-    t.is(workspace.seenAs, build);
+    t.deepEqual(workspace.seen, { source: '/kiln/source', build: '/kiln/build' });
     t.is(await readFile(join(copy, 'vmlinux'), 'utf8'), 'built');
     await writeFile(join(copy, 'vmlinux'), 'theirs');
   }
   t.false(await exists(copy));
   t.is(await readFile(join(build, 'vmlinux'), 'utf8'), 'built');
-  await using ours = await openWorkspace(trees[0]!, 'default', {
+  await using ours = await openWorkspace(trees[0]!, 'default', gcc, {
     ...context,
     sandbox: { ...sandbox, foreign: false },
   });
@@ -128,13 +131,14 @@ test('what comes from elsewhere builds in a copy that goes with it', async (t) =
 
 test('a cache that was moved works on at its new place', async (t) => {
   const { dir, home, trees, context } = await example(t);
-  await using first = await openWorkspace(trees[0]!, 'default', context);
+  await using first = await openWorkspace(trees[0]!, 'default', gcc, context);
   await first[Symbol.asyncDispose]();
   const moved = join(dir, 'moved');
   await rename(home, moved);
   await using workspace = await openWorkspace(
     { ...trees[1]!, gitDir: join(moved, 'repo.git') },
     'default',
+    gcc,
     context,
   );
   t.is(await readFile(join(workspace.source, 'b.c'), 'utf8'), 'patched');

@@ -9,16 +9,20 @@ import { git } from '../util/git.ts';
 import { contentKey } from '../util/hash.ts';
 import { lock } from '../util/lock.ts';
 import { scratchDirectory } from '../util/scratch.ts';
+import type { Toolchain } from './toolchain.ts';
 
 /** A checked-out tree and a build directory. There is one tree for each base, and a build directory for each config. */
 export type Workspace = AsyncDisposable & {
   source: string;
   build: string;
-  /**
-   * The path at which make sees the build directory. It is the same in every build, so that command lines don't change.
-   */
-  seenAs: string;
+  /** The paths at which make sees them. */
+  seen: { source: string; build: string };
+  /** The words that choose the compiler for make. */
+  compiler: string[];
 };
+
+/** In the sandbox, all trees and build directories are here: ccache then knows a command line again. */
+const seenInSandbox = { source: '/kiln/source', build: '/kiln/build' };
 
 /**
  * Lock the base's workspace until disposed, and check out the tree there. Git touches only the files that differ, so
@@ -26,7 +30,12 @@ export type Workspace = AsyncDisposable & {
  * afterwards: it could leave objects that make would take for its own.
  * @param buildName the build directory's name; later builds reuse it
  */
-export async function openWorkspace(tree: Tree, buildName: string, context: Context): Promise<Workspace> {
+export async function openWorkspace(
+  tree: Tree,
+  buildName: string,
+  { make }: Pick<Toolchain, 'make'>,
+  context: Context,
+): Promise<Workspace> {
   const home = dirname(tree.gitDir);
   await using undo = new AsyncDisposableStack();
   undo.use(
@@ -44,7 +53,8 @@ export async function openWorkspace(tree: Tree, buildName: string, context: Cont
   await mend(kept);
   const build = context.sandbox?.flags && context.sandbox.foreign ? await copy(kept, undo, context) : kept;
   const rest = undo.move();
-  return { source, build, seenAs: kept, [Symbol.asyncDispose]: () => rest.disposeAsync() };
+  const seen = context.sandbox?.flags ? seenInSandbox : { source, build: kept };
+  return { source, build, seen, compiler: make, [Symbol.asyncDispose]: () => rest.disposeAsync() };
 }
 
 /** A file that exists in the build directory while make may be running there. */

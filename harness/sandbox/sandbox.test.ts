@@ -60,7 +60,7 @@ held('a program may be shown a directory at another place', async (t) => {
   const { build, home } = await makeHome(t);
   const lines: string[] = [];
   const seen = join(home, 'elsewhere');
-  const reach = { cwd: seen, read: [], write: [], moved: [[build, seen] as [string, string]], env: {} };
+  const reach = { cwd: seen, read: [], write: [[build, seen] as [string, string]], env: {} };
   const context = { sandbox: found, signal: new AbortController().signal };
   await confined('sh', ['-c', 'pwd; touch made'], reach, context, { onLine: (line) => lines.push(line) });
   t.deepEqual([lines, await readdir(build)], [[seen], ['made']]);

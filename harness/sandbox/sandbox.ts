@@ -9,15 +9,16 @@ import { excess, type TooMuch } from './excess.ts';
 
 export type SandboxChoice = 'auto' | 'on' | 'off';
 
+/** A path, or [path, mount point]. */
+export type Mount = string | [string, string];
+
 /** What a program can access besides the system's programs and libraries. */
 export type Reach = {
   cwd: string;
-  /** Paths that are mounted read-only. */
-  read: string[];
-  /** Paths that are mounted writable. */
-  write: string[];
-  /** [path, mount point] pairs, writable. */
-  moved?: [string, string][];
+  /** What is mounted read-only. */
+  read: Mount[];
+  /** What is mounted writable. */
+  write: Mount[];
   /** The environment, besides PATH and CCACHE_*. */
   env: Record<string, string>;
 };
@@ -90,7 +91,11 @@ export async function confined(
   const { cwd, env } = reach;
   if (!sandbox?.flags) return exec(file, args, { ...options, cwd, env, signal });
   using group = cgroup(limits);
-  using watch = excess(limits, [...reach.write, ...(reach.moved ?? []).map(([path]) => path)], signal);
+  using watch = excess(
+    limits,
+    reach.write.map((mount) => asPair(mount)[0]),
+    signal,
+  );
   using _ending = killLate(group, watch.signal, limits.time);
   const words = [...environment(env), 'bwrap', ...sandbox.flags, ...system(), ...visible(reach)];
   const command = [...words, '--', ...resourceLimits(limits), file, ...args];
@@ -168,13 +173,16 @@ function system(): string[] {
   ];
 }
 
-function visible({ cwd, read, write, moved = [] }: Reach): string[] {
+function visible({ cwd, read, write }: Reach): string[] {
   return [
-    ...read.flatMap((path) => ['--ro-bind', path, path]),
-    ...write.flatMap((path) => ['--bind', path, path]),
-    ...moved.flatMap(([path, place]) => ['--bind', path, place]),
+    ...read.flatMap((mount) => ['--ro-bind', ...asPair(mount)]),
+    ...write.flatMap((mount) => ['--bind', ...asPair(mount)]),
     ...['--remount-ro', '/', '--chdir', cwd],
   ];
+}
+
+function asPair(mount: Mount): [string, string] {
+  return typeof mount === 'string' ? [mount, mount] : mount;
 }
 
 /** Set within the sandbox, where the user's other processes do not count. --nproc does not bind root: see cgroup.ts. */

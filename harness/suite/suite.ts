@@ -3,7 +3,7 @@ import { open, readdir, readFile, stat } from 'node:fs/promises';
 import { basename, join, resolve } from 'node:path';
 import { KilnError } from '../errors.ts';
 import { readIfThere, regularFiles } from '../util/files.ts';
-import { plural } from '../util/plural.ts';
+import { plural, several } from '../util/plural.ts';
 import { readMakefile } from './makefile.ts';
 import { parseSettings, parseSettingsFile, type Settings } from './settings.ts';
 
@@ -35,6 +35,9 @@ export type Suite = {
   /** Names of its scripts, which are not run: a guest has no shell. */
   scripts: string[];
 };
+
+/** Directories in a suite's that are no part of its programs. */
+export const beside = ['bench', 'mutants'];
 
 /** All suites below a directory like guest-tests/, by name. A suite is a directory with at least one test. */
 export async function findSuites(dir: string): Promise<Suite[]> {
@@ -94,13 +97,6 @@ export function leftOutOf({ name, scripts, makefile }: Suite): string[] {
     ...(ignored.length > 0 ? [`${name}: the Makefile has flags that are ignored: ${several(ignored)}`] : []),
   ];
 }
-
-function several(names: string[]): string {
-  return `${names.slice(0, maxNames).join(', ')}${names.length > maxNames ? ` and ${names.length - maxNames} more` : ''}`;
-}
-
-/** Names in one sentence. */
-const maxNames = 8;
 
 async function findScripts(dir: string): Promise<string[]> {
   const names = (await regularFiles(dir)).filter((name) => !name.includes('/') && !/\.[ch]$/.test(name));

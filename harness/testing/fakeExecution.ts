@@ -8,6 +8,8 @@ import { artifacts, type TestRequest } from '../execution/request.ts';
 import type { Built } from '../job/built.ts';
 import { type Ask, defaultBase, type PlannedSuite, plan } from '../job/plan.ts';
 import { JobRecorder } from '../job/recorder.ts';
+import { paths } from '../paths.ts';
+import { findProject } from '../project.ts';
 import type { Settings } from '../suite/settings.ts';
 import { fakeMachine } from './fakeGuest.ts';
 import { type FakePoolOptions, fakePool } from './fakePool.ts';
@@ -37,6 +39,10 @@ export const plainAsk: Ask = {
     with: [],
     base: defaultBase,
     config: [],
+    configFrom: null,
+    set: [],
+    compiler: { llvm: null, cc: null },
+    project: findProject(undefined, paths.root),
     tests: [],
     accel: 'tcg',
     sandbox: 'auto',
@@ -59,7 +65,7 @@ export function fakeJob(tests: Record<string, Settings>, ask: Partial<Ask> = {},
     scripts: [],
   };
   const events: KilnEvent[] = [];
-  const planned: PlannedSuite = { suite, tests: all, required: true };
+  const planned: PlannedSuite = { suite, tests: all, required: true, configOnly: false };
   const recorder = new JobRecorder(
     plan({ ...plainAsk, ...ask }, [], [suite]),
     (event) => void events.push(event),

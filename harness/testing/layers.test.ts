@@ -12,6 +12,7 @@ const rooms = [
   'events.ts',
   'limits.ts',
   'paths.ts',
+  'project.ts',
   'context.ts',
   'util',
   'sandbox',

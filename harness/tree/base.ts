@@ -1,14 +1,16 @@
 // SPDX-License-Identifier: MIT
-import { mkdir, rename, rm, stat } from 'node:fs/promises';
+import { mkdir, rm, stat } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
 import type { Context } from '../context.ts';
 import { KilnError } from '../errors.ts';
 import { exec } from '../util/exec.ts';
-import { aside, makeDirectory, readCachedJson, readIfThere, writeAtomic } from '../util/files.ts';
+import { makeDirectory, readCachedJson, writeAtomic } from '../util/files.ts';
 import { git, objectDirectory } from '../util/git.ts';
 import { contentKey } from '../util/hash.ts';
 import { lock } from '../util/lock.ts';
 import type { Archive } from './archive.ts';
+import { ensureBorrower } from './borrower.ts';
+import { takeSnapshot } from './checkout.ts';
 import { fetchDebian } from './debian.ts';
 import { fetchTar } from './tarball.ts';
 
@@ -25,7 +27,7 @@ export type Base = {
   gitDir: string;
 };
 
-const forms = 'debian:PACKAGE[=VERSION], tar:FILE-or-URL[#sha256=HEX], git:DIR#REF';
+const forms = 'debian:PACKAGE[=VERSION][@SUITE], tar:FILE-or-URL[#sha256=HEX], git:DIR#REF, tree:DIR';
 
 /** Find a base in the cache, or fetch it. An archive is fetched once; docs/design.md says what renews it. */
 export async function prepareBase(
@@ -33,6 +35,8 @@ export async function prepareBase(
   context: Context,
 ): Promise<{ base: Base; cached: boolean }> {
   const [kind, rest] = split(source);
+  if (kind === 'tree')
+    return { base: { source, sha256: null, ...(await takeSnapshot(rest, context)) }, cached: true };
   if (kind === 'git') return { base: await borrow(source, rest, context), cached: true };
   const id = await identity(kind, rest, source);
   const dir = join(context.cache, 'bases', id);
@@ -59,10 +63,10 @@ async function findBase(dir: string): Promise<Base | undefined> {
   return found?.commit ? ({ ...found, gitDir: join(dir, 'repo.git') } as Base) : undefined;
 }
 
-function split(source: string): ['debian' | 'tar' | 'git', string] {
-  const match = /^(debian|tar|git):(.+)$/.exec(source);
+function split(source: string): ['debian' | 'tar' | 'git' | 'tree', string] {
+  const match = /^(debian|tar|git|tree):(.+)$/.exec(source);
   if (!match) throw new KilnError('usage', `"${source}" is no base`, { hint: `a base is one of ${forms}` });
-  return [match[1] as 'debian' | 'tar' | 'git', match[2]!];
+  return [match[1] as 'debian' | 'tar' | 'git' | 'tree', match[2]!];
 }
 
 /** The base's name in the cache. Size and time are part of it: a local archive may change under its name. */
@@ -140,15 +144,4 @@ async function borrow(source: string, rest: string, context: Context): Promise<B
   await ensureBorrower(gitDir, objects, context);
   await git(gitDir, ['update-ref', `refs/kiln/bases/${commit}`, commit], { signal: context.signal });
   return { source, version: ref, sha256: null, commit, gitDir };
-}
-
-async function ensureBorrower(gitDir: string, objects: string, context: Context): Promise<void> {
-  const alternates = join(gitDir, 'objects', 'info', 'alternates');
-  if ((await readIfThere(alternates)) === `${objects}\n`) return;
-  await mkdir(join(gitDir, '..'), { recursive: true });
-  const temporary = aside(gitDir);
-  await git(join(gitDir, '..'), ['init', '--quiet', '--bare', temporary], { signal: context.signal });
-  await writeAtomic(join(temporary, 'objects', 'info', 'alternates'), `${objects}\n`);
-  await rm(gitDir, { recursive: true, force: true });
-  await rename(temporary, gitDir);
 }

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-import { readdir } from 'node:fs/promises';
+import { mkdir, readdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Context } from '../context.ts';
 import { KilnError } from '../errors.ts';
@@ -12,14 +12,17 @@ import type { Archive } from './archive.ts';
 /**
  * A kernel source package of Debian: the installed one, else downloaded with `apt-get download`, which needs no root
  * and checks the signature.
- * @param wanted PACKAGE or PACKAGE=VERSION
+ * @param wanted PACKAGE[=VERSION][@SUITE]; a suite, such as sid, is read without a change to the machine's sources
  */
 export async function fetchDebian(wanted: string, context: Context): Promise<Archive> {
-  const [name, version] = wanted.split('=') as [string, string | undefined];
-  if (!/^linux-source-[0-9.]+$/.test(name))
+  const [, name, version, suite] =
+    /^(linux-source-[0-9.]+)(?:=([A-Za-z0-9.+~:-]+))?(?:@([a-z0-9-]+))?$/.exec(wanted) ?? [];
+  if (name === undefined)
     throw new KilnError('usage', `"debian:${wanted}" names no kernel source package`, {
-      hint: 'for example debian:linux-source-6.12',
+      hint: 'for example debian:linux-source-6.12, debian:linux-source-7.3@sid',
     });
+  const chosen = version === undefined ? name : `${name}=${version}`;
+  if (suite !== undefined) return download(name, chosen, suite, context);
   const installed = await installedVersion(name, context);
   const file = `/usr/src/${name}.tar.xz`;
   if (installed && (version === undefined || version === installed) && (await exists(file)))
@@ -29,7 +32,7 @@ export async function fetchDebian(wanted: string, context: Context): Promise<Arc
       tar: file,
       release: async () => {},
     };
-  return download(name, wanted, context);
+  return download(name, chosen, undefined, context);
 }
 
 /** In the notation of dpkg-query. */
@@ -44,13 +47,19 @@ async function installedVersion(name: string, context: Context): Promise<string 
   return /^installed (.+)$/.exec(query?.stdout ?? '')?.[1];
 }
 
-async function download(name: string, wanted: string, context: Context): Promise<Archive> {
+async function download(
+  name: string,
+  wanted: string,
+  suite: string | undefined,
+  context: Context,
+): Promise<Archive> {
   const scratch = await scratchDirectory(join(context.cache, 'scratch'));
   const dir = scratch.path;
   const release = async () => scratch[Symbol.asyncDispose]();
   try {
+    const options = suite === undefined ? [] : await readSuite(suite, dir, context);
     context.progress(`downloading ${wanted}`);
-    await aptDownload(dir, wanted, context);
+    await aptDownload(dir, wanted, options, context);
     const deb = (await readdir(dir)).find((file) => file.endsWith('.deb'));
     if (!deb) throw new KilnError('infrastructure', `apt-get download ${wanted} left no package`);
     // name_version_all.deb, where apt writes an epoch's colon as %3a
@@ -67,10 +76,47 @@ async function download(name: string, wanted: string, context: Context): Promise
 /** Milliseconds. apt-get prints nothing during a download of 140 MB; it has its own timeouts for a dead server. */
 const downloadSilence = 2 * 3600_000;
 
+const keyring = '/usr/share/keyrings/debian-archive-keyring.gpg';
+
+/** Read a suite's list of packages from the machine's mirror. Returns apt's options with which it is used. */
+async function readSuite(suite: string, dir: string, context: Context): Promise<string[]> {
+  const { signal } = context;
+  const targets = await exec('apt-get', ['indextargets', '--format', '$(REPO_URI)', 'Created-By: Packages'], {
+    signal,
+  });
+  const mirror =
+    targets.stdout.split('\n').find((uri) => /\/debian\/?$/.test(uri)) ?? 'http://deb.debian.org/debian/';
+  const state = join(dir, 'apt');
+  const list = join(state, 'sources.list');
+  for (const name of ['lists/partial', 'archives/partial'])
+    await mkdir(join(state, name), { recursive: true });
+  await writeFile(list, `deb [signed-by=${keyring}] ${mirror} ${suite} main\n`);
+  await writeFile(join(state, 'status'), '');
+  const settings = {
+    'Dir::Etc::sourcelist': list,
+    'Dir::Etc::sourceparts': '/dev/null',
+    'Dir::Etc::preferencesparts': '/dev/null',
+    'Dir::State': state,
+    'Dir::State::status': join(state, 'status'),
+    'Dir::Cache': state,
+    'Acquire::Languages': 'none',
+  };
+  const options = Object.entries(settings).flatMap(([name, value]) => ['-o', `${name}=${value}`]);
+  context.progress(`reading the packages of ${suite}`);
+  await exec('apt-get', [...options, '--quiet', 'update'], { signal }).catch((cause) => {
+    signal.throwIfAborted();
+    throw new KilnError('infrastructure', `can't read Debian's ${suite} from ${mirror}`, {
+      hint: `is ${suite} the name of a suite, and debian-archive-keyring installed?`,
+      cause,
+    });
+  });
+  return options;
+}
+
 /** A machine that never ran `apt-get update` knows no packages: as root, run it and try once more. */
-async function aptDownload(dir: string, wanted: string, context: Context): Promise<void> {
+async function aptDownload(dir: string, wanted: string, options: string[], context: Context): Promise<void> {
   const attempt = () =>
-    exec('apt-get', ['download', '--quiet', wanted], {
+    exec('apt-get', [...options, 'download', '--quiet', wanted], {
       cwd: dir,
       signal: context.signal,
       silence: downloadSilence,
@@ -79,7 +125,7 @@ async function aptDownload(dir: string, wanted: string, context: Context): Promi
     await attempt();
   } catch (cause) {
     context.signal.throwIfAborted();
-    if (process.getuid?.() === 0) {
+    if (process.getuid?.() === 0 && options.length === 0) {
       context.progress('apt-get update');
       await exec('apt-get', ['update'], { signal: context.signal }).catch(() => {});
       const again = await attempt().then(
@@ -88,9 +134,27 @@ async function aptDownload(dir: string, wanted: string, context: Context): Promi
       );
       if (again) return;
     }
+    const known = await packageNames(options, context);
+    if (options.length > 0 && !known.includes(wanted.split('=')[0]!))
+      throw new KilnError('bad-input', `there is no ${wanted} in that suite of Debian`, {
+        hint: `it has ${known.join(', ') || 'no kernel source'}`,
+        cause,
+      });
     throw new KilnError('infrastructure', `can't download ${wanted}`, {
       hint: 'run `apt-get update` as root and look at `apt-cache policy`, or name another base with --base',
       cause,
     });
   }
+}
+
+/** Kernel source packages that apt knows with these options. */
+async function packageNames(options: string[], { signal }: Context): Promise<string[]> {
+  const names = await exec('apt-cache', [...options, 'pkgnames', 'linux-source-'], {
+    signal,
+    okCodes: [0, 1, 100],
+  });
+  return names.stdout
+    .split('\n')
+    .filter((name) => /^linux-source-\d/.test(name))
+    .sort();
 }

@@ -101,10 +101,13 @@ test('the symbols are those of every Kconfig file, of the base and of the patche
     'menuconfig SRV_FS',
     '\tbool "x"',
     '# config NO',
+    'choice',
     '\tconfig INDENTED',
+    'endchoice',
+    '\t  The config option has words behind it.',
   );
   const { tree } = await applySeries(base, [series(kconfig)], context);
-  t.deepEqual(tree.symbols, ['64BIT', 'EXT4_FS', 'SRV_FS']);
+  t.deepEqual(tree.symbols, ['64BIT', 'EXT4_FS', 'INDENTED', 'SRV_FS']);
 });
 
 test('a bare diff without a mail header is applied, named by its file', async (t) => {

@@ -44,7 +44,7 @@ export async function applySeries(
 ): Promise<{ tree: Tree; cached: boolean }> {
   const patches = series.flatMap((one) => one.patches.map((patch) => ({ series: one, patch })));
   const key = contentKey(
-    'tree 2',
+    'tree 3',
     base.commit,
     ...patches.flatMap(({ series: { name, range }, patch }) => [
       range === null ? name : `range ${name}`,
@@ -61,7 +61,7 @@ export async function applySeries(
   await using scratch = await scratchDirectory(join(context.cache, 'scratch'));
   const repository = await scratchRepository(base, scratch.path, context);
   const warnings = await applyAll(repository, base, series, context);
-  const tree = await readTree(base, key, repository, patches, warnings);
+  const tree = await readTree(base, key, repository, patches, warnings, context);
   await git(base.gitDir, ['update-ref', `refs/kiln/trees/${key}`, tree.commit]);
   await writeAtomic(record, JSON.stringify(tree));
   return { tree, cached: false };
@@ -144,6 +144,7 @@ async function readTree(
   repository: Repository,
   patches: Named[],
   warnings: string[],
+  context: Context,
 ): Promise<Tree> {
   const range = `${base.commit}..HEAD`;
   const format = '--format=%x00%H%n%s';
@@ -163,16 +164,30 @@ async function readTree(
       return { series: series.name, file: patch.file, subject, commit: hash, files: touched };
     }),
     warnings,
-    symbols: await kconfigSymbols(repository),
+    symbols: await kconfigSymbols(repository, context),
   };
 }
 
-async function kconfigSymbols(repository: Repository): Promise<string[]> {
-  const pattern = '^(menu)?config[[:space:]]+[A-Za-z0-9_]+';
+/** Reading all Kconfig files takes longer than to see whether they are those of another tree. */
+async function kconfigSymbols(repository: Repository, { cache }: Context): Promise<string[]> {
+  const files = (await repository.git(['ls-tree', '-r', 'HEAD'])).stdout
+    .split('\n')
+    .filter((line) => line.includes('Kconfig'));
+  const record = join(cache, 'trees', 'symbols', `${contentKey('symbols 1', ...files)}.json`);
+  const found = await readCachedJson<string[]>(record);
+  if (Array.isArray(found)) return found;
+  const symbols = await readSymbols(repository);
+  await writeAtomic(record, JSON.stringify(symbols));
+  return symbols;
+}
+
+async function readSymbols(repository: Repository): Promise<string[]> {
+  // Those of a choice are often indented.
+  const pattern = '^[[:space:]]*(menu)?config[[:space:]]+[A-Za-z0-9_]+[[:space:]]*$';
   const grep = await repository.git(['grep', '-hoE', pattern, 'HEAD', '--', '*Kconfig*'], {
     okCodes: [0, 1],
   });
-  const names = grep.stdout.split('\n').map((line) => line.split(/\s+/)[1] ?? '');
+  const names = grep.stdout.split('\n').map((line) => line.trim().split(/\s+/)[1] ?? '');
   return [...new Set(names)].filter((name) => name !== '').sort();
 }
 

@@ -58,9 +58,13 @@ async function lockCache(
 /** Beside the cache, not in it, because `kiln clean` removes the whole directory. */
 function lockFile(cache: string): string {
   if (!isPlainPath(cache))
-    throw new KilnError('usage', `the cache directory ${cache} has a space or a colon in its name`, {
-      hint: "the kernel's build can't work there: set XDG_CACHE_HOME to another place",
-    });
+    throw new KilnError(
+      'usage',
+      `the cache directory ${cache} has a character in its name that make misreads`,
+      {
+        hint: 'set XDG_CACHE_HOME to a place without spaces, quotes and any of : = % # $ & ; | < > ( ) * ? [ ] { } \\',
+      },
+    );
   return `${cache}.lock`;
 }
 

@@ -24,8 +24,10 @@ export async function sha256File(path: string): Promise<string> {
 }
 
 /** A content key over the names and bytes of the files that regularFiles() finds below a directory. */
-export async function treeKey(dir: string): Promise<string> {
+export async function treeKey(dir: string, without: readonly string[] = []): Promise<string> {
   const parts: (string | Uint8Array)[] = [];
-  for (const path of await regularFiles(dir)) parts.push(path, await readFile(join(dir, path)));
+  for (const path of await regularFiles(dir))
+    if (!without.some((name) => path.startsWith(`${name}/`)))
+      parts.push(path, await readFile(join(dir, path)));
   return contentKey(...parts);
 }

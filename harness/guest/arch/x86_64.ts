@@ -6,6 +6,8 @@
 
 /** kbuild's ARCH, and the name of the config fragment that every kernel gets. */
 export const name = 'x86_64';
+/** The symbol, without CONFIG_, that every configuration for it has. */
+export const kconfigSymbol = 'X86_64';
 /** Kconfig files below arch/ that count: these, and those of arch/Kconfig. */
 export const kconfigDirectory = 'arch/x86';
 /** make's target, and the file's name in a kernel's directory: what a boot loader and kexec load. */

@@ -1,0 +1,82 @@
+// SPDX-License-Identifier: MIT
+// What a job asks of the kernel's configuration: everything that can be read without a tree.
+import * as arch from '../guest/arch/x86_64.ts';
+import {
+  always,
+  differences,
+  readBootWords,
+  readFragments,
+  readSettings,
+  readSuiteFragment,
+  readWholeConfig,
+} from '../kernel/config.ts';
+import type { Fragment } from '../kernel/fragment.ts';
+import { contentKey } from '../util/hash.ts';
+import { several } from '../util/plural.ts';
+import type { Plan, PlannedSuite } from './plan.ts';
+
+/** The configuration that a plan asks for. */
+export type Wishes = {
+  /** In the order in which they are merged; suites come behind them. */
+  fragments: Fragment[];
+  suites: Map<PlannedSuite, Fragment>;
+  /** Kconfig's defaults for what none of them names. */
+  defaults: boolean;
+  /** Kernel arguments. */
+  bootWords: string;
+  /** For people. */
+  label: string;
+  /** The build directory's name. Configurations with one name take turns in it. */
+  buildName: string;
+  warnings: string[];
+  notes: string[];
+};
+
+/** Throws bad-input or usage if there is a mistake in a fragment. */
+export async function readWishes({ ask, suites }: Plan): Promise<Wishes> {
+  const dirs = ask.project.kernelConfig;
+  const named = await readFragments(dirs, ask.config);
+  const whole = ask.configFrom === null ? null : await readWholeConfig(ask.configFrom);
+  const needed = named.map((fragment) => (always.includes(fragment.name) ? onlyNeeded(fragment) : fragment));
+  const own = whole === null ? named : [whole, ...needed];
+  const set = ask.set.length === 0 ? [] : [readSettings(ask.set)];
+  const ofSuites = suites.map((planned) => ({ planned, ...readSuiteFragment(planned.suite) }));
+  const lacks = whole === null ? [] : differences(whole, needed);
+  return {
+    fragments: [...own, ...set],
+    suites: new Map(ofSuites.map(({ planned, fragment }) => [planned, fragment])),
+    defaults: whole !== null,
+    bootWords: await readBootWords(dirs, ask.config),
+    label: [whole === null ? 'base' : ask.configFrom, arch.name, ...ask.config, ...ask.set].join(' + '),
+    buildName: buildName(ask),
+    warnings: ofSuites.flatMap(({ planned, warning }) =>
+      warning === null || planned.configOnly ? [] : [warning],
+    ),
+    notes:
+      lacks.length === 0
+        ? []
+        : [`added to ${ask.configFrom}, because a guest needs it: ${several(lacks, 30)}`],
+  };
+}
+
+function onlyNeeded(fragment: Fragment): Fragment {
+  return { ...fragment, wishes: fragment.wishes.filter(({ need }) => need !== 'preferred') };
+}
+
+/** Fragments of a name build apart; single lines do not, because make rebuilds only what they reach. */
+function buildName({ config, configFrom, compiler }: Plan['ask']): string {
+  const names = config.filter((name) => !name.includes('/') && !name.endsWith('.config'));
+  const parts = [
+    ...names.toSorted(),
+    ...(configFrom === null ? [] : [`from-${contentKey(configFrom)}`]),
+    ...(compiler.llvm === null && compiler.cc === null
+      ? []
+      : [`by-${contentKey(compiler.llvm ?? '', compiler.cc ?? '')}`]),
+  ];
+  return parts.join('+') || 'default';
+}
+
+/** A suite whose tests do not run has its say in the configuration, but can't fail the run. */
+export function asPreferred(fragment: Fragment): Fragment {
+  return { ...fragment, wishes: fragment.wishes.map((wish) => ({ ...wish, need: 'preferred' })) };
+}
