@@ -8,6 +8,7 @@ import type { Action, Cli } from './commands/command.ts';
 import { registerDoctor } from './commands/doctor.ts';
 import { registerInit } from './commands/init.ts';
 import { registerList } from './commands/list.ts';
+import { registerMutants } from './commands/mutants.ts';
 import { registerRepeat } from './commands/repeat.ts';
 import { registerReport } from './commands/report.ts';
 import { registerSeries } from './commands/series.ts';
@@ -22,6 +23,7 @@ import { printable } from './util/printable.ts';
 const commands = [
   registerTest,
   registerRepeat,
+  registerMutants,
   registerBuild,
   registerShell,
   registerSeries,

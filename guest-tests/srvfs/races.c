@@ -9,6 +9,7 @@
 #include <dirent.h>
 #include <pthread.h>
 #include <stdatomic.h>
+#include <sys/mman.h>
 
 #include "srvfs.h"
 
@@ -317,6 +318,71 @@ TEST_F_TIMEOUT(races, publishing_a_number_that_is_being_closed, LIMIT)
 	EXPECT_EQ(0, race.wrong);
 	EXPECT_LT(0, race.rounds);
 	EXPECT_TRUE(nobody_holds(self->one, self->two));
+}
+
+#define TAG	0x5bf50000u
+
+/* A file that has its tag as contents, or -errno. */
+static int tagged_file(unsigned int tag)
+{
+	int fd = or_errno(memfd_create("tagged", MFD_CLOEXEC));
+
+	if (fd >= 0 && pwrite(fd, &tag, sizeof(tag), 0) != sizeof(tag))
+		wrong("pwrite", -errno);
+	return fd;
+}
+
+/* Close each file once it is published, so that the entry holds the last reference. */
+static void *publish_and_close(void *unused)
+{
+	unsigned int round = 0;
+
+	while (!race.stop) {
+		int fd = tagged_file(TAG | (round++ & 0xffff));
+
+		publish_by(race.shared, fd);
+		close(fd);
+	}
+	return NULL;
+}
+
+static void *open_and_read_the_tag(void *path)
+{
+	while (!race.stop) {
+		int fd = try_open(path, O_RDWR | O_CLOEXEC);
+		unsigned int tag = 0;
+
+		if (fd < 0) {
+			wrong("open", fd);
+			continue;
+		}
+		if (is_control(fd))
+			race.control++;
+		else if (pread(fd, &tag, sizeof(tag), 0) != sizeof(tag))
+			wrong("pread", -errno);
+		else if ((tag & 0xffff0000u) != TAG)
+			wrong("tag", tag);
+		else
+			race.boxed++;
+		if (close(fd))
+			wrong("close", -errno);
+	}
+	return NULL;
+}
+
+/* A kernel that takes a reference too late finds the count at zero, and says so. */
+TEST_F_TIMEOUT(races, opening_files_that_only_the_entry_holds, LIMIT)
+{
+	race.shared = new_entry(ENTRY);
+	ASSERT_LE(0, race.shared);
+	RUN(race.boxed > 10000 && race.rounds > 10000, open_and_read_the_tag,
+	    open_and_read_the_tag, publish_and_close, publish_and_close);
+	EXPECT_EQ(0, race.wrong);
+	EXPECT_LT(0, race.boxed);
+	EXPECT_LT(0, race.rounds);
+	EXPECT_EQ(0, write_number(race.shared, -1));
+	close(race.shared);
+	EXPECT_EQ(0, umount(SRV));
 }
 
 #define CREATORS	3
