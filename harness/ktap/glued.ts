@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: MIT
 // Results that do not begin their line: text without a line end was printed before them.
-import { type ResultSaying, readLine } from './line.ts';
+import { failureWords, type ResultSaying, readLine } from './line.ts';
 
 /** A result within a line, before it is known whether it is one or prose that looks like it. */
 export type GluedResult = ResultSaying & {
   /** Columns of white space before it. */
   indent: number;
-  /** The text before it ends like a word with these letters, such as `took 3`. */
+  /** The text before it ends like a word with these letters, such as `took 3`, or like `not`. */
   isPartOfWord: boolean;
   /** It stands in quotes. */
   isQuoted: boolean;
@@ -16,22 +16,29 @@ export type GluedResult = ResultSaying & {
 
 /** The results in this text that do not begin it, in order; of a line that is full of them the first few. */
 export function gluedResults(text: string): GluedResult[] {
-  if (!text.includes('ok')) return [];
+  if (!/ok/i.test(text)) return [];
   const matches: RegExpExecArray[] = [];
+  const isNext = (match: RegExpExecArray) => Number(match[2]) === Number(matches.at(-1)?.[2]) + 1;
+  let [passed, failed] = [0, 0];
   for (const match of text.matchAll(gluedPattern)) {
-    if (match.index > 0 && (matches.length > 0 || text.slice(0, match.index).trim() !== ''))
+    if (match.index === 0 || (matches.length === 0 && /^[ \t]*$/.test(text.slice(0, match.index)))) continue;
+    // A failure must not be left out for the results before it, nor one of those that follow each other.
+    const isFailure = /^not/i.test(match[0]);
+    if (isFailure ? failed < maxInLine : passed < maxInLine || (isNext(match) && passed < maxInRow)) {
       matches.push(match);
-    if (matches.length === maxInLine) break;
+      if (isFailure) failed++;
+      else passed++;
+    }
   }
   return matches.flatMap((match, i) => {
     const next = matches[i + 1];
     const isFollowed = next !== undefined && Number(next[2]) === Number(match[2]) + 1;
     const line = text.slice(match.index, isFollowed ? next.index : undefined);
-    const saying = readLine(line.replace(/^(not ok\s+\d+)[:.,)]/, '$1 '));
+    const saying = readLine(line.replace(/^(not\s+ok\s+\d+)[:.,)]/i, '$1 '));
     if (saying.type !== 'result') return [];
     const before = text.slice(0, match.index);
     const indent = before.length - before.trimEnd().length;
-    const isPartOfWord = match[1] === undefined && /(?:[oO_]|\b[nN])$/.test(before);
+    const isPartOfWord = match[1] === undefined && partOfWord.test(before);
     return [{ ...saying, indent, isPartOfWord, isQuoted: /["'`]$/.test(before), at: match.index }];
   });
 }
@@ -43,9 +50,16 @@ export function gluedBailout(text: string): string | null {
   return line?.type === 'bailout' ? line.reason : null;
 }
 
+/** The word may be `took`, or a `not` that other bytes have cut off. */
+const partOfWord = /(?:[oO_]|\b[nN])$|\b(?:[nN]?[oO])?[tT]\W*$/;
 const maxInLine = 20;
+const maxInRow = 200;
 /** With a number. A failure may also have a dash instead, or something behind the number. */
-const gluedPattern = /(not )?ok\s+(\d{1,9})(?=\s|$|(?<=not ok\s+\d+)[:.,)])|not ok(?=\s+-(?:\s|$)|\s*$)/g;
+const gluedPattern = new RegExp(
+  `(?:(${failureWords})|ok)\\s+(\\d{1,9})(?=\\s|$|(?<=${failureWords}\\s+\\d+)[:.,)])` +
+    `|${failureWords}(?=\\s+-(?:\\s|$)|\\s*$)`,
+  'g',
+);
 
 /**
  * The lines that a terminal would show for this one: without colours and other escape sequences, and apart where a
@@ -61,6 +75,6 @@ export function shownLines(text: string): string[] {
 
 // ECMA-48: control sequences, commands that end with BEL or ST, and short sequences.
 const escapePattern = /\x1b(?:\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b]*(?:\x07|\x1b\\)|[ -/]+[0-~]|[0-Z\\^-~])/g;
-const leadingJunk = /^[\x00-\x08\x0e-\x1f\ufeff]+/;
+const leadingJunk = /^[\x00-\x08\x0b\x0c\x0e-\x1f\ufeff]+/;
 /** Not only prose. */
-const mayCount = /ok|1\.\.\d|TAP version|Bail out!|# Subtest/;
+const mayCount = /[oO][kK]|1\.\.\d|TAP version|Bail out!|# Subtest/;

@@ -63,13 +63,24 @@ function readSaying(rest: string): Saying | null {
   if (bailout) {
     return { type: 'bailout', reason: withoutTotals(bailout[1] ?? '') };
   }
-  const result = /^(not )?ok(?:\s+(\d{1,9})(?=\s|$))?(?:\s+(.*))?$/s.exec(rest);
-  return result ? readResult(result[1] === undefined, result[2], result[3] ?? '') : null;
+  const result = resultPattern.exec(rest);
+  return result ? readResult(result[1] === 'ok', result[2], result[3] ?? '') : null;
 }
+
+/**
+ * A failure, however it is spaced or capitalised: read as text, it would be `ok 2` behind the word `Not`. Only as TAP
+ * writes it can it also have neither a number nor a dash.
+ */
+export const failureWords = '[Nn][Oo][Tt]\\s+[Oo][Kk]';
+const resultPattern = new RegExp(
+  `^(not ok:?|${failureWords}(?=\\s+\\d{1,9}(?:\\s|$)|\\s+-\\s|\\s*$)|ok)` +
+    `(?:(?:\\s+|(?<=^not ok))(\\d{1,9})(?=\\s|$))?(?:\\s+(.*))?$`,
+  's',
+);
 
 function readResult(ok: boolean, number: string | undefined, rest: string): ResultSaying {
   const description = withoutTotals(rest.replace(/^-(?:\s+|$)/, ''));
-  const [before, directive, after] = cutDirective(description);
+  const [before, directive, after] = cutDirective(description, ok);
   return {
     type: 'result',
     number: number === undefined ? null : Number(number),
@@ -84,14 +95,25 @@ function readResult(ok: boolean, number: string | undefined, rest: string): Resu
 /**
  * Splits `name # DIRECTIVE reason` and `name # reason`. Only the first `#` counts: a failure whose reason
  * quotes `# SKIP` is a failure. `#12` within a name is no separator.
+ *
+ * TAP takes every word that begins with `skip` for a directive, in any case. A reason that happens to begin like a
+ * directive must neither hide a failure (`# skipping the rest`) nor fail a result (`# error: none`).
  */
-function cutDirective(text: string): [string, string | null, string] {
+function cutDirective(text: string, ok: boolean): [string, string | null, string] {
   const mark = separatorPattern.exec(text);
   if (mark === null) {
     return [text.trim(), null, ''];
   }
-  const directive = mark[1]?.toUpperCase().replace(/^SKIP.*/, 'SKIP') ?? null;
-  return [text.slice(0, mark.index).trim(), directive, text.slice(mark.index + mark[0].length).trim()];
+  const before = text.slice(0, mark.index).trim();
+  const word = mark[1] ?? '';
+  const isReason = ok
+    ? /^(?:timeout|error)$/i.test(word) && word !== word.toUpperCase()
+    : /^SKIP(?!$|PED$)/i.test(word);
+  if (word === '' || isReason) {
+    return [before, null, text.slice(mark.index).replace(/^\s*#\s*/, '')];
+  }
+  const directive = word.toUpperCase().replace(/^SKIP.*/, 'SKIP');
+  return [before, directive, text.slice(mark.index + mark[0].length).trim()];
 }
 
 const separatorPattern = /(?:^|\s)#(?:\s*(SKIP\w*|TODO|XFAIL|XPASS|TIMEOUT|ERROR)(?=[\s:]|$)[\s:]*|\s+|$)/i;

@@ -49,6 +49,17 @@ const outcomes: Record<string, { flat: string[]; fatal?: true }> = {
   'glued-no-ktap': { flat: ['pass first', 'fail second'] },
   'glued-without-numbers': { flat: ['pass opens', 'fail size is right'] },
   'glued-behind-long-line': { flat: ['pass a', 'fail b', 'fail c'] },
+  'glued-line-of-results': {
+    flat: Array.from({ length: 40 }, (_, i) => `${i === 29 ? 'fail' : 'pass'} c${i + 1}`),
+  },
+  'loose-failures': {
+    flat: ['pass opens', 'fail reads', 'pass writes', 'fail closes', 'fail syncs', 'fail maps'],
+  },
+  'loose-no-space': { flat: ['pass opens', 'fail reads', 'fail writes'] },
+  'directives-in-prose': { flat: ['pass opens', 'pass waits', 'fail reads', 'skip maps', 'skip ends'] },
+  'totals-lie': { flat: ['pass outer > inner'], fatal: true },
+  'totals-error-glued': { flat: ['pass opens', 'skip reads'], fatal: true },
+  'totals-innocent': { flat: ['pass opens', 'xfail reads', 'pass writes', 'pass ends'] },
   colour: { flat: ['pass a', 'fail b', 'skip c', 'pass d'] },
   'carriage-returns': { flat: ['pass a', 'fail b', 'pass c'] },
   'kunit-no-parameters': { flat: ['skip widget > params'] },
@@ -77,6 +88,55 @@ for (const { name, input } of goldens('ktap', '.ktap').filter((one) => one.name 
     t.is(result.problems.some(isFatal) || result.bailout !== null, fatal);
   });
 }
+
+for (const [what, text, message] of [
+  [
+    'an indented failure without a number',
+    'ok 1 a\n    not ok b\nok 2 c\n',
+    /^line 2 looks like a failed result/,
+  ],
+  [
+    'a failure behind text of a program that the runner announced',
+    '1..1\n# selftests: net: a\n# text not ok 1 b\nok 1 selftests: net: a\n',
+    /^line 3 looks like a failed result/,
+  ],
+  ['a failure behind a result without a number', 'ok anot ok b\n', /^line 1 may hold another, failed result/],
+  ['a failure without a number behind a result', 'ok 1 anot ok - b\n', /^line 1 may hold another, failed/],
+  ['a `not` that other bytes cut off', 'ok 1 a\nnot\0ok 2 b\n', /^line 2 may hold a result: "not/],
+  [
+    'a failure in the middle of a line that is cut',
+    `ok 1 a\n${'x'.repeat(50_000)}not ok 2 b${'y'.repeat(50_000)}\n`,
+    /^line 2 was cut, and what was dropped of it holds "not ok"$/,
+  ],
+  [
+    'a plan behind other text',
+    'text1..3\nok 1 a\nok 2 b\n',
+    /^line 1 may hold the plan, and 2 results came: "text1/,
+  ],
+  ['a plan without its line end', '1..3ok 1 a\nok 2 b\n', /^line 1 may hold the plan, and 2 results came/],
+] as const)
+  test(`a test that passes tells of ${what}`, (t) => {
+    const { problems } = parse(text);
+    t.false(problems.some(isFatal));
+    t.regex(problems.find(({ code }) => code === 'unclear-result')?.message ?? '', message);
+  });
+
+test('a failure behind white space of any kind is one', (t) => {
+  for (const space of ['\f', '\v', '\u00a0', '\0', ' \f'])
+    t.is(parse(`ok 1 a\n${space}not ok 2 b\n`).cases[1]?.verdict, 'fail', JSON.stringify(space));
+});
+
+for (const text of [
+  `ok 1 a\n${'x'.repeat(50_000)}not ok 2 b\n`,
+  'ok 1 it says "not ok"\n',
+  '1..1\nfrom 1..3\nok 1 a\n',
+  'pages 1..2\nok 1 a\nok 2 b\n',
+  'version 1.1..3\nok 1 a\n',
+  '1..1\n# selftests: net: a\n# text ok 1 b\nok 1 selftests: net: a\n',
+])
+  test(`nothing is unclear in ${JSON.stringify(text)}`, (t) => {
+    t.false(codes(parse(text)).includes('unclear-result'));
+  });
 
 test('a long line is cut, noted once, and does not hide the next', (t) => {
   const long = `# ${'x'.repeat(100_000)}\n`;
@@ -220,6 +280,7 @@ test('throughput: a flood of results is read in time', (t) => {
 test('which problems fail a test', (t) => {
   const fatal = [
     'plan-mismatch',
+    'totals-mismatch',
     'plan-twice',
     'duplicate-number',
     'unlisted-failures',

@@ -16,7 +16,7 @@ import {
   newLevel,
   quoteAround,
 } from './level.ts';
-import { type KtapLine, type Nesting, type ResultSaying, readLine } from './line.ts';
+import { failureWords, type KtapLine, type Nesting, type ResultSaying, readLine } from './line.ts';
 import type { KtapCase, KtapProblem, KtapProblemCode, KtapResult } from './result.ts';
 
 export type { KtapCase, KtapProblem, KtapProblemCode, KtapResult } from './result.ts';
@@ -48,7 +48,11 @@ export class KtapParser {
   #levels: Level[] = [];
   #lines = 0;
   #cases = 0;
+  #failures = 0;
   #unlistedFailures = 0;
+  /** Failures according to the program's own totals. */
+  #counted = 0;
+  #gluedPlan: { count: number; line: number; text: string } | null = null;
   #subtest: string | null = null;
   /** kselftest's runner has announced a program, whose result has not come yet. */
   #inRunner = false;
@@ -57,7 +61,7 @@ export class KtapParser {
   #early = newLevel({ width: 0, hashes: 0 }, null, []);
 
   constructor(limits: KtapLimits = {}) {
-    this.#splitter = new LineSplitter(limits.line ?? 16 * 1024, tailSize);
+    this.#splitter = new LineSplitter(limits.line ?? 16 * 1024, tailSize, 'not ok');
     this.#maxCases = limits.cases ?? 100_000;
     this.#pending = new DetailBuffer(limits.detail ?? 8 * 1024);
     this.#budget = limits.details ?? 16 * 1024 * 1024;
@@ -94,9 +98,14 @@ export class KtapParser {
       this.#seen.cut = true;
       this.#report('line-cut', 'a line was longer than the limit and has been cut');
     }
+    const inTail = raw.tail?.split('not ok').length ?? 1;
+    if ((raw.watched ?? 0) >= inTail) {
+      const message = `line ${this.#lines} was cut, and what was dropped of it holds "not ok"`;
+      this.#report('unclear-result', message);
+    }
     const lines = shownLines(raw.text);
     // The mark stands for what was dropped, so that the tail is not the beginning of a line.
-    const tail = raw.tail?.includes('ok') ? shownLines(`…${raw.tail}`) : [];
+    const tail = /ok/i.test(raw.tail ?? '') ? shownLines(`…${raw.tail}`) : [];
     for (const text of [...lines, ...tail]) {
       this.#readText(text);
     }
@@ -104,6 +113,7 @@ export class KtapParser {
 
   #readText(stamped: string): void {
     const text = this.#withoutStamp(stamped);
+    this.#readTotals(text);
     const line = this.#accept(readLine(text), text);
     switch (line.type) {
       case 'version':
@@ -140,15 +150,31 @@ export class KtapParser {
     const isComment = hashes > 0 && !this.#levels.some((level) => level.hashes === hashes);
     if (hashes === 0) {
       this.#result.bailout ??= gluedBailout(rest);
+      const [, count] = gluedPlan.exec(text) ?? [];
+      if (count !== undefined) {
+        this.#gluedPlan ??= { count: Number(count), line: this.#lines, text: quoteAround(text, 0) };
+      }
     }
     for (const glued of gluedResults(rest)) {
       const width = Math.max(glued.indent, hashes > 0 ? 0 : prefix.length);
       const level = this.#levelOfGlued(hashes - (isComment ? 1 : 0), width, glued.number);
       if (level || this.#levels.length === 0) {
-        const quote = quoteAround(rest, glued.at);
         const isDoubtful = isComment || glued.isQuoted;
-        this.#addCandidate(level, { ...glued, text: quote, isDoubtful, line: this.#lines });
+        const candidate = { ...glued, text: quoteAround(rest, glued.at), isDoubtful, line: this.#lines };
+        this.#addCandidate(level, candidate);
+        // What looks like a comment is the output of a program, whose level its first result opens.
+        if (isComment && this.#inRunner && isFailure(glued.verdict)) {
+          this.#reportCandidate('looks like a failed result', candidate, level);
+        }
       }
+    }
+  }
+
+  /** What the program counted itself, at any level of nesting. */
+  #readTotals(text: string): void {
+    const totals = stampPattern.test(text) ? null : totalsPattern.exec(text);
+    if (totals) {
+      this.#counted = Math.max(this.#counted, Number(totals[1]) + Number(totals[2] ?? 0));
     }
   }
 
@@ -186,7 +212,7 @@ export class KtapParser {
     if (level && level.numbers.size === 0) {
       this.#acceptCandidate(level, candidate);
     } else {
-      this.#reportCandidate('looks like a failed result', candidate, level, 'unclear-result');
+      this.#reportCandidate('looks like a failed result', candidate, level);
     }
   }
 
@@ -221,13 +247,13 @@ export class KtapParser {
     } else if (isResult(level, candidate, this.#levels.length > 0 || this.#seen.version)) {
       this.#acceptCandidate(level, candidate);
     } else if (isFailure(verdict) || hasRoom(level)) {
-      this.#reportCandidate('may hold a result', candidate, level, 'unclear-result');
+      this.#reportCandidate('may hold a result', candidate, level);
     }
   }
 
   #acceptCandidate(level: Level, candidate: Candidate): void {
     const { number, name, verdict, reason, text } = candidate;
-    this.#reportCandidate('holds a result behind other text', candidate, level);
+    this.#reportCandidate('holds a result behind other text', candidate, level, 'glued-result');
     candidate.detach?.();
     this.#checkNumber(level, number, name);
     const at = candidate.position + level.accepted;
@@ -251,9 +277,9 @@ export class KtapParser {
 
   #reportCandidate(
     what: string,
-    { line, text }: Candidate,
+    { line, text }: Pick<Candidate, 'line' | 'text'>,
     level?: Level,
-    code: KtapProblemCode = 'glued-result',
+    code: KtapProblemCode = 'unclear-result',
   ): void {
     this.#report(code, `line ${line} ${what}: "${text}"`, level);
   }
@@ -288,6 +314,9 @@ export class KtapParser {
     // `Bail out!` after `# ` ended one of the runner's programs; the runner prints a result line for it.
     const isClear = numberless ? failurePattern.test(text) : line.hashes === 0 || this.#beginsProgram(line);
     const accepted = this.#levels.some(fits) || (isClear && (line.hashes === 0 || this.#inRunner));
+    if (!accepted && numberless && line.hashes === 0 && isFailure(line.verdict)) {
+      this.#reportCandidate('looks like a failed result', { line: this.#lines, text: quoteAround(text, 0) });
+    }
     return accepted && !(line.type === 'bailout' && line.hashes > 0) ? line : { ...plainPattern, text };
   }
 
@@ -380,6 +409,11 @@ export class KtapParser {
       // A name may well say `ok 2`.
       this.#addCandidate(level, { ...glued, text: quote, isDoubtful: true, line: this.#lines, detach });
     }
+    const at = text.search(gluedFailure);
+    if (at >= 0 && level.glued.length === 0) {
+      const found = { line: this.#lines, text: quoteAround(text, at) };
+      this.#reportCandidate('may hold another, failed result', found, level);
+    }
   }
 
   /** The level of this nesting, opened if there is none. Levels below it must have been closed. */
@@ -440,6 +474,7 @@ export class KtapParser {
   #addCase(level: Level, one: KtapCase, at = level.cases.length): void {
     level.count++;
     this.#cases++;
+    this.#failures += isFailure(one.verdict) ? 1 : 0;
     if (this.#cases <= this.#maxCases) {
       level.cases.splice(at, 0, { ...one, name: copy(one.name.slice(0, maxName)) });
     } else if (isFailure(one.verdict)) {
@@ -493,6 +528,14 @@ export class KtapParser {
     // Checked only at the outermost level: subtests may lack a plan, as kunit's parametrised cases do.
     if (root.plan === null) {
       this.#report('no-plan', 'no plan');
+      if (this.#gluedPlan && this.#gluedPlan.count !== root.count) {
+        const what = `may hold the plan, and ${plural(root.count, 'result')} came`;
+        this.#reportCandidate(what, this.#gluedPlan);
+      }
+    }
+    if (this.#counted > this.#failures) {
+      const counted = plural(this.#counted, 'failed result');
+      this.#report('totals-mismatch', `the totals have ${counted}, ${this.#failures} seen`, root);
     }
     if (this.#cases > this.#maxCases) {
       const more = this.#cases - this.#maxCases;
@@ -532,4 +575,10 @@ const tailSize = 4096;
 const stampPattern = /^\[ *\d+\.\d+\](?:\[ *[TC]\d+\])? /;
 /** kselftest's runner begins the output of a program with this. */
 const runnerPattern = /^# selftests: \S+: \S/;
-const failurePattern = /^(?:[ \t]|# )*not ok\s+-\s/;
+/** A failure that follows a word without a space is hardly prose. */
+const gluedFailure = new RegExp(`[^\\s"'\`]${failureWords}(?:\\s|$)`);
+/** A plan at the end of a line that lacked its end, or before a result because it lacks its own. */
+const gluedPlan = /(?:[^\d.]1|^1)\.\.(\d{1,9})(?=\s*$|(?:not )?ok\s)/;
+/** The end of kselftest.h's and kunit's output: `Totals: pass:1 fail:0 …`, of kselftest.h with `error:0`. */
+const totalsPattern = /# Totals: pass:\d+ fail:(\d{1,9})\b(?:.* error:(\d{1,9})\b)?/;
+const failurePattern = /^(?:[ \t]|# )*not\s+ok\s+-\s/i;

@@ -77,6 +77,8 @@ const fatalCodes = {
   'no-plan': false,
   // There are fewer or more results than planned.
   'plan-mismatch': true,
+  // The program counted a failure whose result line did not come.
+  'totals-mismatch': true,
   // Two outputs are mixed, and neither can be checked for completeness.
   'plan-twice': true,
   // A forked child may run into its parent's code and report twice: one of the results is wrong.
