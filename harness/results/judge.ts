@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 // Pure: the evidence of one test in one guest → its verdict. docs/verdicts.md documents this file as a table.
 import type { Loss, TestRun } from '../channel/session.ts';
-import { flattenCases, isFatal, type KtapResult } from '../ktap/parser.ts';
+import { flattenCases, isFatal, type KtapProblemCode, type KtapResult } from '../ktap/parser.ts';
 import type { CaseResult, SplatResult, Verdict } from '../schema.ts';
 import { plural } from '../util/plural.ts';
 import { printable } from '../util/printable.ts';
@@ -139,13 +139,17 @@ function withGenerations([verdict, detail]: Reasoned, evidence: Evidence): Reaso
 
 /** Old selftests print no KTAP: their exit code is their result. */
 function hasNoKtap({ plan, cases, problems }: KtapResult): boolean {
-  return plan === null && cases.length === 0 && problems.some(({ code }) => code === 'no-version');
+  const has = (wanted: KtapProblemCode) => problems.some(({ code }) => code === wanted);
+  return plan === null && cases.length === 0 && has('no-version') && !has('totals-mismatch');
 }
 
 function judgeExit(status: number, ktap: KtapResult, cases: CaseResult[]): Reasoned {
   const all = (verdict: CaseResult['verdict']) =>
     cases.length > 0 && cases.every((one) => one.verdict === verdict);
-  if (ktap.skipped !== null) return ['skip', ktap.skipped];
+  if (ktap.skipped !== null)
+    return status === 0 || status === exitSkip
+      ? ['skip', ktap.skipped]
+      : ['fail', `exit code ${status} though the test was skipped`];
   if (status === exitSkip || (status === 0 && all('skip')))
     return ['skip', cases[0]?.detail.split('\n')[0] ?? ''];
   if (status === exitXfail || (status === 0 && all('xfail'))) return ['xfail', ''];
