@@ -33,6 +33,8 @@ export type Candidate = GluedResult & {
   position: number;
   /** Takes its text out of the name of the result that it is glued to. */
   detach?: () => void;
+  /** The subtest that was complete when it came: its own, if it is a result. */
+  nested?: Level | null;
 };
 
 export function newLevel({ width, hashes }: Nesting, name: string | null, before: string[]): Level {
@@ -62,6 +64,12 @@ export function quoteAround(text: string, at: number): string {
 /** The number that is next after the glued results that follow each other. */
 export function dueNumber(level: Pick<Level, 'next' | 'glued'>): number {
   return level.glued.reduce((due, { number }) => (number === due ? due + 1 : due), level.next);
+}
+
+/** Whether the level's next result, after the glued ones, has this number. */
+export function isDue(level: Level, number: number | null): boolean {
+  const due = dueNumber(level);
+  return number === due && (level.plan === null || due <= level.plan);
 }
 
 /** Whether a glued result is one, if its number has no other result. @param isKtap there is a line of KTAP */

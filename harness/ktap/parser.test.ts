@@ -52,6 +52,10 @@ const outcomes: Record<string, { flat: string[]; fatal?: true }> = {
   'glued-line-of-results': {
     flat: Array.from({ length: 40 }, (_, i) => `${i === 29 ? 'fail' : 'pass'} c${i + 1}`),
   },
+  'glued-parent': {
+    flat: ['pass first > opens', 'pass second > opens', 'fail second > reads', 'pass third > closes'],
+  },
+  'glued-parent-own': { flat: ['fail first > opens', 'pass second > opens'] },
   'loose-failures': {
     flat: ['pass opens', 'fail reads', 'pass writes', 'fail closes', 'fail syncs', 'fail maps'],
   },

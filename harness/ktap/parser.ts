@@ -9,6 +9,7 @@ import {
   copy,
   dueNumber,
   hasRoom,
+  isDue,
   isFailure,
   isFresh,
   isResult,
@@ -182,7 +183,7 @@ export class KtapParser {
   #levelOfGlued(hashes: number, width: number, number: number | null): Level | undefined {
     const levels = this.#levels.filter((level) => level.hashes === hashes);
     return (
-      levels.findLast((level) => number !== null && dueNumber(level) === number) ??
+      levels.findLast((level) => isDue(level, number)) ??
       levels.findLast((level) => level.width <= width) ??
       levels[0]
     );
@@ -199,12 +200,20 @@ export class KtapParser {
       return;
     }
     // Those that are not due come to nothing if they passed, or in a comment.
+    const nested = !isDoubtful && isDue(level, number) ? this.#takeComplete(level, verdict === 'skip') : null;
     if ((isFailure(verdict) && (!isDoubtful || detach)) || number === dueNumber(level)) {
-      level.glued.push(candidate);
+      level.glued.push({ ...candidate, nested });
     }
     if (level.glued.length > maxCandidates) {
       this.#settle(level, level.glued.shift() as Candidate);
     }
+  }
+
+  /** Closes the subtest below this level if all of its results have come, so that the next one is its parent's. */
+  #takeComplete(level: Level, isSkipped: boolean): Level | null {
+    const last = this.#levels.at(-1);
+    const isChild = this.#levels.at(-2) === level;
+    return isChild && last?.plan === last?.count ? this.#takeNested(level.width, isSkipped) : null;
   }
 
   /** A failure without a number counts where other results have none either. */
@@ -216,8 +225,11 @@ export class KtapParser {
     }
   }
 
-  /** Number `number` is about to get a result: settles the glued results before it. */
-  #settleBefore(level: Level, number: number, name: string): void {
+  /**
+   * Number `number` is about to get a result: settles the glued results before it. Returns the subtest that one of this
+   * number took.
+   */
+  #settleBefore(level: Level, number: number, name: string): Level | null {
     const same = level.glued.filter((candidate) => candidate.number === number);
     level.glued = level.glued.filter((candidate) => candidate.number !== number);
     for (const candidate of same) {
@@ -229,6 +241,7 @@ export class KtapParser {
       level.glued.shift();
       [first] = level.glued;
     }
+    return same.find(({ nested }) => nested)?.nested ?? null;
   }
 
   /** The level is over: settles the glued results whose number got no other one. */
@@ -242,24 +255,34 @@ export class KtapParser {
 
   #settle(level: Level, candidate: Candidate): void {
     const { number, verdict } = candidate;
-    if (number !== null && level.numbers.has(number)) {
+    const isOther = number !== null && level.numbers.has(number);
+    const isTaken = !isOther && isResult(level, candidate, this.#levels.length > 0 || this.#seen.version);
+    if (isOther) {
       this.#reportOther(level, candidate, level.numbers.get(number));
-    } else if (isResult(level, candidate, this.#levels.length > 0 || this.#seen.version)) {
+    } else if (isTaken) {
       this.#acceptCandidate(level, candidate);
     } else if (isFailure(verdict) || hasRoom(level)) {
       this.#reportCandidate('may hold a result', candidate, level);
     }
+    if (candidate.nested && !isTaken) {
+      this.#addOrphan(level, candidate.nested);
+    }
   }
 
   #acceptCandidate(level: Level, candidate: Candidate): void {
-    const { number, name, verdict, reason, text } = candidate;
+    const { number, name, verdict, reason, text, nested } = candidate;
     this.#reportCandidate('holds a result behind other text', candidate, level, 'glued-result');
     candidate.detach?.();
     this.#checkNumber(level, number, name);
     const at = candidate.position + level.accepted;
     level.accepted++;
-    const detail = this.#spend([reason, text].filter((part) => part !== '').join('\n'));
-    this.#addCase(level, { name, number, verdict, detail, cases: [] }, at);
+    const parts = [reason, ...(nested?.before ?? []), text];
+    const detail = this.#spend(parts.filter((part) => part !== '').join('\n'));
+    this.#addCase(
+      level,
+      { name: name || (nested?.name ?? ''), number, verdict, detail, cases: nested?.cases ?? [] },
+      at,
+    );
   }
 
   /** Its number has a result of its own. Two results of one case are never right. */
@@ -367,11 +390,12 @@ export class KtapParser {
   }
 
   #readResult(line: Nesting & ResultSaying, text: string): void {
-    const nested = this.#takeNested(line.width, line.verdict === 'skip');
+    let nested = this.#takeNested(line.width, line.verdict === 'skip');
     const level = this.#open(line);
     this.#inRunner &&= level.hashes > 0;
     if (line.number !== null) {
-      this.#settleBefore(level, line.number, line.name);
+      const taken = this.#settleBefore(level, line.number, line.name);
+      nested ??= taken;
     }
     this.#checkNumber(level, line.number, line.name);
     const detail = [...(nested?.before ?? []), ...this.#pending.take()];
@@ -455,20 +479,24 @@ export class KtapParser {
     while (this.#levels.length > 1 && (this.#levels.at(-1)?.width ?? 0) > width) {
       const level = this.#levels.pop() as Level;
       this.#checkLevel(level);
-      const parent = this.#levels.at(-1) as Level;
-      this.#report('bad-nesting', `subtest "${level.name ?? ''}" has no result line of its own`, parent);
-      // The missing result line has a number too: without this, all later ones would be out of order.
-      parent.next++;
-      this.#addCase(parent, {
-        name: level.name ?? '',
-        number: null,
-        verdict: 'fail',
-        detail: this.#spend(
-          ['no result line: the output ends inside this subtest', ...level.before].join('\n'),
-        ),
-        cases: level.cases,
-      });
+      this.#addOrphan(this.#levels.at(-1) as Level, level);
     }
+  }
+
+  /** Adds a subtest that has no parent's result line. */
+  #addOrphan(parent: Level, level: Level): void {
+    this.#report('bad-nesting', `subtest "${level.name ?? ''}" has no result line of its own`, parent);
+    // The missing result line has a number too: without this, all later ones would be out of order.
+    parent.next++;
+    this.#addCase(parent, {
+      name: level.name ?? '',
+      number: null,
+      verdict: 'fail',
+      detail: this.#spend(
+        ['no result line: the output ends inside this subtest', ...level.before].join('\n'),
+      ),
+      cases: level.cases,
+    });
   }
 
   #addCase(level: Level, one: KtapCase, at = level.cases.length): void {
