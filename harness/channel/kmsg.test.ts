@@ -68,3 +68,12 @@ test('console lines with and without time and caller', (t) => {
   t.is(d?.text, 'plain [  1.0] four');
   t.is(e?.text, '');
 });
+
+test('a console line behind text without a line end is one of its own', (t) => {
+  const texts = (text: string) => parseConsole(text).map((record) => record.text);
+  t.deepEqual(texts('login: [   12.345678] one\n'), ['login: ', 'one']);
+  t.deepEqual(texts('\x1b[0m\r[   12.345678][   T45] one[   13.000000] two\n').slice(1), ['one', 'two']);
+  t.deepEqual(texts('<4>[   12.345678] one [1.0] [ 2.5] [12345678.1] two\n'), [
+    'one [1.0] [ 2.5] [12345678.1] two',
+  ]);
+});

@@ -85,12 +85,17 @@ export function parseKmsg(text: Uint8Array | string): KmsgRecord[] {
 
 /**
  * Parses console output: lines with or without `<6>`, `[   12.345678]` and `[    T45]`. A console does not show who
- * wrote a line, so every line counts as the kernel's. Prefer /dev/kmsg.
+ * wrote a line, so every line counts as the kernel's. The firmware or a process may have left its last line without an
+ * end, so a time in the middle of a line begins another one. Prefer /dev/kmsg.
  */
 export function parseConsole(text: Uint8Array | string): LogRecord[] {
   const lines = new LineSplitter(16 * 1024);
-  return [...lines.write(text), ...lines.end()].map((line) => parseConsoleLine(line.text));
+  return [...lines.write(text), ...lines.end()].flatMap((line) =>
+    line.text.split(gluedStamp).map(parseConsoleLine),
+  );
 }
+
+const gluedStamp = /(?<!^|^<\d{1,3}>)(?=\[ *\d{1,9}\.\d{6}\](?:\[ *[TC]\d+\])? )/;
 
 function parseRecord(line: string): KmsgRecord | null {
   const match = /^(\d{1,9}),(\d{1,15}),(\d{1,15}),[^,;]*((?:,[^,;]*)*);(.*)$/s.exec(line);
