@@ -57,6 +57,14 @@ const outcomes: Record<string, string[]> = {
   ],
   'oom-no-killable-alone': ['oom: Out of memory and no killable processes'],
   'bug-no-file': ['bug: kernel BUG in srvfs_check'],
+  'early-exception': ['oops: early exception 0x0e in srvfs_early'],
+  'oops-other-names': ['oops: Bad pagetable in srvfs_copy', 'oops: Split lock detected in srvfs_count'],
+  'ubsan-trap': ['bug: UBSAN: array index out of bounds in srvfs_slot'],
+  usercopy: ['bug: kernel BUG in srvfs_copy at mm/usercopy.c'],
+  'slub-7.2': ['other: BUG kmalloc-512: Right Redzone overwritten'],
+  'slub-large-object': ['other: BUG kmalloc-512: Poison overwritten'],
+  'warning-text-bug': ['warning: WARNING in umount_check at fs/dcache.c'],
+  'warning-text-bug-7.2': ['warning: WARNING in umount_check at fs/dcache.c'],
   'cfi-failure': ['bug: CFI failure in srvfs_call'],
 };
 

@@ -24,6 +24,8 @@ export type SplatPattern = {
   start: RegExp;
   /** The line is followed by a WARN() or a BUG() of the same cause. */
   announces?: true;
+  /** A WARN() may have such a line as its text. */
+  mayBeText?: true;
   /** It is told, and fails no test by itself. */
   notice?: true;
   /** The kernel prints its line again as long as the cause lasts. */
@@ -107,6 +109,15 @@ const splatPatterns: readonly SplatPattern[] = [
     end: 'marker',
     start: /^UBSAN: (\S+) in ([^\s:]+)/,
     title: (match, lines) => inFunction(`UBSAN: ${match[1]}`, guiltyFunction(lines)) + at(match[2]),
+  },
+
+  {
+    // With CONFIG_UBSAN_TRAP, its line is followed by the processor's exception.
+    kind: 'bug',
+    end: 'marker',
+    announces: true,
+    start: /^UBSAN: (.+) at (\S+\+0x\S+)$/,
+    title: (match) => inFunction(`UBSAN: ${match[1]}`, functionName(match[2] ?? '')),
   },
 
   // Checkers of locks and contexts.
@@ -227,7 +238,7 @@ const splatPatterns: readonly SplatPattern[] = [
   {
     kind: 'oops',
     end: 'marker',
-    start: /^Oops: ([a-z][^:,]*?)(?:,.*)?: [0-9a-f]{4} \[#\d+\]/,
+    start: /^Oops: ([A-Za-z][^:,]*?)(?:,.*)?: [0-9a-f]{4} \[#\d+\]/,
     title: (match, lines) => inFunction(match[1] ?? '', currentFunction(lines)),
   },
   {
@@ -242,6 +253,13 @@ const splatPatterns: readonly SplatPattern[] = [
     end: 'marker',
     start: /^(?:traps: )?PANIC: double fault/,
     title: (_match, lines) => inFunction('double fault', currentFunction(lines)),
+  },
+  {
+    kind: 'oops',
+    end: 'maybe',
+    // So early that the kernel can only halt.
+    start: /^PANIC: (early exception 0x[0-9a-f]+) IP /,
+    title: (match, lines) => inFunction(match[1] ?? '', currentFunction(lines)),
   },
   {
     kind: 'oops',
@@ -425,6 +443,8 @@ const splatPatterns: readonly SplatPattern[] = [
   {
     kind: 'other',
     end: 'maybe',
+    // Since 6.15 with a WARN() in place of a call trace.
+    announces: true,
     // SLUB's own: `BUG kmalloc-64 (Not tainted): Right Redzone overwritten`.
     start: /^BUG (\S+) \((?:Not tainted|Tainted:.*?)\): (.*)$/,
     title: (match) => `BUG ${match[1]}: ${stable(match[2] ?? '')}`,
@@ -432,6 +452,7 @@ const splatPatterns: readonly SplatPattern[] = [
   {
     kind: 'other',
     end: 'maybe',
+    mayBeText: true,
     start: /^BUG: (.*)$/,
     title: (match) => `BUG: ${stable(match[1] ?? '')}`,
   },

@@ -113,7 +113,8 @@ export class SplatReader {
   /** @param level printk's, from 0; 7 if it is not known */
   read(raw: string, seq: number | null, order: number, level = 7): void {
     const line = raw.replace(kmemleakIndent, '');
-    const begun = matchPattern(line);
+    const match = matchPattern(line);
+    const begun = match && !this.#isText(match) ? match : null;
     if (
       this.#open &&
       this.#open.interruption.length > 0 &&
@@ -251,9 +252,20 @@ export class SplatReader {
 
   /** Since 6.18 the text of a WARN() may follow its first line: that of a checker says more. */
   #isNamedBy(pattern: SplatPattern): boolean {
-    const { pattern: first, lines = [] } = this.#open ?? {};
+    return pattern.announces === true && this.#lacksText();
+  }
+
+  /** Whether the first line of a WARN() was the last one, but for its text. */
+  #lacksText(): boolean {
+    const { pattern, lines = [] } = this.#open ?? {};
     const hasBody = lines.some((line) => cpuPattern.test(line));
-    return pattern.announces === true && first?.kind === 'warning' && first.announces !== true && !hasBody;
+    return pattern?.kind === 'warning' && pattern.announces !== true && !hasBody;
+  }
+
+  /** Whether this line is the text of a WARN(), which may be anything. */
+  #isText({ pattern }: Begun): boolean {
+    const isCut = this.#open === null && this.#preamble?.lines.some((line) => cutHere.test(line));
+    return pattern.mayBeText === true && (isCut === true || this.#lacksText());
   }
 
   /** Whether this line, which could begin a splat, belongs to the previous one or is its consequence. */
@@ -313,10 +325,8 @@ export class SplatReader {
     if (this.#open?.pattern.announces !== true) {
       return false;
     }
-    const { lines } = this.#open;
-    return (
-      lines.length <= maxUnsure && !lines.some((line) => cutHere.test(line) || outcomePattern.test(line))
-    );
+    const { lines, quiet } = this.#open;
+    return quiet <= maxUnsure && !lines.some((line) => cutHere.test(line) || outcomePattern.test(line));
   }
 
   #continue(open: Open, line: string, seq: number | null, order: number, level: number): void {
@@ -369,7 +379,9 @@ export class SplatReader {
     const stackOver = open.inStack && (line === taskEnd || !framePattern.test(line));
     open.inStack = stackPattern.test(line) || (open.inStack && !stackOver);
     open.inTask = open.inStack && (stackStart.test(line) || (open.inTask && !stackEnd.test(line)));
-    switch (open.panic === null ? open.pattern.end : 'panic') {
+    const hasMarker = open.pattern.announces === true && open.lines.some((one) => outcomePattern.test(one));
+    const end = hasMarker ? 'marker' : open.pattern.end;
+    switch (open.panic === null ? end : 'panic') {
       case 'marker':
         open.complete ||= endTrace.test(line);
         return endTrace.test(line);

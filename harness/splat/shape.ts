@@ -33,7 +33,9 @@ export const outcomePattern = /^WARNING: |^kernel BUG at /;
 export const framePattern = new RegExp(`^[ \\t]|^${arch.logRegisters}`);
 /** Lines that only a splat has. */
 export const evidencePattern = new RegExp(
-  `^[ \\t]|^$|^${arch.logRegisters}|^(?:CPU: |Hardware name: |Call Trace:|Modules linked in:|Oops: |task:|rcu: |NMI backtrace|-> #|---|===|Kernel )`,
+  `^[ \\t]|^$|^${arch.logRegisters}|^(?:CPU: |Hardware name: |Call Trace:|Modules linked in:|Oops: |task:|rcu: |NMI backtrace|-> #|---|===|Kernel )` +
+    // SLUB shows the whole object.
+    '|^(?:Object|Redzone|Padding|Bytes b4|Slab|Allocated in|Freed in) ',
 );
 
 /** Printed by add_taint(), after the report that caused it. */
@@ -54,7 +56,7 @@ export const afterPatterns: Partial<Record<SplatKind, RegExp>> = {
   'hard-lockup': evidencePattern,
   'soft-lockup': /^NMI backtrace for cpu|^Sending NMI from CPU/,
   other:
-    /^unregister_netdevice: waiting for |^ref_tracker: |^handlers:|^\[<.*>\] |^Disabling IRQ #|^Mem-Info:|^Dazed and confused/,
+    /^unregister_netdevice: waiting for |^ref_tracker: |^handlers:|^\[<.*>\] |^Disabling IRQ #|^Mem-Info:|^Dazed and confused|^FIX \S+: |^Disabling lock debugging/,
   kmemleak: /^kmemleak: \d+ new suspected/,
 };
 
