@@ -344,7 +344,7 @@ const splatPatterns: readonly SplatPattern[] = [
   {
     kind: 'rss-counter',
     end: 'line',
-    start: /^BUG: Bad rss-counter state mm:\S+ (type|idx):(\S+)/,
+    start: /^BUG: Bad rss-counter state mm:\S+ (type|idx):(\S+)(?:.* Comm:(?<task>.+) Pid:\d+)?/,
     title: (match) => `BUG: Bad rss-counter state ${match[1]}:${match[2]}`,
   },
   {
