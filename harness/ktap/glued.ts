@@ -43,9 +43,9 @@ export function gluedResults(text: string): GluedResult[] {
   });
 }
 
-/** The reason of a `Bail out!` within this text, possibly empty; null if there is none. */
+/** The reason of a `Bail out!` within this text, possibly empty; null if there is none, or if it is a quotation. */
 export function gluedBailout(text: string): string | null {
-  const at = text.indexOf('Bail out!');
+  const at = text.search(/(?<!["'`])Bail out!/);
   const line = at < 0 ? null : readLine(text.slice(at));
   return line?.type === 'bailout' ? line.reason : null;
 }

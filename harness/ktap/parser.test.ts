@@ -125,6 +125,26 @@ for (const [what, text, message] of [
     t.regex(problems.find(({ code }) => code === 'unclear-result')?.message ?? '', message);
   });
 
+test('the end of a word is no result, nor is one that the plan has no place for', (t) => {
+  for (const text of [
+    'ok 1 a\nit took 2 ms\n',
+    'ok 1 a\nstate_ok 2 times\n',
+    'ok 1 a\nthe nook 2 is empty\n',
+    '1..1\nok 1 a\nthe disk is ok 2 days later\n',
+  ])
+    t.deepEqual(
+      parse(text).cases.map(({ name }) => name),
+      ['a'],
+      text,
+    );
+});
+
+test('a program may bail out behind the name of a result', (t) => {
+  t.is(parse('1..2\nok 1 opensBail out! no disk\n').bailout, 'no disk');
+  t.is(parse('1..1\nok 1 says "Bail out!" to its child\n').bailout, null);
+  t.is(parse('1..1\nthe child says "Bail out!" now\nok 1 a\n').bailout, null);
+});
+
 test('a failure behind white space of any kind is one', (t) => {
   for (const space of ['\f', '\v', '\u00a0', '\0', ' \f'])
     t.is(parse(`ok 1 a\n${space}not ok 2 b\n`).cases[1]?.verdict, 'fail', JSON.stringify(space));
