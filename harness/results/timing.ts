@@ -67,7 +67,7 @@ function wasKept(load: Load): boolean {
   return load.steal + load.stopped >= enough.ms && missingShare(load) >= enough.share;
 }
 
-/** `QEMU had no processor for 12 of 20 s` */
+/** `QEMU waited for a processor for 12 of 20 s` */
 export function describeLoad({ elapsed, steal, stopped }: Load): string {
   const of = `of ${Math.round(elapsed / 1000)} s`;
   return stopped > steal
