@@ -51,8 +51,8 @@ export const baseSources =
 export function addSeriesOptions(command: Command): Command {
   return command
     .option('--revision <n>', 'vN of the series, instead of its newest complete version', version)
-    .option('--allow-incomplete', 'go on without the parts that are missing')
-    .option('--inbox <dir>', 'a mirror of public-inbox, in which lore:MESSAGE-ID is looked up');
+    .option('--allow-incomplete', 'apply the series without its missing parts')
+    .option('--inbox <dir>', 'a public-inbox mirror, in which Kiln looks up lore:MESSAGE-ID');
 }
 
 /** Whose series, suites and fragments are meant. */
@@ -71,10 +71,10 @@ export function addBuildOptions(command: Command): Command {
       `a series instead of those in patches/: ${seriesSources}; repeat for several`,
       collect,
     )
-    .option('--no-series', 'the base as it is')
+    .option('--no-series', 'test the base without a series')
     .option(
       '--with <src>',
-      'a series to apply before these, such as a fix that the base lacks; takes what --series takes; repeat for several',
+      'a series to apply first, such as a fix that the base lacks; same forms as --series; repeat for several',
       collect,
     )
     .option('--base <src>', `${baseSources} (default: ${defaultBase})`)
@@ -135,7 +135,7 @@ export function addRunOptions(command: Command): Command {
     )
     .option(
       '--next <dir>',
-      'what they kexec into: a directory that `kiln build` printed, or "same"; repeat for several, which take turns',
+      'the kernel that tests kexec into: a directory that `kiln build` printed, or "same"; repeat for several, which alternate',
       collect,
     )
     .addOption(jobsOption());
@@ -143,13 +143,16 @@ export function addRunOptions(command: Command): Command {
 
 /** Guests at once. */
 export function jobsOption(): Option {
-  const text = `guests at once (default: one a core, ${availableParallelism()} here)`;
+  const text = `number of guests at a time (default: one per core, ${availableParallelism()} here)`;
   return new Option('--jobs <n>', text).argParser(positive);
 }
 
 /** Where run directories are. */
 export function outOption(): Option {
-  return new Option('--out <dir>', 'where run directories are: DIR/<id> and DIR/latest').default('runs');
+  return new Option(
+    '--out <dir>',
+    'the directory in which Kiln makes a run directory: DIR/<id>, and a link DIR/latest',
+  ).default('runs');
 }
 
 /** Options and selectors → a plan, with what is on disk filled in. */

@@ -23,27 +23,27 @@ const leastForks = 20;
 
 const ownBenches: [string, Bench][] = Object.entries({
   boot: {
-    about: "to the agent's first word, against a bare QEMU (default, with warm)",
+    about: "time to the agent's first message, compared with a bare QEMU (default, with warm)",
     suites: [],
     run: (built, { rounds }, { signal }) => benchBoot(built, rounds, signal),
   },
   warm: {
-    about: '`kiln test boot` with nothing changed',
+    about: 'time of `kiln test boot` with nothing changed',
     suites: [],
     run: (_, { rounds }, { signal }) => benchWarm(Math.min(rounds, 5), signal),
   },
   restore: {
-    about: 'forks, and how many of them fail',
+    about: 'time of a fork, and how many forks fail',
     suites: [],
     run: (built, { rounds }, context, jobs) => benchRestore(built, rounds, jobs, context),
   },
   fork: {
-    about: 'a fork against a boot (minutes: it boots a hundred guests)',
+    about: 'a fork compared with a boot (takes minutes: boots a hundred guests)',
     suites: [trivialSuite],
     run: (built, { rounds }, context, jobs) => benchFork(built, Math.max(rounds, leastForks), jobs, context),
   },
   change: {
-    about: 'one line changed, against a cold build (which it makes)',
+    about: 'build after a change of one line, compared with a full build (which it makes)',
     suites: [],
     run: (built, _, { signal }) => benchChange(built, signal),
   },
@@ -54,10 +54,10 @@ export async function registerBench({ program, run, signal }: Cli): Promise<void
   const benches = new Map<string, Bench>([...ownBenches, ...ofSuites]);
   const command = addBuildOptions(program.command('bench'))
     .description('measure what Kiln costs on this machine, and what the series gain')
-    .argument('[subject...]', 'boot and warm by default; all are listed below')
-    .option('--rounds <n>', 'how often', positive, 10)
-    .option('--plot <file>', `${[...ofSuites.keys()].join(', ')}: a picture of it, as SVG`)
-    .option('--json', 'for programs')
+    .argument('[subject...]', 'what to measure, see below (default: boot and warm)')
+    .option('--rounds <n>', 'number of measurements', positive, 10)
+    .option('--plot <file>', `${[...ofSuites.keys()].join(', ')}: draw a figure (SVG)`)
+    .option('--json', 'print JSON')
     .addOption(jobsOption())
     .addHelpText('after', listBenches(benches));
   for (const [name, { options }] of ofSuites)

@@ -12,7 +12,7 @@ export function registerClean({ program, run, signal }: Cli): void {
   program
     .command('clean')
     .description('empty the cache')
-    .option('--builds', 'kernels and images only: the sources and ccache stay')
+    .option('--builds', 'remove only kernels and images, not the sources and ccache')
     .option('--dry-run', 'only print what would be removed')
     .action(run((options: CleanOptions) => cleanCommand(options, signal)));
 }

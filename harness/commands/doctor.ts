@@ -21,8 +21,8 @@ type Check = { name: string; ok: boolean; found: string; why: string };
 export function registerDoctor({ program, run, signal }: Cli): void {
   program
     .command('doctor')
-    .description('show what this machine has and lacks; exits 0 if a run can work')
-    .option('--json', 'for programs')
+    .description('show what this machine has and lacks; exit code 0 if Kiln can run here')
+    .option('--json', 'print JSON')
     .action(run((options: DoctorOptions) => doctorCommand(options, signal)));
 }
 

@@ -12,7 +12,7 @@ export function registerList({ program, look }: Cli): void {
   program
     .command('list')
     .description('show suites, series and config fragments')
-    .option('--json', 'for programs')
+    .option('--json', 'print JSON')
     .addOption(projectOption())
     .option(
       '--tests <dir>',

@@ -31,9 +31,9 @@ export function registerRepeat({ program, run, signal, stopAfter }: Cli): void {
   addRunOptions(addBuildOptions(program.command('repeat')))
     .description('run one test many times, each in a fresh guest, and report how often it fails')
     .argument('<test>', 'a test program, as suite/test')
-    .option('--times <n>', 'how often', positive, 100)
-    .option('--until-fail', 'start no more after the first failure')
-    .option('--json', 'print the result as one JSON object on stdout, all else on stderr')
+    .option('--times <n>', 'number of attempts', positive, 100)
+    .option('--until-fail', 'start no further attempt after the first failure')
+    .option('--json', 'print the result as JSON on stdout, and everything else on stderr')
     .addOption(outOption())
     .addHelpText('after', examples)
     .action(

@@ -10,10 +10,10 @@ type ReportOptions = { out: string; format: ReportName };
 export function registerReport({ program, look }: Cli): void {
   program
     .command('report')
-    .description("show a finished run again; exits with that run's exit code")
+    .description('show a finished run again; the exit code is that of the run')
     .argument('[run]', "a run's directory or id", 'latest')
     .addOption(outOption())
-    .addOption(new Option('--format <form>').choices(reportNames).default('text'))
+    .addOption(new Option('--format <form>', 'output format').choices(reportNames).default('text'))
     .action(look((which: string, options: ReportOptions) => reportCommand(which, options)));
 }
 

@@ -16,8 +16,11 @@ export function registerSeries({ program, run, signal }: Cli): void {
   addSeriesOptions(program.command('series'))
     .description('show what would be tested of a series, without a kernel')
     .argument('<src>', seriesSources)
-    .option('--on <base>', `apply it too, and show the tree; ${baseSources}`)
-    .option('--json', 'for programs')
+    .option(
+      '--on <base>',
+      `also apply the series to this base, and show git's hash of the tree: ${baseSources}`,
+    )
+    .option('--json', 'print JSON')
     .addOption(projectOption())
     .addHelpText('after', examples)
     .action(run((source: string, options: Options) => seriesCommand(source, options, signal)));

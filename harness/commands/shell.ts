@@ -15,7 +15,7 @@ const busybox = '/bin/busybox';
 
 export function registerShell({ program, run, signal }: Cli): void {
   addBuildOptions(program.command('shell'))
-    .description('an interactive guest with the kernel and the tests')
+    .description('start an interactive guest with the kernel and the tests')
     .option('--fork', 'fork the guest from a frozen one instead of booting it')
     .action(run((options: ShellOptions) => shellCommand(options, signal)));
 }

@@ -56,7 +56,7 @@ const limit = 900;
 type Samples = Map<string, number[]>;
 
 export const bench: SuiteBench = {
-  about: 'how long a virtual machine stands still when the kernel under it is replaced',
+  about: 'how long a virtual machine is stopped when the kernel of its host is replaced',
   suites: [kexecSuite],
   options: [],
   run: async (built, { rounds, plot }, context) => {
