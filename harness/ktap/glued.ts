@@ -54,10 +54,10 @@ export function gluedBailout(text: string): string | null {
 const partOfWord = /(?:[oO_]|\b[nN])$|\b(?:[nN]?[oO])?[tT]\W*$/;
 const maxInLine = 20;
 const maxInRow = 200;
-/** With a number. A failure may also have a dash instead, or something behind the number. */
+/** With a number or a dash. A failure may also have neither, or something behind the number. */
 const gluedPattern = new RegExp(
   `(?:(${failureWords})|ok)\\s+(\\d{1,9})(?=\\s|$|(?<=${failureWords}\\s+\\d+)[:.,)])` +
-    `|${failureWords}(?=\\s+-(?:\\s|$)|\\s*$)`,
+    `|(?:${failureWords}|ok)(?=\\s+-(?:\\s|$))|${failureWords}(?=\\s*$)`,
   'g',
 );
 

@@ -21,6 +21,8 @@ export interface Level extends Nesting {
   glued: Candidate[];
   /** How many of them turned out to be results. */
   accepted: number;
+  /** A line that may hold a passed result without a number: told if results are missing. */
+  quote: { line: number; text: string } | null;
 }
 
 /** A result in the middle of a line, until it is known whether it is one. */
@@ -29,6 +31,8 @@ export type Candidate = GluedResult & {
   text: string;
   /** Prose is more likely: it counts only if it is due, and if its number stays without a result. */
   isDoubtful: boolean;
+  /** It is a whole comment: told if its number stays without a result, and never counts. */
+  isComment?: true;
   /** How many cases are before it, without those that were accepted like this. */
   position: number;
   /** Takes its text out of the name of the result that it is glued to. */
@@ -51,6 +55,7 @@ export function newLevel({ width, hashes }: Nesting, name: string | null, before
     flagged: new Set(),
     glued: [],
     accepted: 0,
+    quote: null,
   };
 }
 
@@ -74,7 +79,8 @@ export function isDue(level: Level, number: number | null): boolean {
 
 /** Whether a glued result is one, if its number has no other result. @param isKtap there is a line of KTAP */
 export function isResult(level: Level, candidate: Candidate, isKtap: boolean): boolean {
-  const { number, verdict, isDoubtful, isPartOfWord } = candidate;
+  const { number, verdict, isDoubtful, isPartOfWord, isComment } = candidate;
+  if (isComment) return false;
   const isNext = number === level.next;
   if (isFailure(verdict) && !isDoubtful) return isKtap || isNext;
   return isNext && !isPartOfWord && hasRoom(level);

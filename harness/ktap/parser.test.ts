@@ -106,6 +106,16 @@ for (const [what, text, message] of [
   ],
   ['a failure behind a result without a number', 'ok anot ok b\n', /^line 1 may hold another, failed result/],
   ['a failure without a number behind a result', 'ok 1 anot ok - b\n', /^line 1 may hold another, failed/],
+  [
+    'a failure without a number in the name of a result',
+    'ok then, not ok - b\n',
+    /^line 1 may hold another, failed/,
+  ],
+  [
+    'a comment with the failure that is due',
+    'ok 1 a\n# not ok 2 b\n',
+    /^line 2 may hold a result: "# not ok 2 b"/,
+  ],
   ['a `not` that other bytes cut off', 'ok 1 a\nnot\0ok 2 b\n', /^line 2 may hold a result: "not/],
   [
     'a failure in the middle of a line that is cut',
@@ -124,6 +134,17 @@ for (const [what, text, message] of [
     t.false(problems.some(isFatal));
     t.regex(problems.find(({ code }) => code === 'unclear-result')?.message ?? '', message);
   });
+
+test('results without numbers behind other text: the message quotes a line if too few came', (t) => {
+  const [problem] = parse('TAP version 13\n1..3\nok - a\nsize ... ok - b\nwidth ... ok - c\n').problems;
+  t.is(problem?.code, 'plan-mismatch');
+  t.is(problem?.message, '3 results planned, 1 seen; line 4 may hold one: "size ... ok - b"');
+  t.is(
+    parse('TAP version 13\nsize ... ok - a\n').problems[1]?.message,
+    'no result line; line 2 may hold one: "size ... ok - a"',
+  );
+  t.deepEqual(parse('TAP version 13\n1..1\nall is ok - so far\nok - a\n').problems, []);
+});
 
 test('the end of a word is no result, nor is one that the plan has no place for', (t) => {
   for (const text of [
@@ -153,6 +174,9 @@ test('a failure behind white space of any kind is one', (t) => {
 for (const text of [
   `ok 1 a\n${'x'.repeat(50_000)}not ok 2 b\n`,
   'ok 1 it says "not ok"\n',
+  'ok 1 a\n# not ok 2 b\nok 2 b\n',
+  'ok 1 a\n# not ok 7 b\n',
+  'ok 1 a\n# ok 2 b\n',
   '1..1\nfrom 1..3\nok 1 a\n',
   'pages 1..2\nok 1 a\nok 2 b\n',
   'version 1.1..3\nok 1 a\n',

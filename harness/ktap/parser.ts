@@ -196,6 +196,8 @@ export class KtapParser {
     if (number === null) {
       if (isFailure(verdict) && !isDoubtful) {
         this.#addNumberless(open, candidate);
+      } else if (!isDoubtful && level.numbers.size === 0) {
+        level.quote ??= { line: found.line, text: found.text };
       }
       return;
     }
@@ -340,7 +342,21 @@ export class KtapParser {
     if (!accepted && numberless && line.hashes === 0 && isFailure(line.verdict)) {
       this.#reportCandidate('looks like a failed result', { line: this.#lines, text: quoteAround(text, 0) });
     }
+    if (!accepted && line.type === 'result' && line.hashes > 0 && isFailure(line.verdict)) {
+      this.#noteComment(line, text);
+    }
     return accepted && !(line.type === 'bailout' && line.hashes > 0) ? line : { ...plainPattern, text };
+  }
+
+  /** A comment with a failure that is due: it is told if no result of that number comes. */
+  #noteComment(result: ResultSaying & { hashes: number }, text: string): void {
+    const open = this.#levels.length > 0 ? this.#levels : [this.#early];
+    const level = open.findLast((one) => one.hashes === result.hashes - 1);
+    if (level && result.number === dueNumber(level) && hasRoom(level)) {
+      const place = { indent: 0, at: 0, line: this.#lines, position: level.cases.length - level.accepted };
+      const marks = { isPartOfWord: true, isQuoted: false, isDoubtful: true, isComment: true } as const;
+      level.glued.push({ ...result, ...place, ...marks, text: quoteAround(text, 0) });
+    }
   }
 
   /**
@@ -535,15 +551,14 @@ export class KtapParser {
   #checkLevel(level: Level, isSkipped = false): void {
     this.#settleRest(level);
     const where = level.name === null ? '' : ` in subtest "${level.name}"`;
+    const { line, text } = level.quote ?? {};
+    const quote = text && level.count < (level.plan ?? 1) ? `; line ${line} may hold one: "${text}"` : '';
     if (level.plan !== null && level.plan !== level.count) {
-      this.#report(
-        'plan-mismatch',
-        `${plural(level.plan, 'result')} planned, ${level.count} seen${where}`,
-        level,
-      );
+      const planned = plural(level.plan, 'result');
+      this.#report('plan-mismatch', `${planned} planned, ${level.count} seen${where}${quote}`, level);
     }
     if (level.count === 0 && level.plan !== 0 && !(isSkipped && level.plan === null)) {
-      this.#report('no-results', `no result line${where}`, level);
+      this.#report('no-results', `no result line${where}${quote}`, level);
     }
   }
 
@@ -604,7 +619,9 @@ const stampPattern = /^\[ *\d+\.\d+\](?:\[ *[TC]\d+\])? /;
 /** kselftest's runner begins the output of a program with this. */
 const runnerPattern = /^# selftests: \S+: \S/;
 /** A failure that follows a word without a space is hardly prose. */
-const gluedFailure = new RegExp(`[^\\s"'\`]${failureWords}(?:\\s|$)`);
+const gluedFailure = new RegExp(
+  `[^\\s"'\`]${failureWords}(?:\\s|$)|(?<=[^\\s#]\\s+)${failureWords}(?:\\s+(?:-\\s|\\d)|\\s*$)`,
+);
 /** A plan at the end of a line that lacked its end, or before a result because it lacks its own. */
 const gluedPlan = /(?:[^\d.]1|^1)\.\.(\d{1,9})(?=\s*$|(?:not )?ok\s)/;
 /** The end of kselftest.h's and kunit's output: `Totals: pass:1 fail:0 …`, of kselftest.h with `error:0`. */
