@@ -31,8 +31,6 @@ export type Candidate = GluedResult & {
   text: string;
   /** Prose is more likely: it counts only if it is due, and if its number stays without a result. */
   isDoubtful: boolean;
-  /** It is a whole comment: told if its number stays without a result, and never counts. */
-  isComment?: true;
   /** How many cases are before it, without those that were accepted like this. */
   position: number;
   /** Takes its text out of the name of the result that it is glued to. */
@@ -79,8 +77,7 @@ export function isDue(level: Level, number: number | null): boolean {
 
 /** Whether a glued result is one, if its number has no other result. @param isKtap there is a line of KTAP */
 export function isResult(level: Level, candidate: Candidate, isKtap: boolean): boolean {
-  const { number, verdict, isDoubtful, isPartOfWord, isComment } = candidate;
-  if (isComment) return false;
+  const { number, verdict, isDoubtful, isPartOfWord } = candidate;
   const isNext = number === level.next;
   if (isFailure(verdict) && !isDoubtful) return isKtap || isNext;
   return isNext && !isPartOfWord && hasRoom(level);

@@ -111,6 +111,7 @@ for (const [what, text, message] of [
     'ok then, not ok - b\n',
     /^line 1 may hold another, failed/,
   ],
+  ['a failure in the name of a result without a number', 'ok then, not ok 1 b\n', /^line 1 may hold another/],
   [
     'a comment with the failure that is due',
     'ok 1 a\n# not ok 2 b\n',
@@ -177,6 +178,7 @@ for (const text of [
   'ok 1 a\n# not ok 2 b\nok 2 b\n',
   'ok 1 a\n# not ok 7 b\n',
   'ok 1 a\n# ok 2 b\n',
+  '1..1\nok 1 a\n# not ok 2 b\n',
   '1..1\nfrom 1..3\nok 1 a\n',
   'pages 1..2\nok 1 a\nok 2 b\n',
   'version 1.1..3\nok 1 a\n',

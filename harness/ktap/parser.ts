@@ -354,7 +354,8 @@ export class KtapParser {
     const level = open.findLast((one) => one.hashes === result.hashes - 1);
     if (level && result.number === dueNumber(level) && hasRoom(level)) {
       const place = { indent: 0, at: 0, line: this.#lines, position: level.cases.length - level.accepted };
-      const marks = { isPartOfWord: true, isQuoted: false, isDoubtful: true, isComment: true } as const;
+      // So that it never counts.
+      const marks = { isPartOfWord: true, isQuoted: false, isDoubtful: true };
       level.glued.push({ ...result, ...place, ...marks, text: quoteAround(text, 0) });
     }
   }
