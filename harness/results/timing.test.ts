@@ -58,6 +58,7 @@ test('a host can cause only stalls', (t) => {
   for (const kind of ['rcu-stall', 'soft-lockup', 'hard-lockup', 'hung-task'] as const)
     t.true(mayBeHosts({ splats: [splat(kind)] }, busy), kind);
   t.true(mayBeHosts({ splats: [splat('other', 'BUG: workqueue lockup')] }, busy));
+  t.true(mayBeHosts({ splats: [splat('other', 'csd: non-responsive CSD lock in f')] }, busy));
   t.true(mayBeHosts({ splats: [splat('rcu-stall'), { ...splat('other'), notice: true }] }, busy));
   t.false(mayBeHosts({ splats: [{ ...splat('other'), notice: true }] }, busy));
   t.false(mayBeHosts({ splats: [] }, busy));

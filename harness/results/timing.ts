@@ -58,7 +58,7 @@ function isLate({ detail }: Pick<CaseResult, 'detail'>): boolean {
 }
 
 function isStall({ kind, title }: Pick<SplatResult, 'kind' | 'title'>): boolean {
-  return stalls.has(kind) || /workqueue lockup|clocksource/i.test(title);
+  return stalls.has(kind) || /workqueue lockup|CSD lock|clocksource/i.test(title);
 }
 
 const stalls = new Set<SplatResult['kind']>(['rcu-stall', 'soft-lockup', 'hard-lockup', 'hung-task']);

@@ -72,6 +72,7 @@ const messengerPattern = new RegExp(
     '_*delay_\\w+|_*(?:const_)?[nu]delay|_*v?s[cn]*printf|seq_v?printf|string|string_nocheck|pointer|number',
     'rcu_\\w+|update_process_times|tick_\\w+|_*lockup_\\w+|sched_show_task|_*nmi_\\w+|native_\\w+|kthread_stop|stop_one_cpu|smp_call_function\\w*|generic_exec_single|csd_\\w+',
     'mem(?:cpy|set|move|cmp|chr)\\w*|__mem(?:cpy|set|move)\\w*|str(?:n?cpy|n?cat|n?cmp|n?len|scpy|lcpy|chr)\\w*|_*copy_(?:to|from)_user\\w*|_*(?:get|put)_user\\w*|rep_(?:movs|stos)\\w*|_*fortify_\\w+',
-    'usercopy_abort|_*check_(?:heap_object|object_size)',
+    'usercopy_abort|_*check_(?:heap_object|object_size)|check_poison_mem|_*kernel_unpoison_pages',
+    'sysfs_(?:warn_dup|create_\\w+)|kobject_(?:add|init_and_add|create_and_add)\\w*|netdev_rx_csum_fault',
   ].join('|')})$`,
 );

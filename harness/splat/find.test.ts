@@ -65,6 +65,15 @@ const outcomes: Record<string, string[]> = {
   'slub-large-object': ['other: BUG kmalloc-512: Poison overwritten'],
   'warning-text-bug': ['warning: WARNING in umount_check at fs/dcache.c'],
   'warning-text-bug-7.2': ['warning: WARNING in umount_check at fs/dcache.c'],
+  pagealloc: ['bad-page: pagealloc: memory corruption in srvfs_grow'],
+  'csd-lock': ['other: csd: non-responsive CSD lock in srvfs_flush'],
+  'notice-stacks': [
+    'other: sysfs: cannot create duplicate filename in srvfs_init (notice)',
+    'other: Unexpected gfp in srvfs_grow (notice)',
+    'other: schedule_timeout: wrong timeout value in srvfs_wait (notice)',
+    'other: percpu: allocation failed (notice)',
+    'other: hw csum failure in srvfs_receive (notice)',
+  ],
   'cfi-failure': ['bug: CFI failure in srvfs_call'],
 };
 

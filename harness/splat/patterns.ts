@@ -69,7 +69,7 @@ export function stable(text: string): string {
 
 /** One cheap test before the fifty patterns: nearly every line of a log matches none. */
 const looksBad =
-  /BUG|WARNING|Oops|fault|panic|PANIC|SAN|INFO:|corruption|refcount_t|error|opcode|segment|LOCKUP|killed|Killed|memory leak|unreferenced|stall|starved|didn't happen|Unable|list_add|Busy inodes|bad magic|taints kernel|tainting kernel|staging directory|oom-killer|Out of memory|unregister_netdevice|nobody cared|bogus return|alloc|ODEBUG|CFI failure/;
+  /BUG|WARNING|Oops|fault|panic|PANIC|SAN|INFO:|corruption|refcount_t|error|opcode|segment|LOCKUP|killed|Killed|memory leak|unreferenced|stall|starved|didn't happen|Unable|list_add|Busy inodes|bad magic|taints kernel|tainting kernel|staging directory|oom-killer|Out of memory|unregister_netdevice|nobody cared|bogus return|alloc|ODEBUG|CFI failure|CSD lock|duplicate filename|Unexpected gfp|wrong timeout|hw csum/;
 
 const splatPatterns: readonly SplatPattern[] = [
   // Checkers of memory. KASAN's second line says Read or Write.
@@ -342,6 +342,12 @@ const splatPatterns: readonly SplatPattern[] = [
     title: (match) => `BUG: ${match[1]}`,
   },
   {
+    kind: 'bad-page',
+    end: 'stack',
+    start: /^(pagealloc: (?:memory corruption|single bit error))$/,
+    title: (match, lines) => inFunction(match[1] ?? '', guiltyFunction(lines)),
+  },
+  {
     kind: 'rss-counter',
     end: 'line',
     start: /^BUG: Bad rss-counter state mm:\S+ (type|idx):(\S+)(?:.* Comm:(?<task>.+) Pid:\d+)?/,
@@ -403,6 +409,21 @@ const splatPatterns: readonly SplatPattern[] = [
     end: 'stack',
     start: /^irq (?:event )?\d+: (nobody cared|bogus return value)/,
     title: (match) => `irq: ${match[1]}`,
+  },
+  {
+    kind: 'other',
+    end: 'stack',
+    // A CPU that does not answer an interrupt of another one.
+    start: /^(?:smp: )?csd: \w+ (non-responsive CSD lock) .* for CPU#\d+ ([^\s(]+)/,
+    title: (match) => inFunction(`csd: ${match[1]}`, functionName(match[2] ?? '')),
+  },
+  {
+    kind: 'other',
+    end: 'maybe',
+    notice: true,
+    start:
+      /^(sysfs: cannot create duplicate filename|Unexpected gfp|schedule_timeout: wrong timeout value|percpu: allocation failed)\b|(hw csum failure)$/,
+    title: (match, lines) => inFunction(match[1] ?? match[2] ?? '', guiltyFunction(lines)),
   },
   {
     kind: 'other',
