@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 import test from 'ava';
 import { goldens, matchesGolden } from '../testing/golden.ts';
+import { processorTime } from '../testing/processorTime.ts';
 import { flattenCases, isFatal, type KtapLimits, KtapParser, type KtapResult } from './parser.ts';
 
 for (const { name, input } of goldens('ktap', '.ktap')) {
@@ -262,11 +263,11 @@ test('all results may stand behind other text, however many there are', (t) => {
 test('text that is full of what looks like results is read in time', (t) => {
   const parser = new KtapParser();
   const chunk = `${'x ok 5 '.repeat(2000)}\n${'x not ok 5\ny ok 7\n'.repeat(1000)}`;
-  const started = performance.now();
+  const started = processorTime();
   parser.write('1..9\nok 1 a\n');
   for (let i = 0; i < 100; i++) parser.write(chunk);
   t.is(parser.end().lines, 200_102);
-  t.true(performance.now() - started < 20_000);
+  t.true(processorTime() - started < 20_000);
 });
 
 test('a parent is listed if it disagrees with its children, else not', (t) => {
@@ -318,13 +319,13 @@ test('throughput: a flood of results is read in time', (t) => {
   const chunk = Buffer.from(
     '# some diagnostic text of an ordinary length\nok 1 name of a case # reason\n'.repeat(1000),
   );
-  const started = performance.now();
+  const started = processorTime();
   for (let i = 0; i < 100; i++) {
     parser.write(chunk);
   }
   t.is(parser.end().lines, 200_000);
   // Measured 0.4 s on one slow core; only a quadratic step would come near this.
-  t.true(performance.now() - started < 20_000);
+  t.true(processorTime() - started < 20_000);
 });
 
 test('which problems fail a test', (t) => {

@@ -3,6 +3,7 @@ import test from 'ava';
 import { type LogRecord, parseConsole, parseKmsg } from '../channel/kmsg.ts';
 import { splatKindSchema } from '../schema.ts';
 import { goldens, matchesGolden } from '../testing/golden.ts';
+import { processorTime } from '../testing/processorTime.ts';
 import { findSplats, type Splat } from './find.ts';
 
 for (const { name, input } of goldens('splats', '.log')) {
@@ -247,9 +248,9 @@ test('a second boot ends what other callers left open', (t) => {
 
 test('a million harmless lines are read in time', (t) => {
   const line = record('pci 0000:00:02.0: BAR 0 [mem 0xfd000000-0xfdffffff pref]');
-  const started = performance.now();
+  const started = processorTime();
   t.deepEqual(findSplats(Array.from({ length: 300_000 }, () => line)), []);
-  t.true(performance.now() - started < 20_000);
+  t.true(processorTime() - started < 20_000);
 });
 
 function record(text: string, more: Partial<LogRecord> = {}): LogRecord {
