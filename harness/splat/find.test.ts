@@ -120,6 +120,24 @@ test('another CPU that prints anywhere in a report changes no title', (t) => {
   }
 });
 
+test('two callers that print at once, line by line: the titles are those of each alone', (t) => {
+  const logs = goldens('splats', '.log').map(({ name, input }) => {
+    const records = name.endsWith('.kmsg') ? parseKmsg(input) : parseConsole(input);
+    return records.map((one): LogRecord => ({ ...one, seq: null, caller: '' }));
+  });
+  for (const [index, first] of logs.entries()) {
+    const second = logs[(index + 1) % logs.length]!;
+    if (first.length > 120 || second.length > 120) continue;
+    const longest = Math.max(first.length, second.length);
+    const both = Array.from({ length: longest }, (_, line) => [
+      ...first.slice(line, line + 1).map((one): LogRecord => ({ ...one, caller: 'T1' })),
+      ...second.slice(line, line + 1).map((one): LogRecord => ({ ...one, caller: 'T2' })),
+    ]).flat();
+    const expected = [...titles(findSplats(first)), ...titles(findSplats(second))];
+    t.deepEqual(titles(findSplats(both)).sort(), expected.sort(), expected.join('; '));
+  }
+});
+
 test('a report of one line in the middle of another is apart from it', (t) => {
   const { input } = goldens('splats', '.log').find(({ name }) => name === 'hard-lockup')!;
   const records = parseConsole(input).slice(0, -2);
