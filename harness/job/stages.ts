@@ -7,7 +7,7 @@ import { type Accelerator, chooseAccelerator } from '../guest/accelerator.ts';
 import * as arch from '../guest/arch/x86_64.ts';
 import { type Image, type ImageRequest, prepareImage } from '../image/image.ts';
 import { isExplained } from '../kernel/compile.ts';
-import { findDisagreements } from '../kernel/config.ts';
+import { findDisagreements, findOverruled } from '../kernel/config.ts';
 import { formatDiagnostic } from '../kernel/diagnostics.ts';
 import type { Fragment } from '../kernel/fragment.ts';
 import {
@@ -127,10 +127,9 @@ function mentionAdded(error: unknown, added: Series[]): unknown {
 }
 
 type Configured = Pick<Wishes, 'bootWords' | 'buildName' | 'defaults'> & {
-  /** Those of --tests come last. */
   fragments: Fragment[];
-  /** How many of them are of --tests. */
-  given: number;
+  /** Those of --tests. */
+  given: Fragment[];
   /** Those whose wishes have to come true. */
   checked: Fragment[];
   run: PlannedSuite[];
@@ -169,14 +168,18 @@ async function stageConfig(
     run.filter((planned) => planned.configOnly === configOnly),
   ) as [PlannedSuite[], PlannedSuite[]];
   const fragmentOf = (planned: PlannedSuite) => wishes.suites.get(planned)!;
-  const checked = [...wishes.fragments, ...chosen.map(fragmentOf)];
+  const { own, asked } = wishes;
+  const ofSuites = chosen.map(fragmentOf);
+  const checked = [...own, ...ofSuites, ...asked];
   const fragments = [
-    ...wishes.fragments,
+    ...own,
     ...others.map((planned) => asPreferred(fragmentOf(planned))),
-    ...chosen.map(fragmentOf),
+    ...ofSuites,
+    ...asked,
   ];
   for (const { text } of findDisagreements(fragments))
     context.note('warn', `suites disagree, the last wins: ${text}`);
+  for (const text of findOverruled(ofSuites, asked)) context.note('warn', text);
   const [compiler, toolchain] = await Promise.all([
     findToolchain(plan.ask.compiler, context.signal),
     findToolchain(undefined, context.signal),
@@ -185,7 +188,7 @@ async function stageConfig(
   const accelerator = await chooseAccelerator(plan.ask.accel, paths.images, context);
   job.accelerator = accelerator;
   const sandbox = await findSandbox(plan, job, context);
-  const given = plan.ask.tests.length === 0 ? 0 : chosen.length;
+  const given = plan.ask.tests.length === 0 ? [] : ofSuites;
   const { bootWords, buildName, defaults, label } = wishes;
   const value: Configured = {
     ...{ fragments, checked, given, bootWords, buildName, defaults },
@@ -278,15 +281,14 @@ async function isBaseToBlame(
 /** A kernel in the cache. One without the suites of --tests will do if its configuration has all that they need. */
 async function findSuitable(
   request: KernelRequest,
-  given: number,
+  given: readonly Fragment[],
   context: Context,
 ): Promise<Kernel | undefined> {
   const exact = await findKernel(kernelKey(request), context);
-  if (exact || given === 0) return exact;
-  const { fragments } = request;
-  const others = { ...request, fragments: fragments.slice(0, -given) };
-  const kernel = await findKernel(kernelKey(others), context);
-  return kernel && (await hasConfig(kernel, fragments.slice(-given))) ? kernel : undefined;
+  if (exact || given.length === 0) return exact;
+  const fragments = request.fragments.filter((fragment) => !given.includes(fragment));
+  const kernel = await findKernel(kernelKey({ ...request, fragments }), context);
+  return kernel && (await hasConfig(kernel, given)) ? kernel : undefined;
 }
 
 async function stageImage(

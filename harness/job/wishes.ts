@@ -17,9 +17,10 @@ import type { Plan, PlannedSuite } from './plan.ts';
 
 /** The configuration that a plan asks for. */
 export type Wishes = {
-  /** In the order in which they are merged; suites come behind them. */
-  fragments: Fragment[];
+  /** Kiln's own, or a whole configuration. Later wishes win: these, the suites', those of the command line. */
+  own: Fragment[];
   suites: Map<PlannedSuite, Fragment>;
+  asked: Fragment[];
   /** Kconfig's defaults for what none of them names. */
   defaults: boolean;
   /** Kernel arguments. */
@@ -37,13 +38,14 @@ export async function readWishes({ ask, suites }: Plan): Promise<Wishes> {
   const dirs = ask.project.kernelConfig;
   const named = await readFragments(dirs, ask.config);
   const whole = ask.configFrom === null ? null : await readWholeConfig(ask.configFrom);
-  const needed = named.map((fragment) => (always.includes(fragment.name) ? onlyNeeded(fragment) : fragment));
-  const own = whole === null ? named : [whole, ...needed];
+  const everywhere = named.slice(0, always.length);
+  const own = whole === null ? everywhere : [whole, ...everywhere.map(onlyNeeded)];
   const set = ask.set.length === 0 ? [] : [readSettings(ask.set)];
   const ofSuites = suites.map((planned) => ({ planned, ...readSuiteFragment(planned.suite) }));
-  const lacks = whole === null ? [] : differences(whole, needed);
+  const lacks = whole === null ? [] : differences(whole, everywhere);
   return {
-    fragments: [...own, ...set],
+    own,
+    asked: [...named.slice(always.length), ...set],
     suites: new Map(ofSuites.map(({ planned, fragment }) => [planned, fragment])),
     defaults: whole !== null,
     bootWords: await readBootWords(dirs, ask.config),

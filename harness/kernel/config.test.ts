@@ -9,6 +9,7 @@ import {
   configNotes,
   differences,
   findDisagreements,
+  findOverruled,
   findReasons,
   findUnmet,
   listFragments,
@@ -104,6 +105,13 @@ test('suites that want one symbol differently are named, fragments are not', (t)
       symbol: 'B',
       text: 'suite one wants CONFIG_B=y, suite two wants # CONFIG_B is not set, suite three wants CONFIG_B=y',
     },
+  ]);
+});
+
+test('what the command line takes from a suite is said', (t) => {
+  const suites = [fragment('suite one', 'CONFIG_NUMA=y\nCONFIG_A=y'), fragment('suite two', 'CONFIG_B=y')];
+  t.deepEqual(findOverruled(suites, [fragment('kasan', 'CONFIG_B=y'), readSettings(['NUMA=n'])]), [
+    '# CONFIG_NUMA is not set (--set) takes the place of CONFIG_NUMA=y (suite one)',
   ]);
 });
 

@@ -164,6 +164,16 @@ export function findDisagreements(fragments: readonly Fragment[]): { symbol: str
     }));
 }
 
+/** Sentences about wishes of the command line that take the place of a suite's. */
+export function findOverruled(ofSuites: readonly Fragment[], asked: readonly Fragment[]): string[] {
+  const last = new Map(lastWishes(asked).map((wish) => [wish.symbol, wish]));
+  return lastWishes(ofSuites).flatMap((wish) => {
+    const other = last.get(wish.symbol);
+    if (other === undefined || other.value === wish.value) return [];
+    return `${asLine(other)} (${other.fragment}) takes the place of ${asLine(wish)} (${wish.fragment})`;
+  });
+}
+
 /** A wish that did not come true. */
 export type Unmet = Wish & { fragment: string; got: string };
 
