@@ -10,7 +10,7 @@ import { findDiagnostics } from '../kernel/diagnostics.ts';
 import type { Kernel } from '../kernel/kernel.ts';
 import { ccacheReach } from '../kernel/make.ts';
 import { buildLimits, confined, type Reach } from '../sandbox/sandbox.ts';
-import { type Flags, readMakefile } from '../suite/makefile.ts';
+import { type Flags, readMakefile, treeRoot } from '../suite/makefile.ts';
 import type { Suite } from '../suite/suite.ts';
 import { allEnded } from '../util/ended.ts';
 import { exists, regularFiles } from '../util/files.ts';
@@ -63,6 +63,7 @@ export async function compileSuite(
   await mkdir(area, { recursive: true });
   for (const name of await readdir(join(kernel.dir, 'selftests')))
     for (const place of [root, area]) await symlink(join(kernel.dir, 'selftests', name), join(place, name));
+  await symlink(join(kernel.dir, 'tree'), join(root, basename(treeRoot)));
   await mkdir(join(area, 'include'), { recursive: true });
   for (const header of await sharedHeaders(suite))
     await copyFile(header, join(area, 'include', basename(header)));

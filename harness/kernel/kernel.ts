@@ -25,11 +25,11 @@ export type Kernel = {
   key: string;
   /**
    * Absolute. Holds vmlinux, vmlinux.debug if there is debug information, the boot image (bzImage), config, System.map,
-   * build.log, headers/, selftests/ and gen_init_cpio.
+   * build.log, headers/, selftests/, tree/ and gen_init_cpio.
    */
   dir: string;
   release: string;
-  /** Hash of headers/ and selftests/, all that test programs depend on. */
+  /** Hash of headers/, selftests/ and tree/, all that test programs depend on. */
   headersKey: string;
   /** W=1 warnings in the files touched by the series. */
   warnings: Diagnostic[];
@@ -49,7 +49,7 @@ export type KernelRequest = {
 };
 
 /** Changed when the layout of a kernel's directory changes. */
-const layout = 'kernel 2';
+const layout = 'kernel 3';
 
 /** Computed without a build. */
 export function kernelKey({ tree, fragments, defaults, toolchain, checksWarnings }: KernelRequest): string {
@@ -109,6 +109,7 @@ export async function buildKernel(request: KernelRequest, context: Context): Pro
     const headersKey = contentKey(
       await treeKey(join(temporary, 'headers')),
       await treeKey(join(temporary, 'selftests')),
+      await treeKey(join(temporary, 'tree')),
     );
     const release = (await readBuilt(workspace, 'include/config/kernel.release')).trim();
     const kernel: Omit<Kernel, 'dir'> = { key, release, headersKey, warnings, reasons };
@@ -209,13 +210,15 @@ async function collect(workspace: Workspace, dir: string, context: Context): Pro
     ].map(async ([from, to]) => copyFile(await plainFile(build, from!), join(dir, to!))),
   );
   // Tests include the headers directly below tools/testing/selftests as "../x.h" or "x.h".
-  const selftests = join(source, 'tools/testing/selftests');
-  await mkdir(join(dir, 'selftests'));
-  for (const name of (await readdir(selftests)).filter((file) => file.endsWith('.h')))
-    await copyFile(
-      await plainFile(source, join('tools/testing/selftests', name)),
-      join(dir, 'selftests', name),
-    );
+  await copyHeaders(source, 'tools/testing/selftests', join(dir, 'selftests'));
+  // And with -I$(top_srcdir) as <include/vdso/x.h>.
+  await copyHeaders(source, 'include/vdso', join(dir, 'tree', 'include', 'vdso'));
+}
+
+async function copyHeaders(source: string, from: string, to: string): Promise<void> {
+  await mkdir(to, { recursive: true });
+  for (const name of (await readdir(join(source, from))).filter((file) => file.endsWith('.h')))
+    await copyFile(await plainFile(source, join(from, name)), join(to, name));
 }
 
 /** Read a text file of the build directory. */

@@ -106,7 +106,9 @@ function honour(
       !depends &&
       expanded.every(
         (one) =>
-          one === self || ((carriesOn ? !leadsOut.test(one) : !unfit.test(one)) && !/[$"'`\\]/.test(one)),
+          one === self ||
+          one.replace(/^-(?:I|isystem)/, '') === treeRoot ||
+          ((carriesOn ? !leadsOut.test(one) : !unfit.test(one)) && !/[$"'`\\]/.test(one)),
       );
     if (isFit) words.push(...expanded);
     else ignored.push(`${name}: ${word}${condition}`);
@@ -131,10 +133,18 @@ function expand(word: string, name: string, variables: Map<string, string>, dept
 
 const self = '$<self>';
 
-/** A path to the directory of selftests from the tree's root is the one beside the suite. */
+/**
+ * A path to the directory of selftests from the tree's root is the one beside the suite; for the root itself there is a
+ * directory that has some of its headers.
+ */
 function withinSelftests(word: string): string {
-  return word.replace(/(?:\.\.\/){4}tools\/testing\/selftests(?=\/|$)/, '..');
+  return word
+    .replace(/(?:\.\.\/){4}tools\/testing\/selftests(?=\/|$)/, '..')
+    .replace(/^(-I|-isystem|)(?:\.\.\/){3}\.\.\/?$/, `$1${treeRoot}`);
 }
+
+/** From the suite's directory: the root of the tested tree, as far as it is there. */
+export const treeRoot = '../../tree';
 
 /** What a static program can't have, or the runtime that is linked to it, or what leads out of the selftests. */
 const unfit =
