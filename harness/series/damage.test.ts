@@ -47,6 +47,21 @@ test('a wrapped line whose rest looks like a line of a patch is found after the 
   t.is(damage?.kind, 'extra-line');
 });
 
+test('a wrapped last line of a hunk is found whatever its rest begins with', (t) => {
+  for (const rest of ['rest', '\trest', '// rest', '1 rest'])
+    t.is(findDamage(`@@ -1 +1,2 @@\n one\n+a long\n${rest}\n-- \n2.39\n`)?.kind, 'extra-line', rest);
+  for (const next of [
+    '',
+    '-- \n2.39',
+    '--- a/x',
+    '@@ -9 +9 @@\n-x\n+y',
+    'diff --git a/x b/x',
+    'Index: x',
+    '\\ No newline',
+  ])
+    t.is(findDamage(`@@ -1 +1,2 @@\n one\n+a long\n${next}\n`), undefined, next);
+});
+
 test('a patch that was cut off is found, with and without a signature', (t) => {
   const cut = findDamage([...head, ...hunk.slice(0, 3), '', ''].join('\n'));
   t.deepEqual(cut, { line: 7, text: '+\tlong x;', kind: 'cut-off' });

@@ -39,13 +39,16 @@ export function findDamage(diff: string): Damage | undefined {
     }
     const header = /^@@ -\d+(?:,(\d+))? \+\d+(?:,(\d+))? @@/.exec(text);
     if (header) left = { removed: Number(header[1] ?? 1), added: Number(header[2] ?? 1) };
-    else if (ended && /^[ +-]\s*\S/.test(text) && !/^(-- ?$|--- )/.test(text)) return damage('extra-line');
+    else if (ended && text.trim() !== '' && !mayFollow.test(text)) return damage('extra-line');
     ended = header ? false : ended && text.startsWith('\\');
   }
   if (left.removed === 0 && left.added === 0) return undefined;
   const last = lines.findLastIndex((line) => line.trim() !== '');
   return { line: last + 1, text: lines[last]!, kind: 'cut-off' };
 }
+
+/** What may stand behind the last line of a hunk. */
+const mayFollow = /^(?:-- ?$|--- |@@ |diff |Index: |Only in |\\|=|_|From |-----|>)/;
 
 /** How many lines of the old and the new file a line of a hunk is; undefined if it is no line of a hunk. */
 function countsOf(text: string): { removed: number; added: number } | undefined {

@@ -19,12 +19,49 @@ export function hunksAreWhole(text: string): boolean {
 }
 
 /**
- * Undo format=flowed if the patch is whole only then: many mailers say flowed and send the text as it is.
+ * Undo format=flowed if the patch is whole only then, or if each of its lines that begins with a space has one more:
+ * many mailers say flowed and send the text as it is.
  * @param text in any encoding that keeps ASCII
+ * @param deleteSpace whether the space at the end of a line goes with the line end
  */
-export function unflow(text: string): string {
-  if (hunksAreWhole(text)) return text;
+export function unflow(text: string, deleteSpace: boolean): string {
   const unstuffed = text.replace(/^ /gm, '');
-  const joined = unstuffed.replace(/(?<!^--) \n/gm, ' ');
+  if (hunksAreWhole(text) && !isStuffed(text)) return text;
+  const joined = unstuffed.replace(/(?<!^--) \n/gm, deleteSpace ? '' : ' ');
   return [unstuffed, joined].find(hunksAreWhole) ?? text;
+}
+
+/** Whether all lines of hunks that are context begin with two spaces. */
+function isStuffed(text: string): boolean {
+  const from = /^@@ -\d/m.exec(text)?.index ?? text.length;
+  const context = text.slice(from).match(/^ .*$/gm) ?? [];
+  return context.length > 0 && context.every((line) => line.startsWith('  '));
+}
+
+/** Whether behind a diff there is the header of a mail, with another diff behind it. */
+export function holdsSeveralMails(text: string): boolean {
+  const first = diffStart(text);
+  const lines = text.slice(first).split('\n');
+  for (const [index, line] of lines.entries()) {
+    if (!line.startsWith('Subject: ')) continue;
+    const isHeader = (at: number) => /^(?:[A-Za-z][A-Za-z0-9-]*:|[ \t]+\S)/.test(lines[at] ?? '');
+    let [from, to] = [index, index];
+    while (isHeader(from - 1)) from--;
+    while (isHeader(to + 1)) to++;
+    const header = lines.slice(from, to + 1).join('\n');
+    if (!/^From:/m.test(header) || !/^(?:Date|Message-ID):/im.test(header)) continue;
+    if (holdsDiff(lines.slice(to + 1).join('\n'))) return true;
+  }
+  return false;
+}
+
+/** Where git takes the first diff to begin; the length of the text if there is none. */
+export function diffStart(text: string): number {
+  return /^(?:diff --git \S|--- \S.*\n\+\+\+ \S|Index: )/m.exec(text)?.index ?? text.length;
+}
+
+/** What the diffs in the text change, to compare two of them. */
+export function changesIn(text: string): string {
+  const lines = text.slice(diffStart(text)).split('\n');
+  return lines.filter((line) => /^(?:[-+]|@@ -|diff --git )/.test(line) && !/^-- ?$/.test(line)).join('\n');
 }

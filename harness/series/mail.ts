@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
-import { filesOf, holdsDiff, unflow } from './diff.ts';
+import { changesIn, diffStart, filesOf, holdsDiff, holdsSeveralMails, unflow } from './diff.ts';
 import type { RawMail } from './mailbox.ts';
-import { asUtf8, decodeText, type Headers, header, splitMail, textParts } from './mime.ts';
+import { asUtf8, decodeText, type Headers, header, leaves, type Part, splitMail } from './mime.ts';
 import { parseSubject, type Subject } from './subject.ts';
 
 /** A mail of a thread. */
@@ -26,6 +26,10 @@ export type Mail = {
   fromGit: boolean;
   /** Why it can't be a patch whatever its subject says; null: it can. */
   unreadable: string | null;
+  /** What to say of it if a diff is missed in it. */
+  whyNone: string;
+  /** Sentences for the user about how its diff was read, without their subject. */
+  notes: string[];
 };
 
 /** Bytes. The largest patches that are sent are a few megabytes of firmware. */
@@ -34,7 +38,8 @@ const maxMail = 64 * 1024 * 1024;
 export function readMail({ envelope, content }: RawMail): Mail {
   const isLarge = content.length > maxMail;
   const { headers, body } = splitHeaders(isLarge ? content.subarray(0, 1024 * 1024) : content);
-  const text = isLarge ? '' : mailText(headers, body);
+  const parts = isLarge ? [] : leaves(headers, body);
+  const { text, notes, isSeveral } = mailText(parts.filter(({ isText }) => isText));
   const hasDiff = holdsDiff(text);
   const subject = parseSubject(header(headers, 'subject'));
   const from = header(headers, 'from').replace(/\s+/g, ' ');
@@ -50,8 +55,22 @@ export function readMail({ envelope, content }: RawMail): Mail {
     content: hasDiff ? forGit(headers, subject, from, text) : Buffer.alloc(0),
     baseCommit: /^base-commit:\s*([0-9a-f]{7,64})\b/im.exec(text)?.[1] ?? null,
     fromGit: /^From [0-9a-f]{40}(?:[0-9a-f]{24})? Mon Sep 17 00:00:00 2001$/.test(envelope),
-    unreadable: isLarge ? `larger than ${maxMail / 1024 / 1024} MiB` : null,
+    unreadable: isLarge
+      ? `larger than ${maxMail / 1024 / 1024} MiB`
+      : isSeveral
+        ? 'several mails in one, with no line "From …" between them as in an mbox'
+        : null,
+    whyNone: `no diff in it${insteadOf(parts)}`,
+    notes,
   };
+}
+
+/** What a mail holds that Kiln does not read. */
+function insteadOf(parts: Part[]): string {
+  const has = (type: string) => parts.some((part) => part.type === type);
+  if (has('message/rfc822')) return ', but other mails, which are not read: save each by itself';
+  if (has('application/pgp-encrypted')) return ', it is encrypted';
+  return has('text/html') && !parts.some(({ isText }) => isText) ? ', only HTML' : '';
 }
 
 /** Whether git would read another text than the mail's, or none: for its charset, its encoding or its parts. */
@@ -72,14 +91,37 @@ function splitHeaders(content: Buffer): { headers: Headers; body: Buffer } {
 /**
  * The text of all parts that make the patch, as latin1: each character is a byte, in UTF-8 where the charset is known.
  */
-function mailText(headers: Headers, body: Buffer): string {
-  const parts = textParts(headers, body).map(({ content, charset, flowed }) => {
-    const text = withoutCr(asUtf8(content, charset).toString('latin1'));
-    return flowed && holdsDiff(text) ? unflow(text) : text;
+function mailText(parts: Part[]): { text: string; notes: string[]; isSeveral: boolean } {
+  const notes: string[] = [];
+  const texts = parts.map((part) => readPart(part, notes));
+  const [first = '', ...others] = texts;
+  const known = new Set([changesIn(first)]);
+  // A patch may be attached to a mail that explains it, or that has it too; other attachments are logs and configs.
+  const added = others.filter((text) => {
+    const changes = changesIn(text);
+    if (!holdsDiff(text) || known.has(changes)) return false;
+    known.add(changes);
+    return true;
   });
-  const [first, ...others] = parts;
-  // A patch may be attached to a mail that explains it; other attachments are logs and configs.
-  return [first ?? '', ...others.filter(holdsDiff)].join('\n');
+  const count = added.length + (holdsDiff(first) ? 1 : 0);
+  if (count > 1) notes.push(`${count} of its parts hold a diff, and are taken as one patch`);
+  return {
+    text: [first, ...added].join('\n'),
+    notes: [...new Set(notes)],
+    isSeveral: [first, ...added].some(holdsSeveralMails),
+  };
+}
+
+function readPart({ content, charset, flowed }: Part, notes: string[]): string {
+  const { content: bytes, how } = asUtf8(content, charset);
+  const text = withoutCr(bytes.toString('latin1'));
+  if (!holdsDiff(text)) return text;
+  const changes = changesIn(text);
+  if (how === 'converted' && /[^\0-\x7f]/.test(changes))
+    notes.push(`its diff is converted from ${charset} to UTF-8`);
+  if (how === 'unknown' && /[^\t\n\f\r -~]|~\{/.test(changes))
+    notes.push(`its charset ${charset} is not known, the bytes of its diff are taken as they are`);
+  return flowed === 'no' ? text : unflow(text, flowed === 'delsp');
 }
 
 /**
@@ -95,7 +137,7 @@ export function withoutCr(text: string): string {
 
 /** The mail in the one form that every version of git reads: one part, UTF-8, no transfer encoding. */
 function forGit(headers: Headers, subject: Subject, from: string, text: string): Buffer {
-  const at = /^(?:diff --git \S|--- \S.*\n\+\+\+ \S|Index: )/m.exec(text)?.index ?? text.length;
+  const at = diffStart(text);
   // git ends at a NUL in a message, and takes a line like that of an mbox for the next mail.
   const message = text
     .slice(0, at)

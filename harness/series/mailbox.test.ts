@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: MIT
-import { mkdir, mkdtemp, rm, truncate, writeFile } from 'node:fs/promises';
+import { mkdir, mkdtemp, rm, symlink, truncate, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { gzipSync } from 'node:zlib';
 import test, { type ExecutionContext } from 'ava';
+import type { KilnError } from '../errors.ts';
 import { madeBox, madeMail } from '../testing/mails.ts';
 import { exec } from '../util/exec.ts';
 import { readMailbox, splitMbox } from './mailbox.ts';
@@ -56,6 +57,60 @@ test('a damaged box, and one that is compressed otherwise, are refused', async (
   await t.throwsAsync(files(join(dir, 'cut.xz')), { message: /can't be unpacked/ });
   await refused('x.bz2', Buffer.from('BZh91AY'), /compressed with bzip2/);
   await refused('x.zst', Buffer.from([0x28, 0xb5, 0x2f, 0xfd, 0]), /compressed with zstd/);
+});
+
+test('what is no mail is refused, and the hint says what to get instead', async (t) => {
+  const dir = await scratch(t);
+  const tar = Buffer.concat([Buffer.alloc(257), Buffer.from('ustar\0'), two]);
+  for (const [content, message, hint] of [
+    [Buffer.from(`\ufeff${two}`, 'utf16le'), 'in UTF-16', /PowerShell/],
+    [Buffer.from(`\ufeff${two}`, 'utf16le').swap16(), 'in UTF-16', /PowerShell/],
+    [Buffer.from(`\n<!DOCTYPE html>\n<pre>${two}`), 'a page, not a mail', /t\.mbox\.gz/],
+    [Buffer.from(`<html><pre>${two}`), 'a page, not a mail', /t\.mbox\.gz/],
+    [tar, 'an archive of files', /unpack/],
+    [gzipSync(tar), 'an archive of files', /unpack/],
+    [gzipSync(gzipSync(two)), 'compressed twice', /unpack/],
+    [Buffer.from(String(two).replaceAll('\n', '\r')), 'in lines that end with CR', /CR LF|LF/],
+  ] as const) {
+    await writeFile(join(dir, 'x'), content);
+    const error = (await t.throwsAsync(files(join(dir, 'x')))) as KilnError;
+    t.is(error.message, `${join(dir, 'x')} is ${message}`);
+    t.is(error.code, 'bad-input');
+    t.regex(error.hint, hint);
+  }
+});
+
+test('a byte order mark before a box is none of its text', async (t) => {
+  const dir = await scratch(t);
+  await writeFile(join(dir, 'x'), `\ufeff${two}`);
+  t.deepEqual(await files(join(dir, 'x')), expected);
+});
+
+test('a maildir has no hidden files and no directories, and what can not be read is named', async (t) => {
+  const dir = await scratch(t);
+  for (const sub of ['cur', 'new', 'cur/sub', 'tmp']) await mkdir(join(dir, sub));
+  await writeFile(join(dir, 'cur', '.nfs1'), madeMail({ subject: '[PATCH 2/2] hidden' }));
+  await writeFile(join(dir, 'cur', '1'), madeMail({ subject: '[PATCH 1/2] a' }));
+  await writeFile(join(dir, 'new', '2'), madeMail({ subject: '[PATCH 2/2] b' }));
+  t.deepEqual(await files(dir), expected);
+  await symlink('/nowhere/else', join(dir, 'new', '3'));
+  const error = (await t.throwsAsync(files(dir))) as KilnError;
+  t.is(error.code, 'bad-input');
+  t.is(error.message, `${join(dir, 'new', '3')} can't be read: ENOENT: no such file or directory`);
+  t.not(error.hint, '');
+});
+
+test.serial('unpacking fails for what is missing here, not for the box', async (t) => {
+  const dir = await scratch(t);
+  await writeFile(join(dir, 'x'), two);
+  await exec('xz', [join(dir, 'x')]);
+  const path = process.env['PATH'];
+  t.teardown(() => void (process.env['PATH'] = path));
+  await symlink((await exec('which', ['setpriv'])).stdout, join(dir, 'setpriv'));
+  process.env['PATH'] = dir;
+  const error = (await t.throwsAsync(files(join(dir, 'x.xz')))) as KilnError;
+  t.is(error.code, 'infrastructure');
+  t.regex(error.message, /xz was not found/);
 });
 
 test('a small file that unpacks to more than a box may have is refused', async (t) => {

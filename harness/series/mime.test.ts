@@ -90,6 +90,68 @@ test('text in another charset becomes UTF-8', async (t) => {
   t.true(log.includes('Why: int Köln = 1;'));
 });
 
+const encoded = (name: string, hex: string) =>
+  Buffer.from(
+    adds(
+      'NAME',
+      [`Content-Type: text/plain; charset=${name}`, 'Content-Transfer-Encoding: base64'],
+      (body) => {
+        const [before, between, after] = body.split('NAME');
+        const text = (part: string) => Buffer.from(part, name.startsWith('utf-16') ? 'utf16le' : 'latin1');
+        const line = Buffer.from(hex, 'hex');
+        const all = Buffer.concat([text(before!), line, text(between!), line, text(after!)]);
+        return (name === 'utf-16be' ? all.swap16() : all).toString('base64');
+      },
+    ),
+  );
+
+for (const [name, hex, line] of [
+  ['iso-2022-jp', '1b24424b5c1b2842', '本'],
+  ['shift_jis', '967b', '本'],
+  ['windows-1252', '80', '€'],
+  ['gb18030', 'd6d0', '中'],
+  ['koi8-r', 'f0', 'П'],
+  ['utf-16le', '2c67', '本'],
+  ['utf-16be', '2c67', '本'],
+] as const)
+  test(`text in ${name} becomes UTF-8, which is said of its diff`, async (t) => {
+    const mail = encoded(name, hex);
+    t.is((await apply(t, mail)).content.toString(), `${line}\n`);
+    t.deepEqual(read(mail).notes, [`its diff is converted from ${name} to UTF-8`]);
+  });
+
+test('UTF-16 says by its first bytes which of the two it is', async (t) => {
+  const headers = ['Content-Type: text/plain; charset=UTF-16', 'Content-Transfer-Encoding: base64'];
+  for (const swap of [false, true]) {
+    const mail = adds('本', headers, (body) => {
+      const bytes = Buffer.from(`\ufeff${body}`, 'utf16le');
+      return (swap ? bytes.swap16() : bytes).toString('base64');
+    });
+    t.is((await apply(t, mail)).content.toString(), '本\n');
+  }
+});
+
+test('a mail that is falsely called UTF-16 or ISO-2022 is read as the UTF-8 that it is', async (t) => {
+  for (const charset of ['utf-16', 'iso-2022-jp'])
+    t.is(
+      (await apply(t, adds('Köln', [`Content-Type: text/plain; charset=${charset}`]))).content.toString(),
+      'Köln\n',
+    );
+});
+
+test('text in a charset that nothing knows stays as it is, which is said if that matters', (t) => {
+  const mail = (charset: string, line: string) =>
+    Buffer.from(adds(line, [`Content-Type: text/plain; charset=${charset}`]), 'latin1');
+  const said = (charset: string) => [
+    `its charset ${charset} is not known, the bytes of its diff are taken as they are`,
+  ];
+  t.deepEqual(read(mail('cp850', '\x94')).notes, said('cp850'));
+  t.deepEqual(read(mail('iso-2022-kr', '\x1b$)C\x0e<\x0f')).notes, said('iso-2022-kr'));
+  t.deepEqual(read(mail('hz-gb-2312', '~{VP~}')).notes, said('hz-gb-2312'));
+  t.deepEqual(read(mail('y', 'plain')).notes, []);
+  t.deepEqual(read(mail('utf-8', '\xf6')).notes, []);
+});
+
 test('bytes of a file that are in no charset stay as they are', async (t) => {
   const mail = Buffer.from(adds('int K\xf6ln = 1;', ['Content-Type: text/plain; charset=utf-8']), 'latin1');
   t.deepEqual((await apply(t, mail)).content, Buffer.from('int K\xf6ln = 1;\n', 'latin1'));
@@ -129,6 +191,101 @@ test('a mail that is flowed in truth applies', async (t) => {
     },
   );
   t.is(content.toString(), file.replace('two', '2'));
+});
+
+test('a mail that is flowed and whole, but for a space before each space, applies', async (t) => {
+  const file = '\tone\n\n\tthree\n';
+  const diff = 'diff --git a/f b/f\n--- a/f\n+++ b/f\n@@ -1,3 +1,3 @@\n  \tone\n  \n-\tthree\n+\t3\n';
+  const headers = ['Content-Type: text/plain; charset=utf-8; format=flowed'];
+  const mail = madeMail({ subject: '[PATCH] f', headers, body: `Why.\n---\n${diff}` });
+  t.is((await apply(t, mail, { f: file })).content.toString(), file.replace('three', '3'));
+});
+
+test('the space at the end of a flowed line goes if the mail says delsp=yes', async (t) => {
+  const diff =
+    'diff --git a/f b/f\nnew file mode 100644\n--- /dev/null\n+++ b/f\n@@ -0,0 +1 @@\n+one long_ \nword\n';
+  const headers = ['Content-Type: text/plain; charset=utf-8; format=flowed; delsp=yes'];
+  const mail = madeMail({ subject: '[PATCH] f', headers, body: `Why.\n---\n${diff}` });
+  t.is((await apply(t, mail)).content.toString(), 'one long_word\n');
+});
+
+const inParts = (kind: string, ...parts: [type: string, text: string][]) =>
+  madeMail({
+    subject: '[PATCH] lib: a',
+    headers: ['MIME-Version: 1.0', `Content-Type: multipart/${kind}; boundary="=_b"`],
+    body: `${parts.map(([type, text]) => `--=_b\nContent-Type: ${type}\n\n${text}\n`).join('')}--=_b--\n`,
+  });
+
+test('a patch that is in the text and attached too is taken once', async (t) => {
+  const text = `Why.\n---\n${addsFile('a', 'once')}`;
+  const mail = inParts(
+    'mixed',
+    ['text/plain', text],
+    ['text/x-patch; name=a.patch', `From: x\n\n${text}-- \n2.39\n`],
+  );
+  t.is((await apply(t, mail)).content.toString(), 'once\n');
+  t.deepEqual(read(mail).notes, []);
+});
+
+test('several diffs in the parts of a mail are one patch, which is said', (t) => {
+  const mail = read(
+    inParts(
+      'mixed',
+      ['text/plain', addsFile('a')],
+      ['text/plain; name=b.diff', addsFile('b')],
+      ['text/plain', 'x'],
+    ),
+  );
+  t.deepEqual([...mail.files], ['a', 'b']);
+  t.deepEqual(mail.notes, ['2 of its parts hold a diff, and are taken as one patch']);
+});
+
+test('a line that only begins like the boundary ends no part', async (t) => {
+  const mail = inParts('mixed', ['text/plain', `--=_bar\n---\n${addsFile('a', 'whole')}`]);
+  t.is((await apply(t, mail)).content.toString(), 'whole\n');
+});
+
+test('the name of an attachment may be in pieces', (t) => {
+  const type = "application/octet-stream; name*0*=utf-8''0001%2Da; name*1=.patch";
+  t.true(read(inParts('mixed', ['text/plain', 'Why.'], [type, addsFile('a')])).hasDiff);
+});
+
+test('a mail without a diff says what it holds instead', (t) => {
+  const inner = madeMail({ subject: '[PATCH] inner' });
+  const why = (mail: string) => {
+    const { hasDiff, whyNone } = read(mail);
+    return hasDiff ? 'a diff' : whyNone;
+  };
+  const mails = 'other mails, which are not read: save each by itself';
+  t.is(why(inParts('alternative', ['text/html', `<pre>${addsFile('a')}`])), 'no diff in it, only HTML');
+  t.is(
+    why(inParts('mixed', ['text/plain', 'see'], ['message/rfc822', inner])),
+    `no diff in it, but ${mails}`,
+  );
+  t.is(why(inParts('digest', ['', `\n${inner}`])), `no diff in it, but ${mails}`);
+  t.is(
+    why(inParts('encrypted', ['application/pgp-encrypted', 'Version: 1'])),
+    'no diff in it, it is encrypted',
+  );
+  t.is(why(inParts('mixed', ['text/plain', 'see'])), 'no diff in it');
+});
+
+test('a text that holds several mails is none of them', (t) => {
+  const one = madeMail({ subject: '[PATCH] one' });
+  const two = madeMail({ subject: '[PATCH] two', id: 'two' });
+  const digest = madeMail({
+    subject: 'list Digest, Vol 1, Issue 2',
+    body: `Today:\n\n   1. one\n\n${'-'.repeat(70)}\n\nMessage: 1\n${one}\n${'-'.repeat(30)}\n\nMessage: 2\n${two}`,
+  });
+  for (const text of [one + two, `From nobody\n${one}\nFrom nobody\n${two}`, digest])
+    t.is(read(text).unreadable, 'several mails in one, with no line "From …" between them as in an mbox');
+  const quoted = 'From: Bob\nSent: today\nSubject: [PATCH] one\nDate: today\n\nFine.\n';
+  for (const text of [
+    one,
+    `${one}\n${quoted}`,
+    madeMail({ subject: '[PATCH] x', body: `${quoted}${addsFile('a')}` }),
+  ])
+    t.is(read(text).unreadable, null);
 });
 
 test('a patch that is attached applies; other attachments are ignored', async (t) => {

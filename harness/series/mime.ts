@@ -6,7 +6,15 @@
 export type Headers = Map<string, string[]>;
 
 /** A leaf of the mail: its text without transfer encoding. */
-export type Part = { type: string; charset: string; flowed: boolean; content: Buffer };
+export type Part = {
+  type: string;
+  charset: string;
+  /** `delsp`: the space at the end of a line goes when the next one is joined to it. */
+  flowed: 'no' | 'yes' | 'delsp';
+  /** Text or a patch. */
+  isText: boolean;
+  content: Buffer;
+};
 
 /** More parts than any patch has; a forged mail can have a million. */
 const maxParts = 200;
@@ -44,25 +52,28 @@ export function header(headers: Headers, name: string): string {
   return decodeWords(headers.get(name)?.[0] ?? '');
 }
 
-/** The leaves that are text or a patch, in order. */
-export function textParts(headers: Headers, body: Buffer, depth = 0): Part[] {
-  const { value, parameters } = readParameters(headers.get('content-type')?.[0] ?? 'text/plain');
+/** The leaves, in order. A mail in the mail is one of them. @param type that a part has if it names none */
+export function leaves(headers: Headers, body: Buffer, type = 'text/plain', depth = 0): Part[] {
+  const { value, parameters } = readParameters(headers.get('content-type')?.[0] || type);
   const boundary = parameters.get('boundary');
   if (value.startsWith('multipart/') && boundary && depth < maxDepth)
     return splitParts(body, boundary)
       .flatMap((part) => {
         const inner = splitMail(part);
-        return textParts(inner.headers, inner.body, depth + 1);
+        const inherited = value === 'multipart/digest' ? 'message/rfc822' : 'text/plain';
+        return leaves(inner.headers, inner.body, inherited, depth + 1);
       })
       .slice(0, maxParts);
   const name =
     parameters.get('name') ?? readParameters(disposition(headers)).parameters.get('filename') ?? '';
-  const isText = /^text\/(?!html|calendar)|[/-](?:x-)?(?:patch|diff)$/.test(value) || value === '';
-  if (!isText && !/\.(?:patch|diff|txt)$/i.test(name)) return [];
+  const isPlain = /^text\/(?!html|calendar)|[/-](?:x-)?(?:patch|diff)$/.test(value) || value === '';
+  const isText = isPlain || /\.(?:patch|diff|txt)$/i.test(name);
   const encoding = (headers.get('content-transfer-encoding')?.[0] ?? '').toLowerCase();
   const charset = (parameters.get('charset') ?? '').toLowerCase();
-  const flowed = parameters.get('format')?.toLowerCase() === 'flowed';
-  return [{ type: value, charset, flowed, content: decodeTransfer(body, encoding) }];
+  const isFlowed = parameters.get('format')?.toLowerCase() === 'flowed';
+  const flowed = !isFlowed ? 'no' : parameters.get('delsp')?.toLowerCase() === 'yes' ? 'delsp' : 'yes';
+  const content = isText ? decodeTransfer(body, encoding) : Buffer.alloc(0);
+  return [{ type: value, charset, flowed, isText, content }];
 }
 
 function disposition(headers: Headers): string {
@@ -76,10 +87,11 @@ function splitParts(body: Buffer, boundary: string): Buffer[] {
   let start = -1;
   for (let at = body.indexOf(mark); at !== -1; at = body.indexOf(mark, at + mark.length)) {
     if (at > 0 && body[at - 1] !== newline) continue;
+    const behind = body.toString('latin1', at + mark.length, at + mark.length + 2);
+    if (!/^(?:--|[ \t\r\n]|$)/.test(behind)) continue;
     if (start !== -1) parts.push(body.subarray(start, at));
     const end = body.indexOf(newline, at);
-    const isLast = body.toString('latin1', at + mark.length, at + mark.length + 2) === '--';
-    if (isLast || end === -1 || parts.length >= maxParts) return parts;
+    if (behind === '--' || end === -1 || parts.length >= maxParts) return parts;
     start = end + 1;
   }
   if (start !== -1) parts.push(body.subarray(start));
@@ -100,12 +112,15 @@ function quotedPrintable(text: string): Buffer {
   return Buffer.from(plain, 'latin1');
 }
 
-/** `text/plain; charset="utf-8"` */
+/** `text/plain; charset="utf-8"`; a value may be in pieces, `name*0*=utf-8''a%20; name*1=b`. */
 function readParameters(text: string): { value: string; parameters: Map<string, string> } {
   const value = (/^[^;\s]*/.exec(text)?.[0] ?? '').toLowerCase();
   const parameters = new Map<string, string>();
-  for (const [, name, quoted, bare] of text.matchAll(/;\s*([\w*-]+)\s*=\s*(?:"([^"]*)"|([^\s;]*))/g))
-    parameters.set(name!.toLowerCase(), quoted ?? bare ?? '');
+  for (const [, name, quoted, bare] of text.matchAll(/;\s*([\w*-]+)\s*=\s*(?:"([^"]*)"|([^\s;]*))/g)) {
+    const [key] = name!.toLowerCase().split('*') as [string];
+    const isPiece = /\*[1-9]/.test(name!);
+    parameters.set(key, `${(isPiece && parameters.get(key)) || ''}${quoted ?? bare ?? ''}`);
+  }
   return { value, parameters };
 }
 
@@ -141,26 +156,41 @@ export function decodeWords(raw: string): string {
 
 /** Text in the charset that it says; in UTF-8 if it is that, whatever it says, or if nothing knows the charset. */
 export function decodeText(bytes: Buffer, charset: string): string {
-  const decoder = statedDecoder(bytes, charset);
-  return decoder ? decoder.decode(bytes) : bytes.toString('utf8');
+  const decoder = findDecoder(bytes, charset);
+  return typeof decoder === 'object' ? decoder.decode(bytes) : bytes.toString('utf8');
 }
 
 /**
  * The bytes as UTF-8. Bytes that are in no known charset stay as they are: they may be those of a file.
  */
-export function asUtf8(bytes: Buffer, charset: string): Buffer {
-  const decoder = statedDecoder(bytes, charset);
-  return decoder ? Buffer.from(decoder.decode(bytes), 'utf8') : bytes;
+export function asUtf8(
+  bytes: Buffer,
+  charset: string,
+): { content: Buffer; how: 'as-is' | 'converted' | 'unknown' } {
+  const decoder = findDecoder(bytes, charset);
+  return typeof decoder === 'object'
+    ? { content: Buffer.from(decoder.decode(bytes), 'utf8'), how: 'converted' }
+    : { content: bytes, how: decoder };
 }
 
-function statedDecoder(bytes: Buffer, charset: string): { decode: (bytes: Buffer) => string } | undefined {
-  // ISO-2022 is valid ASCII, and UTF-16 may be.
-  const isOwn = /^(?:iso-2022|utf-?16)/.test(charset);
-  if (!isOwn && (isUtf8(bytes) || /^(?:us-)?ascii$|^utf-?8$|^$/.test(charset))) return undefined;
+type Decoder = { decode: (bytes: Buffer) => string };
+
+function findDecoder(bytes: Buffer, charset: string): Decoder | 'as-is' | 'unknown' {
+  if (/^(?:us-)?ascii$|^utf-?8$|^$/.test(charset)) return 'as-is';
+  // Text in these charsets is ASCII: it has what the charset needs, or is falsely called that.
+  const sign = /^utf-?16/.test(charset)
+    ? '\0'
+    : charset.startsWith('iso-2022')
+      ? '\x1b'
+      : charset.startsWith('hz')
+        ? '~{'
+        : undefined;
+  if (isUtf8(bytes) && (sign === undefined || !bytes.includes(sign))) return 'as-is';
   try {
-    return new TextDecoder(charset);
+    const isBig = /^utf-?16$/.test(charset) && bytes[0] === 0xfe && bytes[1] === 0xff;
+    return new TextDecoder(isBig ? 'utf-16be' : charset);
   } catch {
-    return undefined;
+    return 'unknown';
   }
 }
 

@@ -100,7 +100,7 @@ class Chooser {
         : subject.pull
           ? 'a pull request'
           : subject.number !== 0 && !mail.hasDiff
-            ? 'no diff in it'
+            ? mail.whyNone
             : undefined);
     if (reason !== undefined) this.#leave(mail, reason);
     return reason === undefined;
