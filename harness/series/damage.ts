@@ -48,7 +48,7 @@ export function findDamage(diff: string): Damage | undefined {
 }
 
 /** What may stand behind the last line of a hunk. */
-const mayFollow = /^(?:-- ?$|--- |@@ |diff |Index: |Only in |\\|=|_|From |-----|>)/;
+const mayFollow = /^(?:-- ?$|---(?: |$)|@@ |diff |Index: |Only in |\\|=|_|From |-----|>)/;
 
 /** How many lines of the old and the new file a line of a hunk is; undefined if it is no line of a hunk. */
 function countsOf(text: string): { removed: number; added: number } | undefined {

@@ -65,3 +65,24 @@ export function changesIn(text: string): string {
   const lines = text.slice(diffStart(text)).split('\n');
   return lines.filter((line) => /^(?:[-+]|@@ -|diff --git )/.test(line) && !/^-- ?$/.test(line)).join('\n');
 }
+
+/** Files of `diff --git`, and lines that their hunks add and remove. */
+export function countChanges(diff: string): { files: number; added: number; removed: number } {
+  const count = { files: 0, added: 0, removed: 0 };
+  const left = { old: 0, new: 0 };
+  for (const line of diff.split('\n')) {
+    if (left.old > 0 || left.new > 0) {
+      if (line.startsWith('+')) count.added++;
+      if (line.startsWith('-')) count.removed++;
+      if (!/^[+\\]/.test(line)) left.old--;
+      if (!/^[-\\]/.test(line)) left.new--;
+      continue;
+    }
+    const [, old, fresh] = /^@@ -\d+(,\d+)? \+\d+(,\d+)? @@/.exec(line) ?? [];
+    if (line.startsWith('@@ -')) {
+      left.old = Number(old?.slice(1) ?? 1);
+      left.new = Number(fresh?.slice(1) ?? 1);
+    } else if (line.startsWith('diff --git ')) count.files++;
+  }
+  return count;
+}

@@ -104,10 +104,12 @@ test.serial('unpacking fails for what is missing here, not for the box', async (
   const dir = await scratch(t);
   await writeFile(join(dir, 'x'), two);
   await exec('xz', [join(dir, 'x')]);
-  const path = process.env['PATH'];
-  t.teardown(() => void (process.env['PATH'] = path));
+  const path = process.env.PATH;
+  t.teardown(() => {
+    process.env.PATH = path;
+  });
   await symlink((await exec('which', ['setpriv'])).stdout, join(dir, 'setpriv'));
-  process.env['PATH'] = dir;
+  process.env.PATH = dir;
   const error = (await t.throwsAsync(files(join(dir, 'x.xz')))) as KilnError;
   t.is(error.code, 'infrastructure');
   t.regex(error.message, /xz was not found/);

@@ -28,3 +28,24 @@ export function patchFile(number: number, subject: string, revision = 1): string
   const version = revision === 1 ? '' : `v${revision}-`;
   return `${version}${String(number).padStart(4, '0')}-${words.replace(/^-+|-+$/g, '').slice(0, 52)}.patch`;
 }
+
+/** The file's name, and what the subject has of version and number: `0002-x.patch (v2 2/5)`. */
+export function namePatch({ file, subject }: Patch): string {
+  const tag = [...subject.matchAll(/\[([^\]]*)\]/g)].map(([, inside]) => inside).join(' ');
+  const place = /\b\d+\/\d+\b/.exec(tag)?.[0];
+  const version = /\bv\d+\b/i.exec(tag)?.[0].toLowerCase();
+  const known = [version, place].filter(Boolean).join(' ');
+  return known === '' ? file : `${file} (${known})`;
+}
+
+/**
+ * A line of the patch's diff as the user finds it: counted after the mail's header, if there is one.
+ * @param line from 1
+ */
+export function lineInMail({ content }: Patch, diff: string, line: number): number {
+  const mail = content.toString('utf8').replaceAll('\r\n', '\n');
+  const body = /^(?:From |[A-Za-z-]+:)/.test(mail) ? mail.indexOf('\n\n') + 2 : 0;
+  const at = mail.lastIndexOf(diff.replaceAll('\r\n', '\n').trimEnd());
+  const before = at < body ? 0 : mail.slice(body, at).split('\n').length - 1;
+  return before + line;
+}

@@ -2,14 +2,14 @@
 import { readdir, stat } from 'node:fs/promises';
 import { basename, join, resolve } from 'node:path';
 import { KilnError } from '../errors.ts';
-import { exists, readIfThere, readPlain } from '../util/files.ts';
 import { plural } from '../util/plural.ts';
+import { checkPatches } from './check.ts';
+import { type PatchFile, readPatchDirectory } from './directory.ts';
 import { isLoreSource, readThread } from './lore.ts';
-import { needsDecoding, readMail } from './mail.ts';
+import { type Mail, needsDecoding, readMail } from './mail.ts';
 import { type RawMail, readMailbox } from './mailbox.ts';
 import { barePatch, type Patch, patchFile } from './patch.ts';
 import { type Range, readRange } from './range.ts';
-import { parseSubject } from './subject.ts';
 import { chooseSeries, type ThreadOptions } from './thread.ts';
 
 /** Ordered patches from one source, and what was not taken from it. */
@@ -79,6 +79,10 @@ export async function inspectSeries(
   options: ReadOptions = {},
 ): Promise<Reading> {
   const { signal } = options;
+  if (source === '')
+    throw new KilnError('bad-input', 'the name of the series is empty', {
+      hint: 'is a variable on the command line not set?',
+    });
   if (isLoreSource(source)) {
     const { id, mails } = await readThread(source, options);
     return fromMails(id, source, mails, { ...options, wanted: id });
@@ -99,10 +103,39 @@ export async function inspectSeries(
   const maildir = info.isDirectory() && (await isMaildir(path));
   if (!info.isDirectory() || maildir)
     return fromMails(name, source, await readMailbox(path, maildir, signal), options);
-  const patches = await directoryPatches(path);
-  if (!(await isFormatPatch(path, patches))) return whole(source, name, patches, options);
-  const mails = patches.map(({ content }) => ({ envelope: '', content }));
-  return fromMails(name, source, mails, options);
+  return directorySeries(name, source, path, options);
+}
+
+async function directorySeries(
+  name: string,
+  source: string,
+  path: string,
+  options: ReadOptions,
+): Promise<Reading> {
+  const { files, covers, left, areMails, warnings } = await readPatchDirectory(path);
+  const leftOut = left.map(({ file, reason }) => ({ subject: file, messageId: null, reason }));
+  if (files.length === 0)
+    throw nothingIn(
+      source,
+      name,
+      left.map(({ file }) => file),
+    );
+  const mails = [...covers, ...files].map(({ mail }) => mail);
+  const { series, refusal } = areMails
+    ? fromChoice(name, source, mails, options)
+    : whole(source, name, files.map(asPatch), options);
+  const notes = areMails
+    ? []
+    : files.flatMap(({ file, mail }) => mail.notes.map((note) => `${file}: ${note}`));
+  return {
+    series: {
+      ...series,
+      leftOut: [...series.leftOut, ...leftOut],
+      warnings: [...warnings, ...notes, ...series.warnings],
+      baseCommit: series.baseCommit ?? baseCommitOf(mails),
+    },
+    refusal,
+  };
 }
 
 /** The name of a series whose source is this path. */
@@ -118,6 +151,10 @@ export function fromMails(name: string, source: string, raw: RawMail[], options:
     options.signal?.throwIfAborted();
     return readMail(mail);
   });
+  return fromChoice(name, source, mails, options);
+}
+
+function fromChoice(name: string, source: string, mails: Mail[], options: ReadOptions): Reading {
   const choice = chooseSeries(mails, source, options);
   const revision = choice.revision ?? 1;
   const series: Series = {
@@ -137,14 +174,30 @@ export function fromMails(name: string, source: string, raw: RawMail[], options:
       messageId,
       reason,
     })),
-    warnings: choice.warnings,
-    baseCommit: [choice.cover, ...choice.patches.map(({ mail }) => mail)].reduce<string | null>(
-      (found, mail) => found ?? mail?.baseCommit ?? null,
-      null,
-    ),
+    warnings: [
+      ...choice.warnings,
+      ...choice.patches.flatMap(({ mail }) => mail.notes.map((note) => `"${mail.subject.text}": ${note}`)),
+    ],
+    baseCommit: baseCommitOf([
+      ...(choice.cover ? [choice.cover] : []),
+      ...choice.patches.map(({ mail }) => mail),
+    ]),
     range: null,
   };
-  return { series, refusal: choice.refusal };
+  return checked(series, choice.refusal);
+}
+
+function baseCommitOf(mails: Mail[]): string | null {
+  return mails.find(({ baseCommit }) => baseCommit !== null)?.baseCommit ?? null;
+}
+
+/** What the text of the patches tells, in addition to why they are refused if they are. */
+function checked(series: Series, refusal: KilnError | undefined): Reading {
+  const found = checkPatches(series);
+  return {
+    series: { ...series, warnings: [...series.warnings, ...found.warnings] },
+    refusal: refusal ?? found.refusal,
+  };
 }
 
 /** A source that has no versions: all of it is the series. */
@@ -153,7 +206,8 @@ function whole(source: string, name: string, patches: Patch[], { revision }: Rea
     throw new KilnError('usage', `--revision ${revision}: ${source} has no versions`, {
       hint: '--revision chooses from the mails of a thread',
     });
-  return { series: named(source, name, patches), refusal: undefined };
+  if (patches.length === 0) throw nothingIn(source, name, []);
+  return checked(bareSeries(name, source, patches), undefined);
 }
 
 async function rangeSeries(
@@ -195,13 +249,16 @@ export async function listSeries(patchesDir: string): Promise<string[]> {
     .sort();
 }
 
-function named(source: string, name: string, patches: Patch[]): Series {
-  if (patches.length === 0)
-    throw new KilnError('bad-input', `no patch in ${source}`, {
-      hint: 'a series needs at least one mail with a diff in it, or a commit that changes something',
-      details: { series: name },
-    });
-  return bareSeries(name, source, patches);
+/** @param others files of a directory that are no patches by their names */
+function nothingIn(source: string, name: string, others: string[]): KilnError {
+  const seen =
+    others.length === 0
+      ? ''
+      : `; a patch's file ends in .patch, .diff or .eml, but there is ${others.slice(0, 5).join(', ')}`;
+  return new KilnError('bad-input', `no patch in ${source}`, {
+    hint: `a series needs at least one mail with a diff in it, or a commit that changes something${seen}`,
+    details: { series: name },
+  });
 }
 
 async function namedDirectory(source: string, patchesDir: string): Promise<string | undefined> {
@@ -212,60 +269,9 @@ async function isMaildir(path: string): Promise<boolean> {
   return (await stat(join(path, 'cur')).catch(() => undefined))?.isDirectory() ?? false;
 }
 
-/**
- * Whether git format-patch made all files, and they are not in an order of the user's: then the mails say which series
- * they are, and whether all of it is there.
- */
-async function isFormatPatch(dir: string, patches: Patch[]): Promise<boolean> {
-  if (await exists(join(dir, 'series'))) return false;
-  return patches.every(({ file, number, subject }) => {
-    const [, version, place] = /^(?:v(\d+)-)?(\d{4,})-.*\.patch$/.exec(file) ?? [];
-    return (
-      place !== undefined &&
-      Number(place) === number &&
-      Number(version ?? 1) === (parseSubject(subject).revision ?? 1)
-    );
-  });
-}
-
-async function directoryPatches(dir: string): Promise<Patch[]> {
-  const patches: Patch[] = [];
-  for (const file of await patchOrder(dir)) {
-    const content = await readPlain(join(dir, file)).catch((cause: NodeJS.ErrnoException) => {
-      if (cause instanceof KilnError) throw cause;
-      throw new KilnError('bad-input', `${join(dir, 'series')} names ${file}, which can't be read`, {
-        cause,
-      });
-    });
-    if (content.length === 0)
-      throw new KilnError('bad-input', `${join(dir, file)} is empty`, { details: { patch: file } });
-    if ((content.toString('latin1').match(/^From \S+ .*\d\d:\d\d/gm) ?? []).length > 1)
-      throw new KilnError('bad-input', `${join(dir, file)} holds more than one mail`, {
-        hint: 'give the file itself as the series (an mbox), or one patch a file',
-        details: { patch: file },
-      });
-    patches.push(describe(file, content));
-  }
-  return patches;
-}
-
-/** What a patch file says of itself, if it is a mail. */
-function describe(file: string, content: Buffer): Patch {
-  const mail = readMail({ envelope: '', content });
+/** The patch in a file of a directory. */
+function asPatch({ file, content, mail }: PatchFile): Patch {
   const { subject, messageId } = mail;
   const decoded = mail.hasDiff && needsDecoding(content) ? mail.content : content;
   return { ...barePatch(file, decoded), number: subject.number, subject: subject.text, messageId };
-}
-
-/** The order of quilt's `series` file, if there is one; else all patches but cover letters, by name. */
-async function patchOrder(dir: string): Promise<string[]> {
-  const listed = await readIfThere(join(dir, 'series'));
-  if (listed === undefined) {
-    const names = (await readdir(dir)).filter((name) => /\.(patch|diff|eml)$/.test(name)).sort();
-    return names.filter((name) => !/^(v\d+-)?0000-/.test(name));
-  }
-  return listed
-    .split('\n')
-    .map((line) => line.replace(/#.*/, '').trim().split(/\s+/)[0] ?? '')
-    .filter((name) => name !== '');
 }

@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: MIT
 import { join, relative } from 'node:path';
 import type { Context } from '../context.ts';
+import { namePatch } from '../series/patch.ts';
 import { readIfThere } from '../util/files.ts';
 import type { Base } from './base.ts';
 import { alreadyThere, causeOf, explain, findApplied } from './cause.ts';
-import { type Conflict, findFault, type Named, namePatch, readRejection } from './conflict.ts';
+import { type Conflict, findFault, type Named, readRejection } from './conflict.ts';
 import { checkOut, hashes, type Repository } from './repository.ts';
 
 export type Mails = {

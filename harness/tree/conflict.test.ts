@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT
 import test from 'ava';
-import { barePatch } from '../series/patch.ts';
+import { barePatch, namePatch } from '../series/patch.ts';
 import { bareSeries } from '../series/series.ts';
-import { findFault, lineOf, namePatch, readRejection, refusal } from './conflict.ts';
+import { findFault, lineOf, readRejection, refusal } from './conflict.ts';
 
 /** Three lines of the old file, four of the new one. */
 const body = [' x', '-old', '+new', '+newer', ' '];

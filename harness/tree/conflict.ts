@@ -2,7 +2,7 @@
 // Why a patch does not apply, as far as it and git's output tell. cause.ts asks the base.
 import { type ConflictCause, KilnError } from '../errors.ts';
 import { describeDamage, findDamage } from '../series/damage.ts';
-import type { Patch } from '../series/patch.ts';
+import { lineInMail, namePatch, type Patch } from '../series/patch.ts';
 import type { Series } from '../series/series.ts';
 
 /** A patch and the series that it is of. */
@@ -21,15 +21,6 @@ export type Rejection = { file?: string; hunk?: string; reason: string; wanted?:
 
 /** A line that a hunk wants to find, and its number in the diff, from 1. */
 export type HunkLine = { line: number; text: string };
-
-/** The file's name, and what the subject has of version and number: `0002-x.patch (v2 2/5)`. */
-export function namePatch({ file, subject }: Patch): string {
-  const tag = [...subject.matchAll(/\[([^\]]*)\]/g)].map(([, inside]) => inside).join(' ');
-  const place = /\b\d+\/\d+\b/.exec(tag)?.[0];
-  const version = /\bv\d+\b/i.exec(tag)?.[0].toLowerCase();
-  const known = [version, place].filter(Boolean).join(' ');
-  return known === '' ? file : `${file} (${known})`;
-}
 
 /** An error about a patch that does not apply. @param sentence follows the patch's name */
 export function refusal(
@@ -85,13 +76,9 @@ export function damagedSpace(conflict: Conflict, where: Rejection, line: number,
   return refusal(conflict, 'damaged', sentence, { where, hint: getWhole });
 }
 
-/** A line of the diff as the user finds it: counted after the mail's header, if there is one. @param line from 1 */
+/** A line of the diff as the user finds it. @param line from 1 */
 export function lineOf({ patch, diff }: Conflict, line: number): number {
-  const mail = patch.content.toString('utf8').replaceAll('\r\n', '\n');
-  const body = /^(?:From |[A-Za-z-]+:)/.test(mail) ? mail.indexOf('\n\n') + 2 : 0;
-  const at = mail.lastIndexOf(diff.replaceAll('\r\n', '\n').trimEnd());
-  const before = at < body ? 0 : mail.slice(body, at).split('\n').length - 1;
-  return before + line;
+  return lineInMail(patch, diff, line);
 }
 
 /** What git am said of the first file that failed. */

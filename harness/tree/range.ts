@@ -5,11 +5,11 @@ import { mkdir, readdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Context } from '../context.ts';
 import { KilnError } from '../errors.ts';
+import { namePatch } from '../series/patch.ts';
 import type { Range } from '../series/range.ts';
 import type { Series } from '../series/series.ts';
 import { applyMails } from './am.ts';
 import type { Base } from './base.ts';
-import { namePatch } from './conflict.ts';
 import { hashes, type Repository, setHead } from './repository.ts';
 
 /** A series that was read from a range. */

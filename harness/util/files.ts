@@ -18,7 +18,10 @@ export async function exists(path: string): Promise<boolean> {
  */
 export async function readPlain(path: string): Promise<Buffer> {
   const info = await stat(path);
-  if (!info.isFile() && !info.isDirectory()) throw new KilnError('bad-input', `${path} is no plain file`);
+  if (!info.isFile() && !info.isDirectory())
+    throw new KilnError('bad-input', `${path} is no plain file`, {
+      hint: 'what comes out of a pipe or a device has to be saved to a file first',
+    });
   return readFile(path);
 }
 
