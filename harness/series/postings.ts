@@ -28,7 +28,7 @@ export function groupPostings(placed: readonly Placed[], graph: Graph): Posting[
   const groups = new Map<string, Placed[]>();
   const anchors = new Map<Placed, string>();
   for (const one of placed) {
-    const key = `${one.revision} ${one.total} ${anchorOf(one, graph, placeOf, anchors)}`;
+    const key = `${one.revision} ${one.total} ${one.mail.subject.kernel} ${anchorOf(one, graph, placeOf, anchors)}`;
     const group = groups.get(key);
     if (group) group.push(one);
     else groups.set(key, [one]);
@@ -119,12 +119,23 @@ function mergeParts(groups: Placed[][], graph: Graph): Placed[][] {
 
 function belongTogether(a: Placed[], b: Placed[], graph: Graph): boolean {
   if (a[0]!.revision !== b[0]!.revision || a[0]!.total !== b[0]!.total) return false;
+  if (!forOneKernel(kernelOf(a.map(({ mail }) => mail)), kernelOf(b.map(({ mail }) => mail)))) return false;
   const taken = new Set(a.map(({ number }) => number));
   if (b.some(({ number }) => taken.has(number))) return false;
   if (!a.some(({ mail }) => b.some((other) => other.mail.author === mail.author))) return false;
   const isAlone = (group: Placed[]) => group.some(({ mail }) => mail.parents.length === 0);
   const sameThread = graph.threadOf(a[0]!.mail) === graph.threadOf(b[0]!.mail);
   return sameThread || (isAlone(a) && isAlone(b));
+}
+
+/** The stable kernel that these mails name. */
+export function kernelOf(mails: readonly Mail[]): string | null {
+  return mails.find(({ subject }) => subject.kernel !== null)?.subject.kernel ?? null;
+}
+
+/** Whether mails for these kernels can be parts of one posting; some may not name theirs. */
+function forOneKernel(a: string | null, b: string | null): boolean {
+  return a === null || b === null || a === b;
 }
 
 function earliest(group: Placed[]): number {
@@ -151,12 +162,15 @@ function toPosting(group: Placed[], graph: Graph): Posting {
   return { revision, total, cover, parts, doubles, notes: [], author: first.author, date: earliest(group) };
 }
 
-/** The sender posts a patch again in answer to it: the later one is meant. With another subject it may be a fix to it. */
+/**
+ * The sender posts a patch again in answer to it, or says RESEND: the later one is meant. With another subject it may be
+ * a fix to it.
+ */
 function replaces(mail: Mail, before: Mail, graph: Graph): boolean {
   return (
     mail.author === before.author &&
     mail.subject.title === before.subject.title &&
-    [...graph.ancestors(mail)].includes(before)
+    ((mail.subject.resend && !before.subject.resend) || [...graph.ancestors(mail)].includes(before))
   );
 }
 

@@ -4,12 +4,13 @@ import { parseSubject } from './subject.ts';
 
 /** The tags of a subject as `v2 1/3`, with what else is known of it. */
 function tags(text: string): string {
-  const { revision, number, total, tagged, pull, resend, reply } = parseSubject(text);
+  const { revision, number, total, tagged, pull, resend, kernel, reply } = parseSubject(text);
   return [
     ...(reply === 'no' ? [] : [reply === 'yes' ? 'reply' : 'reply?']),
     ...(tagged ? ['tagged'] : []),
     ...(pull ? ['pull'] : []),
     ...(resend ? ['resend'] : []),
+    ...(kernel === null ? [] : [`for ${kernel}`]),
     ...(revision === null ? [] : [`v${revision}`]),
     ...(number === null ? [] : [`${number}/${total}`]),
   ].join(' ');
@@ -41,11 +42,16 @@ const cases: [subject: string, tags: string][] = [
   ['[PATCH RESEND v2 1/2] lib: a', 'tagged resend v2 1/2'],
   ['[RESEND PATCH] lib: a', 'tagged resend'],
   ['[REPOST PATCH] lib: a', 'tagged resend'],
-  ['[PATCH 6.12 001/234] lib: a', 'tagged 1/234'],
-  ['[PATCH 6.1.y 1/2] lib: a', 'tagged 1/2'],
-  ['[PATCH v6.1.y 1/2] lib: a', 'tagged 1/2'],
+  ['[PATCH 6.12 001/234] lib: a', 'tagged for 6.12 1/234'],
+  ['[PATCH 6.1.y 1/2] lib: a', 'tagged for 6.1 1/2'],
+  ['[PATCH v6.1.y 1/2] lib: a', 'tagged for 6.1 1/2'],
   ['[PATCH v6.12-rc1 1/2] lib: a', 'tagged 1/2'],
-  ['[PATCH AUTOSEL 5.4 21/23] lib: a', 'tagged 21/23'],
+  ['[PATCH AUTOSEL 5.4 21/23] lib: a', 'tagged for 5.4 21/23'],
+  ['[PATCH AUTOSEL 6.17-5.4] lib: a', 'tagged for 6.17, 5.4'],
+  ['[PATCH 5.15-stable v3] lib: a', 'tagged for 5.15 v3'],
+  ['[PATCH 6.12-rc2] lib: a 6.1', 'tagged'],
+  ['[PATCH 1.5/3] lib: a', 'tagged'],
+  ['Patch "lib: a" has been added to the 6.12-stable tree', ''],
   ['[PATCH 3/2] lib: a', 'tagged 3/3'],
   ['PATCH v2 1/2: lib: a', 'tagged v2 1/2'],
   ['PATCH: lib: a', 'tagged'],

@@ -13,6 +13,8 @@ export type Subject = {
   /** A pull request. */
   pull: boolean;
   resend: boolean;
+  /** The stable kernels that it is for, such as 6.12 in [PATCH 6.12.y]; null if it names none. */
+  kernel: string | null;
   /** v2; null if it has none. */
   revision: number | null;
   /** n and m of [PATCH n/m]; a total is at least its number. */
@@ -56,7 +58,8 @@ export function parseSubject(raw: string): Subject {
     else if (reply === 'no' || !isBeforeTag) break;
     rest = behind;
   }
-  const unbracketed = groups.length === 0 ? /^patch\b[^:]{0,40}?(?::|\d\/\d+) ?/i.exec(rest)?.[0] : undefined;
+  const unbracketed =
+    groups.length === 0 ? /^patch\b[^:"“]{0,40}?(?::|\d\/\d+) ?/i.exec(rest)?.[0] : undefined;
   if (unbracketed !== undefined) {
     groups.push(unbracketed);
     rest = rest.slice(unbracketed.length);
@@ -69,10 +72,12 @@ function readTags(groups: string[]): Omit<Subject, 'text' | 'title' | 'reply'> {
   const place = groups.map((group) => numbers.exec(group)).find((found) => found !== null);
   const version = revisions.exec(groups.filter(isTag).join(' , '));
   const number = place ? Number(place[1]) : null;
+  const versions = [...groups.filter(isTag).join(' , ').matchAll(kernels)].map(([, plain, v]) => plain ?? v);
   return {
     tagged: groups.some(isTag),
     pull: /\bpull\b/i.test(tags),
     resend: /re-?(?:send|post)/i.test(tags),
+    kernel: versions.length === 0 ? null : versions.join(', '),
     revision: version ? Number(version[1]) : null,
     number,
     total: place ? Math.max(Number(place[2]), number!) : null,
@@ -83,6 +88,9 @@ function readTags(groups: string[]): Omit<Subject, 'text' | 'title' | 'reply'> {
 const numbers = /(?<![\d./])(\d{1,9}) ?(?:\/| of ) ?(\d{1,9})(?![\d./])/i;
 /** v2, V2, v.2, PATCHv2, v6.1; v6.1.y and v6.12-rc1 are kernels. */
 const revisions = /(?:^|[\s,;:_(/-]|patch|rfc|resend)v(?:er)?[. ]?(\d{1,4}(?:\.\d{1,3})?)(?![\d.\w])(?!-rc)/i;
+/** 6.12, 6.12.y, v6.12.y, 6.12-stable; not 6.12-rc1, and v6.1 is a revision. */
+const kernels =
+  /(?<![^\s,;:(/-])(?:(\d{1,2}\.\d{1,3})(?:\.y|-stable)?|v(\d{1,2}\.\d{1,3})(?:\.y|-stable))(?![\w./]|-rc)/gi;
 
 /** Whether brackets with this content belong to a patch, and not to a list, a bot or a gateway. */
 function isTag(inside: string): boolean {

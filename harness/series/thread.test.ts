@@ -419,3 +419,72 @@ test('a thousand mails take seconds', (t) => {
   t.regex(choose(loose).refused!, /box holds 1000 series: .* and 995 more$/);
   t.true(performance.now() - begun < 60_000);
 });
+
+test('of two copies of a mail the one with a diff is taken, and two that differ are named', (t) => {
+  const page = { headers: ['Content-Type: text/html'], id: 'a1', body: '<pre>' };
+  const [, one, two] = posting('a');
+  const found = choose([{ ...one!, ...page }, one!, two!]);
+  t.deepEqual([found.ids, found.refused, found.warnings], ['a1 a2', null, '']);
+  t.is(found.left.a1, 'a copy: another mail has the same Message-ID');
+  const forged = choose([one!, { ...one!, file: 'lib/evil.c' }, two!]);
+  t.is(forged.ids, 'a1 a2');
+  t.is(
+    forged.warnings,
+    'two mails with the Message-ID <a1@example.org> have different diffs: the first is taken',
+  );
+});
+
+test('a mail that is there twice without a Message-ID is taken once', (t) => {
+  const found = choose([
+    { subject: '[PATCH] a', at: 1 },
+    { subject: '[PATCH] a', at: 1 },
+  ]);
+  t.deepEqual([found.revision, found.left['']], [1, 'a copy of another mail']);
+});
+
+test('a part that is sent again as RESEND is taken', (t) => {
+  const [again] = posting('b', { v: 2, to: 'a0', without: [0, 1] });
+  const resent = { ...again!, subject: again!.subject.replace('v2', 'v2 RESEND') };
+  t.is(choose([...posting('a', { v: 2 }), resent]).ids, 'a1 b2');
+  t.is(choose([...posting('a', { v: 2 }), again!]).ids, 'a1 a2');
+});
+
+test('series for two kernels are two series', (t) => {
+  const to = (kernel: string, id: string, extra: { to?: string } = {}) =>
+    posting(id, { without: [0], ...extra }).map((mail) => ({
+      ...mail,
+      subject: mail.subject.replace('PATCH', `PATCH ${kernel}`),
+    }));
+  for (const extra of [{}, { to: 'x' }]) {
+    const found = choose([...to('6.12.y', 'a', extra), ...to('6.6', 'b', extra)]);
+    t.is(found.refused, 'box holds 2 series: "[6.12] lib: part 1" and "[6.6] lib: part 1"');
+  }
+  const single = (kernel: string, id: string) => ({ subject: `[PATCH ${kernel}] lib: a`, id, file: 'a' });
+  t.is(
+    choose([single('5.15-stable', 'a'), single('AUTOSEL 6.1', 'b')]).refused,
+    'box holds 2 series: "[5.15] lib: a" and "[6.1] lib: a"',
+  );
+  t.is(choose([single('6.12', 'a'), single('v2 6.12.y', 'b')]).ids, 'b');
+  t.is(choose([single('6.12', 'a'), single('v2', 'b')]).ids, 'b');
+  // Each lacks the part that the other has.
+  t.regex(choose([to('6.12', 'a')[0]!, to('6.6', 'b')[1]!]).refused ?? '', /holds 2 series/);
+  const cover = { ...posting('a')[0]!, subject: '[PATCH 6.6 0/2] lib: part 0' };
+  t.is(choose([cover, ...posting('a').slice(1)]).ids, 'a1 a2');
+});
+
+test('a newer version of which only the cover letter is there is named', (t) => {
+  const found = choose([...posting('a'), ...posting('b', { v: 2, without: [1, 2] })]);
+  t.is(found.ids, 'a1 a2');
+  t.is(found.warnings, 'v2 is newer, but not complete (v2 1/2 to 2/2 are missing): v1 is taken');
+  const alone = choose(posting('a', { without: [1, 2] }));
+  t.is(alone.refused, 'box: 1/2 to 2/2 are missing of "lib: part 0"');
+});
+
+test('a later posting of a version that is not complete is called that', (t) => {
+  const found = choose([...posting('a', { v: 2 }), ...posting('b', { v: 2, without: [2] })]);
+  t.is(found.ids, 'a1 a2');
+  t.is(
+    found.warnings,
+    'a later posting of v2 is not complete (v2 2/2 is missing): the one before it is taken',
+  );
+});

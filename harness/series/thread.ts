@@ -1,11 +1,13 @@
 // SPDX-License-Identifier: MIT
 // Which mails of a box are the series: the newest complete version, each patch once, nothing else.
 import { KilnError } from '../errors.ts';
+import { changesIn } from './diff.ts';
 import { Graph } from './graph.ts';
 import type { Mail } from './mail.ts';
 import {
   extendPostings,
   groupPostings,
+  kernelOf,
   missingOf,
   type Placed,
   type Posting,
@@ -62,9 +64,9 @@ class Chooser {
   choose(): Choice {
     const candidates = this.#mails.filter((mail) => this.#isCandidate(mail));
     const postings = this.#findPostings(candidates);
-    const families = groupFamilies(postings, this.#graph).filter((family) =>
-      family.some(({ parts }) => parts.size > 0),
-    );
+    const all = groupFamilies(postings, this.#graph);
+    const withParts = all.filter((family) => family.some(({ parts }) => parts.size > 0));
+    const families = withParts.length > 0 ? withParts : all.filter((family) => family.some(isAnnounced));
     if (families.length === 0) return this.#nothing();
     const family = this.#chooseFamily(families);
     if (family instanceof KilnError) return this.#result(undefined, [], family);
@@ -76,18 +78,32 @@ class Chooser {
     if (!this.#leftOut.has(mail)) this.#leftOut.set(mail, reason);
   }
 
-  /** Lists deliver one mail several times, with other headers and footers. */
+  /** Lists deliver one mail several times, with other headers and footers, and some take its diff away. */
   #dropCopies(mails: readonly Mail[]): Mail[] {
-    const seen = new Set<string>();
-    return mails.filter((mail) => {
-      if (mail.messageId === null) return true;
-      if (seen.has(mail.messageId)) {
-        this.#leave(mail, 'a copy: another mail has the same Message-ID');
-        return false;
-      }
-      seen.add(mail.messageId);
-      return true;
-    });
+    const groups = new Map<string, Mail[]>();
+    for (const mail of mails) {
+      const key = mail.messageId ?? `${mail.date} ${mail.subject.text} ${mail.content.toString('latin1')}`;
+      const group = groups.get(key);
+      if (group) group.push(mail);
+      else groups.set(key, [mail]);
+    }
+    for (const copies of groups.values()) {
+      if (copies.length === 1) continue;
+      const taken = copies.find(({ hasDiff, unreadable }) => hasDiff && unreadable === null) ?? copies[0]!;
+      const { messageId } = taken;
+      for (const mail of copies)
+        if (mail !== taken)
+          this.#leave(
+            mail,
+            messageId === null ? 'a copy of another mail' : 'a copy: another mail has the same Message-ID',
+          );
+      const diffs = copies.filter(({ hasDiff }) => hasDiff).map(({ content }) => content.toString('latin1'));
+      if (new Set(diffs.map(changesIn)).size > 1)
+        this.#warnings.push(
+          `two mails with the Message-ID <${messageId}> have different diffs: the first is taken`,
+        );
+    }
+    return mails.filter((mail) => !this.#leftOut.has(mail));
   }
 
   /** Cover letters, and mails with a diff that may be patches of a series. */
@@ -228,6 +244,7 @@ class Chooser {
     // In a discussion, others post what they would do, and the author posts what came up.
     const isAnswer = (family: Posting[]) =>
       this.#graph.threadOf(mailsOf(family)[0]!) === this.#graph.threadOf(mailsOf(main)[0]!) &&
+      !family.some((one) => main.some((other) => areForTwoKernels(one, other))) &&
       ((family.every(hasNoNumber) && !family.some((one) => main.some((other) => sentAtOnce(one, other)))) ||
         !family.some(({ author }) => main.some((other) => other.author === author)));
     if (!asked && rest.some((family) => !isAnswer(family))) return this.#several(families);
@@ -255,7 +272,7 @@ class Chooser {
 
   #chooseVersion(family: Posting[]): Choice {
     const inOrder = family
-      .filter(({ parts }) => parts.size > 0)
+      .filter((one) => one.parts.size > 0 || isAnnounced(one))
       .sort((a, b) => a.revision - b.revision || a.date - b.date);
     const whole = inOrder.map((one) => this.#reroll(one, inOrder));
     const { revision: asked } = this.#options;
@@ -276,8 +293,8 @@ class Chooser {
     const missing = missingOf(chosen);
     this.#tellRest(family, whole, chosen);
     this.#warnings.push(...chosen.notes);
-    const refusal =
-      missing.length > 0 && !this.#options.allowIncomplete ? this.#incomplete(chosen, missing) : undefined;
+    const isRefused = missing.length > 0 && (!this.#options.allowIncomplete || chosen.parts.size === 0);
+    const refusal = isRefused ? this.#incomplete(chosen, missing) : undefined;
     if (missing.length > 0 && refusal === undefined)
       this.#warnings.push(`${listParts(chosen, missing)} missing; the rest is taken`);
     return this.#result(chosen, missing, refusal);
@@ -300,7 +317,9 @@ class Chooser {
             : `of ${label}; ${one.revision === chosen.revision ? 'it was posted again' : `v${chosen.revision} is newer`}`;
       if (isNewer && missing.length > 0)
         this.#warnings.push(
-          `v${one.revision} is newer, but not complete (${listParts(one, missing)} missing): v${chosen.revision} is taken`,
+          one.revision === chosen.revision
+            ? `a later posting of v${one.revision} is not complete (${listParts(one, missing)} missing): the one before it is taken`
+            : `v${one.revision} is newer, but not complete (${listParts(one, missing)} missing): v${chosen.revision} is taken`,
         );
       for (const mail of allMails(one)) if (!used.has(mail)) this.#leave(mail, reason);
     }
@@ -313,7 +332,7 @@ class Chooser {
    * parts replace those.
    */
   #reroll(posting: Posting, inOrder: Posting[]): Posting {
-    if (missingOf(posting).length === 0) return posting;
+    if (missingOf(posting).length === 0 || posting.parts.size === 0) return posting;
     const before = inOrder
       .filter(({ revision, total }) => revision < posting.revision && total === posting.total)
       .at(-1);
@@ -402,6 +421,7 @@ function groupFamilies(postings: Posting[], graph: Graph): Posting[][] {
 }
 
 function areVersions(a: Posting, b: Posting, graph: Graph): boolean {
+  if (areForTwoKernels(a, b)) return false;
   const [titles, others] = [titlesIn(a), titlesIn(b)];
   if ([...titles].some((one) => one !== '' && others.has(one))) return true;
   const sameThread = graph.threadOf(allMails(a)[0]!) === graph.threadOf(allMails(b)[0]!);
@@ -414,6 +434,20 @@ function areVersions(a: Posting, b: Posting, graph: Graph): boolean {
   // Somebody may send from two addresses, or take a series over.
   if (!sameAuthor) return sameThread && shareFile && a.total > 1 && b.total > 1;
   return sameThread || shareFile;
+}
+
+/** A patch and its backport, or two backports: no versions of each other. A later version may name its kernel first. */
+function areForTwoKernels(a: Posting, b: Posting): boolean {
+  const [one, other] = [kernelOf(allMails(a)), kernelOf(allMails(b))];
+  if (one === other) return false;
+  if (one !== null && other !== null) return true;
+  const [older, newer] = a.revision < b.revision ? [a, b] : [b, a];
+  return older.revision === newer.revision || older.date > newer.date;
+}
+
+/** A cover letter says how many parts there are, whether or not one is there. */
+function isAnnounced({ cover, total }: Posting): boolean {
+  return cover !== undefined && total > 0;
 }
 
 /** Patches that were sent anew without a version get one, as b4 gives them. */
@@ -467,7 +501,7 @@ function hasNoNumber({ parts }: Posting): boolean {
 }
 
 function mostParts(postings: Posting[]): Posting {
-  const newest = postings.at(-1)!;
+  const newest = postings.findLast(({ parts }) => parts.size > 0) ?? postings.at(-1)!;
   const same = postings.filter(({ revision }) => revision === newest.revision);
   return same.toSorted((a, b) => a.parts.size - b.parts.size).at(-1)!;
 }
@@ -493,7 +527,8 @@ function listParts({ revision, total }: Posting, missing: number[]): string {
 
 function title(family: Posting[]): string {
   const newest = family.toSorted((a, b) => a.revision - b.revision || a.date - b.date).at(-1)!;
-  return (newest.cover ?? newest.parts.get(1) ?? allMails(newest)[0]!).subject.title;
+  const { subject } = newest.cover ?? newest.parts.get(1) ?? allMails(newest)[0]!;
+  return subject.kernel === null ? subject.title : `[${subject.kernel}] ${subject.title}`;
 }
 
 function name({ subject, messageId }: Mail): string {
