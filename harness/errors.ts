@@ -78,6 +78,9 @@ export class KilnError extends Error {
   }
 }
 
+export const diskFull =
+  'free some space there; for the cache `kiln clean`, or XDG_CACHE_HOME on a larger disk';
+
 /** Converts any thrown value to a KilnError; an unknown one becomes an infrastructure error. */
 export function asKilnError(error: unknown): KilnError {
   if (error instanceof KilnError) return error;
@@ -87,7 +90,12 @@ export function asKilnError(error: unknown): KilnError {
   if (node?.name === 'AbortError') return interrupted(error);
   if (node?.code === 'ENOSPC')
     return new KilnError('infrastructure', `the disk is full: ${node.message}`, {
-      hint: 'free some space there; for the cache `kiln clean`, or XDG_CACHE_HOME on a larger disk',
+      hint: diskFull,
+      cause: error,
+    });
+  if (node?.code === 'EROFS' || node?.code === 'EACCES')
+    return new KilnError('infrastructure', node.message, {
+      hint: 'Kiln has to write there: for the cache, set XDG_CACHE_HOME to a directory that you may write to',
       cause: error,
     });
   if (node?.syscall === 'uv_os_homedir')

@@ -9,6 +9,7 @@ import { type Ask, defaultBase, type Plan, plan } from '../job/plan.ts';
 import { isPath } from '../kernel/config.ts';
 import { paths } from '../paths.ts';
 import { findProject, type Project } from '../project.ts';
+import { isLoreSource } from '../series/lore.ts';
 import { listSeries } from '../series/series.ts';
 import { type Isolation, isolations } from '../suite/settings.ts';
 import { findSuites, readSuite, type Suite } from '../suite/suite.ts';
@@ -155,10 +156,19 @@ export function outOption(): Option {
   ).default('runs');
 }
 
+/** --inbox is of no use to other sources than lore:. */
+export function refuseIdleInbox({ inbox }: SeriesOptions, sources: readonly string[]): void {
+  if (inbox !== undefined && !sources.some(isLoreSource))
+    throw new KilnError('usage', `--inbox ${inbox}: no series is looked up there`, {
+      hint: 'it is for a series lore:MESSAGE-ID',
+    });
+}
+
 /** Options and selectors → a plan, with what is on disk filled in. */
 export async function readPlan(select: string[], options: JobOptions): Promise<Plan> {
   if (options.revision !== undefined && !Array.isArray(options.series))
     throw new KilnError('usage', '--revision needs a --series to choose from');
+  refuseIdleInbox(options, [...(options.series || []), ...(options.with ?? [])]);
   if (options.tree !== undefined && options.base !== undefined)
     throw new KilnError('usage', '--tree is a base: leave out --base');
   const project = findProject(options.project);

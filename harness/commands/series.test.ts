@@ -131,6 +131,8 @@ test('what can not be read is a refusal, too', async (t) => {
   t.regex(json.refusal!.message, /no series "no-such-series"/);
   const usage = await describeAsJson('srvfs', { revision: 2 }, never);
   t.is(usage.json.refusal!.code, 'usage');
+  const idle = await describeAsJson('srvfs', { inbox: '/nowhere' }, never);
+  t.is(idle.json.refusal!.message, '--inbox /nowhere: no series is looked up there');
 });
 
 /** A repository for the boxes: `main` has the files that they change, `changed` what charset-y makes of them. */

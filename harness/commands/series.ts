@@ -7,7 +7,14 @@ import { prepareBase } from '../tree/base.ts';
 import { applySeries, type Tree } from '../tree/tree.ts';
 import { plural } from '../util/plural.ts';
 import { printable } from '../util/printable.ts';
-import { addSeriesOptions, baseSources, projectOption, type SeriesOptions, seriesSources } from './ask.ts';
+import {
+  addSeriesOptions,
+  baseSources,
+  projectOption,
+  refuseIdleInbox,
+  type SeriesOptions,
+  seriesSources,
+} from './ask.ts';
 import type { Cli } from './command.ts';
 
 type Options = SeriesOptions & { json?: boolean; on?: string; project?: string };
@@ -41,7 +48,7 @@ async function seriesCommand(source: string, options: Options, signal: AbortSign
     process.stdout.write(`${JSON.stringify(json, null, 2)}\n`);
     return exitCode;
   }
-  const found = await inspectSeries(source, findProject(options.project).patches, { ...options, signal });
+  const found = await inspect(source, options, signal);
   const { series, refusal, tree } = await applyOrRefuse(found, {
     on: options.on,
     cache: cacheDirectory(),
@@ -97,13 +104,22 @@ function refusalOf(error: unknown, signal: AbortSignal): KilnError {
   return known;
 }
 
+async function inspect(
+  source: string,
+  options: Omit<Options, 'json'>,
+  signal: AbortSignal,
+): Promise<Reading> {
+  refuseIdleInbox(options, [source]);
+  return inspectSeries(source, findProject(options.project).patches, { ...options, signal });
+}
+
 async function readOrRefuse(
   source: string,
   options: Omit<Options, 'json'>,
   signal: AbortSignal,
 ): Promise<Found> {
   try {
-    return await inspectSeries(source, findProject(options.project).patches, { ...options, signal });
+    return await inspect(source, options, signal);
   } catch (error) {
     return { series: undefined, refusal: refusalOf(error, signal) };
   }

@@ -75,3 +75,10 @@ test('names without a/ and b/ are refused, since git would change other files', 
   for (const fine of ['diff --git a/x.c a/x.c', 'diff --git i/x.c w/x.c', 'diff --git old/x.c new/x.c'])
     t.is(check(`Why.\n---\n${fine}\nold mode 100644\nnew mode 100755\n`).refused, undefined, fine);
 });
+
+test('a mode that makes no file is refused', (t) => {
+  const made = addsFile('lib/a.c').replace('100644', '040000');
+  t.is(check(`Why.\n---\n${made}`).refused, 'v2-0001-a.patch (v2) has the mode 040000, which no file has');
+  for (const mode of ['100755', '120000', '160000'])
+    t.is(check(`Why.\n---\n${made.replace('040000', mode)}`).refused, undefined);
+});

@@ -30,7 +30,7 @@ function checkPatch(patch: Patch): { warnings: string[]; refusal: KilnError | un
       : `may be damaged: ${describeDamage(damage, lineInMail(patch, diff, damage.line))}`;
   return {
     warnings: warning === undefined ? [] : [`${namePatch(patch)} ${warning}`],
-    refusal: refuseNames(patch, diff),
+    refusal: refuseNames(patch, diff) ?? refuseModes(patch, diff),
   };
 }
 
@@ -46,6 +46,16 @@ function refuseNames(patch: Patch, diff: string): KilnError | undefined {
       details: { patch: patch.file },
     },
   );
+}
+
+/** git makes a tree that it can't read of a file that is a directory. */
+function refuseModes(patch: Patch, diff: string): KilnError | undefined {
+  const mode = /^(?:new file mode|new mode) (?!1[026]0)(\d+)$/m.exec(diff)?.[1];
+  if (mode === undefined) return undefined;
+  return new KilnError('bad-input', `${namePatch(patch)} has the mode ${mode}, which no file has`, {
+    hint: 'correct the patch: git has 100644, 100755, 120000 and 160000',
+    details: { patch: patch.file },
+  });
 }
 
 /** A diffstat that fits no diff of the patch: a part of it is lost, or there is a diff in its message. */

@@ -108,6 +108,13 @@ for (const source of [
     t.deepEqual([id, mails.length], ['x@example.org', 2]);
   });
 
+test('a Message-ID may have a slash in it', async (t) => {
+  const dir = await scratch(t);
+  await epoch(dir, [{ subject: '[PATCH] a', id: 'a/b' }]);
+  for (const source of ['lore:a/b@example.org', 'https://example.org/all/a%2Fb@example.org/'])
+    t.is((await readThread(source, { inbox: dir })).id, 'a/b@example.org');
+});
+
 /** An archive on this machine, as b4 asks it. It has one thread. */
 async function archive(t: ExecutionContext, mails: MadeMail[]): Promise<string> {
   const box = gzipSync(madeBox(mails));

@@ -35,7 +35,7 @@ function messageIdOf(source: string): string {
       .map(decode)
       .find((part) => part.includes('@'))
       ?.replace(/^<|>$/g, '') ?? '';
-  if (!/^[^\s<>/]+@[^\s<>/]+$/.test(id) || id.startsWith('-'))
+  if (!/^[^\s<>]+@[^\s<>]+$/.test(id) || id.startsWith('-'))
     throw new KilnError('bad-input', `there is no Message-ID in ${source}`, {
       hint: 'give lore:MESSAGE-ID, or the URL of one mail of the thread',
     });

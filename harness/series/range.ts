@@ -2,6 +2,7 @@
 // A range is read as commits, never as mail: mail would lose merges, CR LF, and messages that look like patches.
 import { resolve } from 'node:path';
 import { KilnError } from '../errors.ts';
+import { isExit } from '../util/exec.ts';
 import { git, objectDirectory } from '../util/git.ts';
 import { type Patch, patchFile } from './patch.ts';
 
@@ -104,7 +105,7 @@ function readEnds(range: string, repository: string): [string, string] {
 async function findCommit(ask: Ask, directory: string, name: string): Promise<string> {
   const commit = await ask(['rev-parse', '--verify', '--end-of-options', `${name}^{commit}`]).catch(
     async (cause) => {
-      if (cause instanceof KilnError && cause.code === 'interrupted') throw cause;
+      if (!isExit(cause, 128)) throw cause;
       throw new KilnError('bad-input', `no commit "${name}" in a git repository at ${directory}`, {
         cause,
         hint: (await isShallow(ask)) ? deepen(directory) : 'a range is git:DIR#A..B, with two commits of DIR',

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-import { cp, mkdir, mkdtemp, readdir, readFile, rm, utimes, writeFile } from 'node:fs/promises';
+import { cp, mkdir, mkdtemp, readdir, readFile, rm, symlink, utimes, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import test, { type ExecutionContext } from 'ava';
@@ -111,6 +111,31 @@ test('a base in git borrows the repository and leaves it bit for bit as it was',
   await git(base.gitDir, ['fsck', '--full']);
   await prepareBase(`git:${repository}`, context(dir));
   t.deepEqual(await bytes(repository), before);
+});
+
+test('a base whose objects are named by SHA-256 is refused, and the hint says what to give', async (t) => {
+  const dir = await scratch(t);
+  const repository = join(dir, 'sha256');
+  await git(dir, ['init', '--quiet', '--template=', '--object-format=sha256', repository]);
+  await git(repository, ['commit', '--quiet', '--allow-empty', '--message', 'one']);
+  const error = await t.throwsAsync<KilnError>(prepareBase(`git:${repository}`, context(dir)));
+  t.is(error.code, 'bad-input');
+  t.is(error.message, `${repository} names its objects by SHA-256, which Kiln can't read`);
+  t.regex(error.hint, /git archive/);
+});
+
+test.serial('a git that is not there is no fault of the repository', async (t) => {
+  const dir = await scratch(t);
+  const repository = await makeRepository(dir);
+  const path = process.env.PATH;
+  t.teardown(() => {
+    process.env.PATH = path;
+  });
+  await symlink((await exec('which', ['setpriv'])).stdout, join(dir, 'setpriv'));
+  process.env.PATH = dir;
+  const error = await t.throwsAsync<KilnError>(prepareBase(`git:${repository}`, context(dir)));
+  t.is(error.code, 'infrastructure');
+  t.regex(error.message, /^git was not found/);
 });
 
 test('a base in git is named by tag, branch, commit, expression or nothing', async (t) => {

@@ -3,7 +3,7 @@ import { mkdir, rm, stat } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
 import type { Context } from '../context.ts';
 import { KilnError } from '../errors.ts';
-import { exec } from '../util/exec.ts';
+import { exec, isExit } from '../util/exec.ts';
 import { makeDirectory, readCachedJson, writeAtomic } from '../util/files.ts';
 import { git, objectDirectory } from '../util/git.ts';
 import { contentKey } from '../util/hash.ts';
@@ -125,6 +125,8 @@ async function borrow(source: string, rest: string, context: Context): Promise<B
   const ref = hash < 0 ? 'HEAD' : rest.slice(hash + 1);
   const wrong = (cause: unknown) => {
     context.signal.throwIfAborted();
+    // Not git's own exit code: git is not there, or was killed.
+    if (!isExit(cause, 128)) return cause;
     return new KilnError('bad-input', `no commit "${ref}" in a git repository at ${directory}`, {
       cause,
       hint: forms,
@@ -136,6 +138,10 @@ async function borrow(source: string, rest: string, context: Context): Promise<B
       throw wrong(cause);
     })
   ).stdout.trim();
+  if (commit.length !== 40)
+    throw new KilnError('bad-input', `${directory} names its objects by SHA-256, which Kiln can't read`, {
+      hint: 'give the source as an archive: git archive --prefix=linux/ -o linux.tar REF, and tar:linux.tar',
+    });
   const objects = await objectDirectory(directory, context.signal);
   const gitDir = join(context.cache, 'bases', `git-${contentKey(objects)}`, 'repo.git');
   await using _lock = await lock(join(context.cache, 'locks', `base-${contentKey(objects)}`), {

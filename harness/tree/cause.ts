@@ -68,7 +68,10 @@ export async function explain(
   const cause = causeOf(where);
   const place = at(where);
   if (cause === 'refused')
-    return refusal(conflict, cause, `does not apply${place}: ${where.reason}`, { where, hint: rebase });
+    return refusal(conflict, cause, `does not apply${place}: ${where.reason}`, {
+      where,
+      hint: 'correct the patch, or get it again from where it was made: no base takes it as it is',
+    });
   const lines = await readLines(repository, where);
   const space = findSpace(conflict, where, lines);
   if (space?.damaged) return damagedSpace(conflict, where, space.line, space.how);

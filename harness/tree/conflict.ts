@@ -53,6 +53,12 @@ export function findFault(conflict: Conflict): KilnError | undefined {
       hint: 'put the Date: of the mail right, or take it out',
       details: { series: series.name, patch: patch.file },
     });
+  const name = /^fatal: (.*ident name.*)$/m.exec(output)?.[1];
+  if (name !== undefined)
+    return new KilnError('bad-input', `${series.name}: ${namePatch(patch)} can't be read: ${name}`, {
+      hint: 'put the From: of the mail right, also one that begins its text: NAME <ADDRESS>',
+      details: { series: series.name, patch: patch.file },
+    });
   if (/Patch is empty|Patch format detection failed|No valid patches in input/.test(output))
     return refusal(conflict, 'no-diff', 'does not apply: there is no diff in it', {
       hint: 'give a mail or a file that holds a diff, or leave it out',

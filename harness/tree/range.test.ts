@@ -154,6 +154,46 @@ test('on another base each commit is the diff that it was', async (t) => {
   t.is(show.stdout, 'Ann 86400 +0200');
 });
 
+test('no attributes come between a range and the bytes that git has, be they the tree’s or the user’s', async (t) => {
+  await run('checkout', '--quiet', '--force', '-b', 'attributes', 'base');
+  // git stores these bytes although the attributes say otherwise.
+  const store = async (files: Record<string, string>) => {
+    for (const [path, text] of Object.entries(files)) {
+      const hash = (await git(user, ['hash-object', '-w', '--stdin'], { input: text })).stdout;
+      await run('update-index', '--add', '--cacheinfo', `100644,${hash},${path}`);
+    }
+    await run('commit', '--quiet', '--message', Object.keys(files).join());
+  };
+  const wide = '*.w working-tree-encoding=UTF-16LE\n*.i ident\n*.n -diff\n';
+  await store({
+    '.gitattributes': `*.t text eol=crlf\n${wide}`,
+    'a.t': '1\r\n2\r\n',
+    'b.w': 'x\n',
+    'c.i': '$Id: 1 $\nx\n',
+    'd.n': lines(1, 9),
+  });
+  await run('tag', 'attributed');
+  await store({ 'other.c': 'int x;\n', 'd.n': `line 0\n${lines(1, 9)}` });
+  const [onto, beside] = [await run('rev-parse', 'HEAD'), 'attributed'];
+  await run('reset', '--quiet', '--soft', beside);
+  await run('read-tree', beside);
+  await store({
+    'a.t': '1\r\n3\r\n',
+    'b.w': 'y\n',
+    'c.i': '$Id: 1 $\ny\n',
+    'd.n': lines(1, 9).replace('line 5', 'five'),
+    'e.t': '\r\n\n',
+  });
+  const { tree } = await apply(range(onto), range(`${beside}..attributes`));
+  for (const path of ['a.t', 'b.w', 'c.i', 'e.t']) {
+    const { stdout } = await git(tree.gitDir, ['rev-parse', `${tree.commit}:${path}`]);
+    t.is(stdout, await run('rev-parse', `attributes:${path}`), path);
+  }
+  const { stdout } = await git(tree.gitDir, ['show', `${tree.commit}:d.n`]);
+  t.is(stdout, `line 0\n${lines(1, 9).replace('line 5', 'five')}`.trimEnd());
+  t.deepEqual(tree.warnings, []);
+});
+
 test('what a range consists of is copied: the tree needs the repository of the base alone', async (t) => {
   const exact = await apply(await archive('base'), range('base..work'));
   t.is(exact.tree.content, await run('rev-parse', 'work^{tree}'));

@@ -38,6 +38,11 @@ export async function scratchRepository(base: Base, scratch: string, context: Co
   await mkdir(join(gitDir, 'info'));
   await mkdir(join(gitDir, 'objects'));
   await writeFile(join(gitDir, 'info', 'sparse-checkout'), '/.nothing\n');
+  // A patch is for the bytes that git stores, whatever the tree's attributes make of a file that is checked out.
+  await writeFile(
+    join(gitDir, 'info', 'attributes'),
+    '* -text !eol -ident -filter -working-tree-encoding !diff\n',
+  );
   await setHead(repository, base.commit);
   return repository;
 }

@@ -224,6 +224,20 @@ test('a symbolic link of the base does not lead a patch outside', async (t) => {
   t.false((await readdir(dir)).includes('evil'));
 });
 
+test('a patch that no base takes is to be corrected, and a sender without an address is named', async (t) => {
+  const { base, context } = await setup(t);
+  const outside = await refused(t, base, context, add('../outside', 'evil'));
+  t.regex(outside.hint, /^correct the patch/);
+  for (const from of ['From: Ann\n', 'From: <>\n']) {
+    const error = await t.throwsAsync<KilnError>(
+      applySeries(base, [series(add('fs/n.c', 'n').replace(/^From: .*\n/, from))], context),
+    );
+    t.is(error.code, 'bad-input');
+    t.regex(error.message, /^s: 0001\.patch can't be read: .*ident name/);
+    t.regex(error.hint, /From:/);
+  }
+});
+
 test('a mail without a diff is named', async (t) => {
   const { base, context } = await setup(t);
   const empty = edit(7, 'seven').replace(/^diff [\s\S]*/m, '');

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 // Starts every program that Kiln runs, so that none outlives Kiln. No other file imports execa.
 import { execa, type Options, type Result, type ResultPromise } from 'execa';
-import { interrupted, KilnError } from '../errors.ts';
+import { diskFull, interrupted, KilnError } from '../errors.ts';
 
 export type ExecOptions = {
   cwd?: string;
@@ -60,10 +60,17 @@ export async function exec(file: string, args: string[], options: ExecOptions = 
   const end = watchdog.wasSilent
     ? `said nothing for ${Math.round(silence / 1000)} s and was ended`
     : describeEnd(result);
-  throw new KilnError('infrastructure', `${file} ${end}`, {
+  const isFull = output.stderr.includes('No space left on device');
+  throw new KilnError('infrastructure', `${file} ${end}${isFull ? ': the disk is full' : ''}`, {
+    hint: isFull ? diskFull : '',
     details: { command, output: tail(`${output.stdout}\n${output.stderr}`) },
     cause: result,
   });
+}
+
+/** Whether a program ended with this exit code, which `exec` threw. */
+export function isExit(error: unknown, exitCode: number): boolean {
+  return error instanceof KilnError && (error.cause as Partial<Result> | undefined)?.exitCode === exitCode;
 }
 
 /** Ends a program that prints nothing for so long. @param silence milliseconds */

@@ -7,7 +7,8 @@ import { git } from './git.ts';
 
 test("git ignores the user's configuration and the repository's hooks", async (t) => {
   const dir = await repository(t);
-  await mkdir(join(dir, 'home'));
+  await mkdir(join(dir, 'home', 'git'), { recursive: true });
+  await writeFile(join(dir, 'home', 'git', 'attributes'), '* text=auto\n');
   const config = '[user]\n\tname = Somebody\n[commit]\n\tgpgSign = true\n[core]\n\tautocrlf = true\n';
   await writeFile(join(dir, 'home', '.gitconfig'), config);
   await writeFile(join(dir, '.git', 'hooks', 'pre-commit'), '#!/bin/sh\nexit 1\n', { mode: 0o755 });

@@ -49,11 +49,14 @@ const settings = [
   ['advice.detachedHead', 'false'],
   ['am.threeWay', 'false'],
   ['safe.directory', '*'],
+  // By default a file in the user's home directory, which no other setting turns off.
+  ['core.attributesFile', '/dev/null'],
 ].flatMap(([name, value]) => ['-c', `${name}=${value}`]);
 
 const environment = {
   GIT_CONFIG_GLOBAL: '/dev/null',
   GIT_CONFIG_SYSTEM: '/dev/null',
+  GIT_ATTR_NOSYSTEM: '1',
   GIT_TERMINAL_PROMPT: '0',
   // A hash is that object: a repository's replace refs put another in its place.
   GIT_NO_REPLACE_OBJECTS: '1',
