@@ -48,8 +48,7 @@ export function holdsSeveralMails(text: string): boolean {
     let [from, to] = [index, index];
     while (isHeader(from - 1)) from--;
     while (isHeader(to + 1)) to++;
-    const header = lines.slice(from, to + 1).join('\n');
-    if (!/^From:/m.test(header) || !/^(?:Date|Message-ID):/im.test(header)) continue;
+    if (!lines.slice(from, to + 1).some((one) => one.startsWith('From:'))) continue;
     if (holdsDiff(lines.slice(to + 1).join('\n'))) return true;
   }
   return false;

@@ -6,7 +6,7 @@ import { dirname, join } from 'node:path';
 import { gzipSync } from 'node:zlib';
 import test, { type ExecutionContext } from 'ava';
 import type { KilnError } from '../errors.ts';
-import { addsFile, type MadeMail, madeMail } from '../testing/mails.ts';
+import { addsFile, type MadeMail, madeBox, madeMail } from '../testing/mails.ts';
 import { inspectSeries, type ReadOptions } from './series.ts';
 
 /** What is taken of a directory with these files: titles, what is left out, what is said, what is refused. */
@@ -171,6 +171,8 @@ test('a file that can not be a patch is refused by name, with a hint', async (t)
       t.is(found.code, 'bad-input');
       t.not(found.hint, '');
     }
+  const box = await read(t, { '0001-one.patch': madeBox([one, two]) });
+  t.is(box.refused, 'DIR/0001-one.patch holds more than one mail');
   const found = await read(t, { 'a.patch/x': '' });
   t.is(found.refused, "DIR/a.patch can't be read: EISDIR: illegal operation on a directory");
 });

@@ -36,9 +36,10 @@ export async function readPatchDirectory(dir: string): Promise<PatchDirectory> {
   const read = async (some: string[]) => Promise.all(some.map((file) => readFileOf(dir, file)));
   const patches = names.filter((name) => patchName.test(name) && !coverName.test(name));
   const files = await read(patches);
-  const areMails = files.length > 0 && (areOfFormatPatch(files) || areOfMailer(files));
+  const isOfMailer = areOfMailer(files);
+  const areMails = files.length > 0 && (isOfMailer || areOfFormatPatch(files));
   if (!areMails) refuseVersions(dir, files);
-  for (const one of areMails ? [] : files) refuseUnreadable(dir, one);
+  if (!isOfMailer) for (const one of files) refuseUnreadable(dir, one);
   return {
     files,
     covers: await read(names.filter((name) => patchName.test(name) && coverName.test(name))),

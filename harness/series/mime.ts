@@ -68,7 +68,9 @@ export function leaves(headers: Headers, body: Buffer, type = 'text/plain', dept
     parameters.get('name') ?? readParameters(disposition(headers)).parameters.get('filename') ?? '';
   const isPlain = /^text\/(?!html|calendar)|[/-](?:x-)?(?:patch|diff)$/.test(value) || value === '';
   const isText = isPlain || /\.(?:patch|diff|txt)$/i.test(name);
-  const encoding = (headers.get('content-transfer-encoding')?.[0] ?? '').toLowerCase();
+  const encoding = (headers.get('content-transfer-encoding')?.[0] ?? '')
+    .toLowerCase()
+    .replace(/[\s;(].*/, '');
   const charset = (parameters.get('charset') ?? '').toLowerCase();
   const isFlowed = parameters.get('format')?.toLowerCase() === 'flowed';
   const flowed = !isFlowed ? 'no' : parameters.get('delsp')?.toLowerCase() === 'yes' ? 'delsp' : 'yes';
