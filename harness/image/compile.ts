@@ -155,9 +155,24 @@ async function compileOne(program: Program, context: Context): Promise<void> {
     ...sources.map((source) => compile(source, [...program.flags, ...own.compile])),
     ...runtime.map((source) => compile(source, program.flags)),
   ]);
-  const link = ['-static', '-Wl,--build-id=none', ...own.link, ...objects, ...own.libraries];
-  await gcc(program, ['gcc', ...link, '-o', output], context);
+  const link = (...more: string[]) => {
+    const words = ['-static', '-Wl,--build-id=none', ...more, ...own.link, ...objects, ...own.libraries];
+    return gcc(program, ['gcc', ...words, '-o', output], context);
+  };
+  await link().catch((error: KilnError) => {
+    if (!replacesLibc(error)) throw error;
+    // As in a dynamic program, its own definition counts.
+    return link('-Wl,-z,muldefs');
+  });
   await run(program, ['strip', '--strip-debug', output], context);
+}
+
+/** Whether the only fault is that the program defines a function of the C library's. */
+function replacesLibc({ details }: KilnError): boolean {
+  const lines = (details?.output ?? '').split('\n');
+  const twice = lines.flatMap((line, index) => (line.includes(': multiple definition of ') ? [index] : []));
+  const isFault = (line: string) => /undefined reference|cannot find/.test(line);
+  return twice.length > 0 && twice.every((at) => lines[at - 1]?.includes('libc.a(')) && !lines.some(isFault);
 }
 
 async function run(

@@ -141,6 +141,21 @@ test('a suite one level deeper finds the headers of the tested tree, and those o
     t.true(await exists(join(await compile(t, dir, await readSuite(join(dir, 'tree', suite))), program)));
 });
 
+test('headers of the tested tree by -I$(top_srcdir); a program may have its own function of the C library', async (t) => {
+  const dir = await files(t, {
+    ...selftests,
+    'kernel/tree/include/vdso/time64.h': '#define NSEC_PER_SEC 1000000000L\n',
+    'tree/timers/Makefile': 'CFLAGS += -O3 -I $(top_srcdir)\n',
+    'tree/timers/adjust.c':
+      '#include <include/vdso/time64.h>\n#include <sys/timex.h>\n#include <time.h>\nint clock_adjtime(clockid_t id, struct timex *tx)\n{ return NSEC_PER_SEC == 1; }\nint main(void) { return adjtimex(0) + clock_adjtime(0, 0); }\n',
+    'tree/twice/a.c': 'int one(void) { return 1; }\nint main(void) { return one(); }\n',
+    'tree/twice/helper.c': 'int one(void) { return 2; }\n',
+  });
+  t.true(await exists(join(await compile(t, dir, await readSuite(join(dir, 'tree/timers'))), 'adjust')));
+  const error = await t.throwsAsync(async () => compile(t, dir, await readSuite(join(dir, 'tree/twice'))));
+  t.regex(error!.message, /multiple definition of `one'/);
+});
+
 test('a static library that this machine lacks is named', async (t) => {
   const dir = await files(t, {
     ...selftests,
