@@ -271,7 +271,9 @@ async function isBaseToBlame(
     'does-not-build',
     `the base does not build by itself, without the series: ${alone.message}`,
     {
-      hint: `the series is not to blame; choose another --base or config, or add a fix with --with; ${alone.hint}`,
+      hint: ['choose another --base or config, or add a fix with --with', alone.hint]
+        .filter(Boolean)
+        .join('; '),
       details: alone.details,
       cause: alone,
     },

@@ -144,11 +144,15 @@ test('of alternatives one is enough; what is preferred is noted; the rest is an 
   const text = `# kiln: preferred
 CONFIG_NICE=y
 # kiln: one of
-CONFIG_LAZY=y
-CONFIG_VOLUNTARY=y
+CONFIG_BIG=y
+CONFIG_SMALL=y
 
 CONFIG_ALSO=y
 # kiln: needed
+# kiln: one of
+CONFIG_LAZY=y
+CONFIG_VOLUNTARY=y
+
 CONFIG_MUST=y
 `;
   const asked = [fragment('base', text)];
@@ -158,9 +162,9 @@ CONFIG_MUST=y
     return configNotes(unmet, {}, asked);
   };
   t.deepEqual(judge('CONFIG_MUST=y\nCONFIG_LAZY=y'), [
-    'not to be had in this tree: CONFIG_NICE=y, CONFIG_ALSO=y',
+    'not to be had in this tree: CONFIG_NICE=y, CONFIG_BIG=y, CONFIG_SMALL=y, CONFIG_ALSO=y',
   ]);
-  t.deepEqual(judge('CONFIG_MUST=y\nCONFIG_VOLUNTARY=y\nCONFIG_NICE=y\nCONFIG_ALSO=y'), []);
+  t.deepEqual(judge('CONFIG_MUST=y\nCONFIG_VOLUNTARY=y\nCONFIG_NICE=y\nCONFIG_ALSO=y\nCONFIG_SMALL=y'), []);
   const symbols = (config: string) => t.throws<KilnError>(() => judge(config)).details.symbol;
   t.is(symbols('CONFIG_LAZY=y'), 'MUST');
   t.is(symbols('CONFIG_MUST=y'), 'LAZY VOLUNTARY');

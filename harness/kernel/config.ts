@@ -185,7 +185,7 @@ export function findUnmet(fragments: readonly Fragment[], final: ConfigValues): 
   const wishes = lastWishes(fragments);
   const isMet = ({ symbol, value }: Wish) => holds(value, final.get(symbol) ?? 'n');
   const blockOf = (wish: Wish & { fragment: string }) => `${wish.fragment}:${wish.block}`;
-  const metBlocks = new Set(wishes.filter((wish) => wish.need === 'alternative' && isMet(wish)).map(blockOf));
+  const metBlocks = new Set(wishes.filter((wish) => wish.isAlternative && isMet(wish)).map(blockOf));
   return wishes
     .filter((wish) => !isMet(wish) && !metBlocks.has(blockOf(wish)))
     .map((wish) => ({ ...wish, got: final.get(wish.symbol) ?? 'n' }));

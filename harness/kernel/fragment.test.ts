@@ -57,19 +57,19 @@ CONFIG_H=y
 `;
   const { wishes } = parseFragment('base', text).fragment;
   t.deepEqual(
-    wishes.map(({ symbol, need }) => `${symbol} ${need}`),
+    wishes.map(({ symbol, need, isAlternative }) => `${symbol} ${need}${isAlternative ? ', or' : ''}`),
     [
       'A needed',
       'B preferred',
       'C preferred',
-      'D alternative',
-      'E alternative',
+      'D preferred, or',
+      'E preferred, or',
       'F preferred',
-      'G alternative',
+      'G preferred, or',
       'H needed',
     ],
   );
-  const blocks = wishes.filter(({ need }) => need === 'alternative').map(({ block }) => block);
+  const blocks = wishes.filter(({ isAlternative }) => isAlternative).map(({ block }) => block);
   t.deepEqual(blocks, [7, 7, 13]);
 });
 

@@ -4,10 +4,10 @@ import { KilnError } from '../errors.ts';
 import { several } from '../util/plural.ts';
 
 /**
- * What happens if a symbol does not get its value. `needed`: the run ends; `alternative`: the run ends unless another
- * line of its block gets its value; `preferred`: a note names it; `optional`: a note counts it.
+ * What happens if a symbol does not get its value. `needed`: the run ends; `preferred`: a note names it; `optional`: a
+ * note counts it.
  */
-export type Need = 'needed' | 'alternative' | 'preferred' | 'optional';
+export type Need = 'needed' | 'preferred' | 'optional';
 
 /** One line of a fragment. */
 export type Wish = {
@@ -16,8 +16,11 @@ export type Wish = {
   /** As .config writes it: y, m, n, a number, or a quoted string. */
   value: string;
   need: Need;
-  /** From 1; of alternatives, the number of the first line of their block. */
+  /** It is enough if another line of its block gets its value. */
+  isAlternative: boolean;
+  /** From 1. */
   line: number;
+  /** Of alternatives, the line before the first. */
   block: number;
 };
 
@@ -48,8 +51,7 @@ export function parseFragment(
     const wish = directive === undefined ? parseLine(content, keepsModules) : undefined;
     if (directive === 'one of') block = line;
     else if (directive === 'needed' || directive === 'preferred') [need, block] = [directive, 0];
-    else if (wish)
-      wishes.push({ ...wish, need: block > 0 ? 'alternative' : need, line, block: block || line });
+    else if (wish) wishes.push({ ...wish, need, isAlternative: block > 0, line, block: block || line });
     else if (directive !== undefined || (content !== '' && !content.startsWith('#')))
       strays.push({ line, text: content });
   }
@@ -103,7 +105,9 @@ export function lastWishes(fragments: readonly Fragment[]): (Wish & { fragment: 
  * @param defined the symbols that the tree defines; others that are not needed are left out
  */
 export function asKconfigText(fragments: readonly Fragment[], defined: ReadonlySet<string>): string {
-  const wishes = lastWishes(fragments).filter(({ need, symbol }) => need === 'needed' || defined.has(symbol));
+  const wishes = lastWishes(fragments).filter(
+    ({ need, isAlternative, symbol }) => (need === 'needed' && !isAlternative) || defined.has(symbol),
+  );
   const lines: string[] = [];
   for (let at = 0; at < wishes.length; ) {
     const { fragment, block } = wishes[at]!;

@@ -167,7 +167,8 @@ function configureError(output: string[], source: string, tree: Tree, cause: unk
   const last = lastToTouch(tree);
   const line =
     output.find((text) => /Kconfig.*:\d+:/.test(text)) ??
-    output.findLast((text) => !/^make(\[\d+\])?: (Entering|Leaving) /.test(text)) ??
+    output.findLast((text) => text !== '' && !/^make(\[\d+\])?: (Entering|Leaving|\*\*\*) /.test(text)) ??
+    output.at(-1) ??
     '';
   const file = line.replace(`${source}/`, '').split(':')[0] ?? '';
   const patch = last.get(file)?.file;
@@ -217,7 +218,8 @@ async function collect(workspace: Workspace, dir: string, context: Context): Pro
 
 async function copyHeaders(source: string, from: string, to: string): Promise<void> {
   await mkdir(to, { recursive: true });
-  for (const name of (await readdir(join(source, from))).filter((file) => file.endsWith('.h')))
+  const names = await readdir(join(source, from)).catch(() => []);
+  for (const name of names.filter((file) => file.endsWith('.h')))
     await copyFile(await plainFile(source, join(from, name)), join(to, name));
 }
 

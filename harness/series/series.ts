@@ -122,7 +122,7 @@ async function directorySeries(
     );
   const mails = [...covers, ...files].map(({ mail }) => mail);
   const { series, refusal } = areMails
-    ? fromChoice(name, source, mails, options)
+    ? fromChoice(name, source, mails, options, new Map(files.map(({ file, mail }) => [mail, file])))
     : whole(source, name, files.map(asPatch), options);
   const notes = areMails
     ? []
@@ -154,18 +154,25 @@ export function fromMails(name: string, source: string, raw: RawMail[], options:
   return fromChoice(name, source, mails, options);
 }
 
-function fromChoice(name: string, source: string, mails: Mail[], options: ReadOptions): Reading {
+/** @param files names of the mails that are files of their own */
+function fromChoice(
+  name: string,
+  source: string,
+  mails: Mail[],
+  options: ReadOptions,
+  files: ReadonlyMap<Mail, string> = new Map(),
+): Reading {
   const choice = chooseSeries(mails, source, options);
   const revision = choice.revision ?? 1;
   const series: Series = {
     name,
     source,
-    patches: choice.patches.map(({ mail: { subject, messageId, content }, number }, index) => ({
-      file: patchFile(number ?? index + 1, subject.title, revision),
-      content,
+    patches: choice.patches.map(({ mail, number }, index) => ({
+      file: files.get(mail) ?? patchFile(number ?? index + 1, mail.subject.title, revision),
+      content: mail.content,
       number,
-      subject: subject.text,
-      messageId,
+      subject: mail.subject.text,
+      messageId: mail.messageId,
     })),
     revision: choice.revision,
     missing: choice.missing,

@@ -173,7 +173,7 @@ async function kconfigSymbols(repository: Repository, { cache }: Context): Promi
   const files = (await repository.git(['ls-tree', '-r', 'HEAD'])).stdout
     .split('\n')
     .filter((line) => line.includes('Kconfig'));
-  const record = join(cache, 'trees', 'symbols', `${contentKey('symbols 1', ...files)}.json`);
+  const record = join(cache, 'symbols', `${contentKey('symbols 1', ...files)}.json`);
   const found = await readCachedJson<string[]>(record);
   if (Array.isArray(found)) return found;
   const symbols = await readSymbols(repository);
