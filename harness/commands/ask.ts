@@ -152,8 +152,13 @@ export function jobsOption(): Option {
 export function outOption(): Option {
   return new Option(
     '--out <dir>',
-    'the directory in which Kiln makes a run directory: DIR/<id>, and a link DIR/latest',
-  ).default('runs');
+    'the directory in which Kiln makes a run directory: DIR/<id>, and a link DIR/latest (default: runs, in the directory of --project)',
+  );
+}
+
+/** The directory of --out. */
+export function runsDirectory({ out, project }: { out?: string; project?: string }): string {
+  return out ?? join(project ?? '', 'runs');
 }
 
 /** --inbox is of no use to other sources than lore:. */
@@ -208,7 +213,7 @@ async function findKernels(dirs: string[]): Promise<string[]> {
   return dirs.map((dir) => (dir === 'same' ? dir : resolve(dir)));
 }
 
-/** The project's suites. Kiln's own stand in for those of a project that has none, as far as they need no series. */
+/** The project's suites; if it has none, those of Kiln's that need no series. */
 export async function defaultSuites({ guestTests }: Project): Promise<Suite[]> {
   if (guestTests !== null) return findSuites(guestTests);
   return (await findSuites(paths.guestTests)).filter(({ config }) => config === '');
@@ -216,7 +221,7 @@ export async function defaultSuites({ guestTests }: Project): Promise<Suite[]> {
 
 /** `-19`, `19` or a directory → make's LLVM=. */
 function llvmValue(text: string | true): string {
-  if (text === true) return '1';
+  if (text === true || text === '1') return '1';
   if (text.endsWith('/')) return text;
   if (/^-?\d+$/.test(text)) return `-${text.replace('-', '')}`;
   throw new KilnError('usage', `--llvm ${text} is neither a version nor a directory`, {

@@ -23,7 +23,10 @@ async function initCommand(dir: string): Promise<number> {
   const root = resolve(dir);
   const there = await readdir(root).catch((error: NodeJS.ErrnoException) => {
     if (error.code === 'ENOENT') return [];
-    throw new KilnError('bad-input', `${root} can't be used: ${error.message}`);
+    throw new KilnError('bad-input', `${root} can't be read: ${error.message}`, {
+      hint: 'kiln init takes an empty or new directory',
+      cause: error,
+    });
   });
   if (there.some((name) => name !== '.git'))
     throw new KilnError('bad-input', `${root} is not empty: ${there.slice(0, 3).join(', ')}`, {

@@ -1,11 +1,12 @@
 // SPDX-License-Identifier: MIT
 import { join } from 'node:path';
 import { cacheDirectory } from '../context.ts';
-import { KilnError } from '../errors.ts';
+import { exits, KilnError } from '../errors.ts';
 import { type Caught, runMutant } from '../execution/mutant.ts';
 import type { Plan } from '../job/plan.ts';
 import { paths } from '../paths.ts';
 import { memoryBudget, Pool } from '../pool/pool.ts';
+import { isBad } from '../results/judge.ts';
 import { createRunDirectory } from '../results/runDirectory.ts';
 import { runJobs } from '../run.ts';
 import { type Mutant, readMutants } from '../suite/mutants.ts';
@@ -15,10 +16,17 @@ import { readCachedJson, writeAtomic } from '../util/files.ts';
 import { contentKey, sha256File, treeKey } from '../util/hash.ts';
 import { plural } from '../util/plural.ts';
 import { printable } from '../util/printable.ts';
-import { addBuildOptions, addRunOptions, type JobOptions, outOption, readPlan } from './ask.ts';
+import {
+  addBuildOptions,
+  addRunOptions,
+  type JobOptions,
+  outOption,
+  readPlan,
+  runsDirectory,
+} from './ask.ts';
 import type { Cli } from './command.ts';
 
-type Options = JobOptions & { out: string; deadline: number; json?: boolean; again?: boolean };
+type Options = JobOptions & { out?: string; deadline: number; json?: boolean; again?: boolean };
 
 export function registerMutants({ program, run, signal, stopAfter }: Cli): void {
   addRunOptions(addBuildOptions(program.command('mutants')))
@@ -68,8 +76,13 @@ async function mutantsCommand(
   options: Options,
   signal: AbortSignal,
 ): Promise<number> {
-  const plan = await readPlan([suite], options);
-  const planned = plan.suites.find(({ suite: { name } }) => name === suite)!.suite;
+  const planned = (await readPlan([suite], options)).suites.find(
+    ({ suite: { name } }) => name === suite,
+  )?.suite;
+  if (planned === undefined)
+    throw new KilnError('usage', `${suite} is no suite`, {
+      hint: 'name a suite, and mutants of it behind it',
+    });
   const all = await readMutants(planned);
   const chosen = names.length === 0 ? all : all.filter(({ name }) => names.includes(name));
   const unknown = names.filter((name) => !all.some((mutant) => mutant.name === name));
@@ -81,10 +94,13 @@ async function mutantsCommand(
         hint: `there are: ${all.map(({ name }) => name).join(', ') || '(none)'}; they are in ${join(planned.dir, 'mutants')}`,
       },
     );
+  const named = chosen.map(({ caughtBy }) => caughtBy.test).filter((test) => !test.startsWith(`${suite}/`));
+  const plan = await readPlan([suite, ...named], options);
   await using _cache = await useCache(cacheDirectory(), signal);
-  const run = await createRunDirectory(options.out);
+  const run = await createRunDirectory(runsDirectory(options));
   await using pool = new Pool(plan.ask.jobs, memoryBudget());
   const common = await commonKey(plan, planned.dir);
+  await requireGood(plan, common, { dir: run.dir, pool, signal });
   const outcomes: Outcome[] = [];
   for (const [index, mutant] of chosen.entries()) {
     const record = join(
@@ -102,9 +118,31 @@ async function mutantsCommand(
   }
   if (options.json) process.stdout.write(`${JSON.stringify(outcomes, null, 2)}\n`);
   else process.stdout.write(`\n${summary(outcomes)}\n`);
-  if (outcomes.some(({ outcome }) => outcome === 'error')) return 69;
-  if (outcomes.some(({ outcome }) => outcome === 'does-not-build')) return 4;
-  return outcomes.some(({ outcome }) => outcome === 'survived') ? 1 : 0;
+  if (outcomes.some(({ outcome }) => outcome === 'error')) return exits.infrastructure;
+  if (outcomes.some(({ outcome }) => outcome === 'does-not-build')) return exits.doesNotBuild;
+  return outcomes.some(({ outcome }) => outcome === 'survived') ? exits.testFailed : exits.ok;
+}
+
+/** A test that fails anyway catches every mutant: first, all tests run without one. */
+async function requireGood(
+  plan: Plan,
+  common: string,
+  run: { dir: string; pool: Pool; signal: AbortSignal },
+): Promise<void> {
+  const record = join(cacheDirectory(), 'mutants', `${contentKey(common, 'none')}.json`);
+  if (await readCachedJson(record)) return;
+  process.stderr.write('kiln: the tests without a mutant\n');
+  const [outcome] = await runJobs([plan], { ...run, emit: () => {} });
+  run.signal.throwIfAborted();
+  if (outcome!.error) throw outcome!.error;
+  const bad = outcome!.tests.find(({ verdict }) => isBad(verdict));
+  if (bad)
+    throw new KilnError(
+      bad.verdict === 'error' ? 'infrastructure' : 'bad-input',
+      `${bad.suite}/${bad.test} fails without a mutant: ${bad.detail}`,
+      { hint: `mend it first: ${bad.reproduce ?? ''}` },
+    );
+  await writeAtomic(record, JSON.stringify({ tests: outcome!.tests.length }));
 }
 
 /** Everything that decides a mutant's outcome, but for the mutant. */

@@ -14,13 +14,21 @@ import type { Repeat, Results } from '../schema.ts';
 import type { Test } from '../suite/suite.ts';
 import { useCache } from '../util/cache.ts';
 import { quote } from '../util/quote.ts';
-import { addBuildOptions, addRunOptions, type JobOptions, outOption, positive, readPlan } from './ask.ts';
+import {
+  addBuildOptions,
+  addRunOptions,
+  type JobOptions,
+  outOption,
+  positive,
+  readPlan,
+  runsDirectory,
+} from './ask.ts';
 import type { Cli } from './command.ts';
 import { chooseReporter, testStages } from './reporter.ts';
 import { runInfo, shownPath } from './test.ts';
 
 type RepeatOptions = JobOptions & {
-  out: string;
+  out?: string;
   deadline: number;
   times: number;
   untilFail?: boolean;
@@ -58,7 +66,7 @@ async function repeatCommand(test: string, options: RepeatOptions, signal: Abort
   const { plan, name } = onlyOne(await readPlan([test], options), test);
   await using _cache = await useCache(cacheDirectory(), signal);
   const started = new Date();
-  const run = await createRunDirectory(options.out);
+  const run = await createRunDirectory(runsDirectory(options));
   // With --json, stdout is the object's alone.
   const reporter = chooseReporter(testStages, options.json ? process.stderr : process.stdout);
   try {

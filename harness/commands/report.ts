@@ -2,10 +2,10 @@
 import { Option } from 'commander';
 import { formats, type ReportName, reportNames } from '../report/index.ts';
 import { loadResults } from '../results/runDirectory.ts';
-import { outOption } from './ask.ts';
+import { outOption, projectOption, runsDirectory } from './ask.ts';
 import type { Cli } from './command.ts';
 
-type ReportOptions = { out: string; format: ReportName };
+type ReportOptions = { out?: string; project?: string; format: ReportName };
 
 export function registerReport({ program, look }: Cli): void {
   program
@@ -13,13 +13,14 @@ export function registerReport({ program, look }: Cli): void {
     .description('show a finished run again; the exit code is that of the run')
     .argument('[run]', "a run's directory or id", 'latest')
     .addOption(outOption())
+    .addOption(projectOption())
     .addOption(new Option('--format <form>', 'output format').choices(reportNames).default('text'))
     .action(look((which: string, options: ReportOptions) => reportCommand(which, options)));
 }
 
 /** `kiln report [RUN]`: a finished run once more. Returns the run's own exit code. */
-async function reportCommand(run: string, { out, format }: ReportOptions): Promise<number> {
-  const { results, dir } = await loadResults(run, out);
-  process.stdout.write(formats[format].render(results, dir));
+async function reportCommand(run: string, options: ReportOptions): Promise<number> {
+  const { results, dir } = await loadResults(run, runsDirectory(options));
+  process.stdout.write(formats[options.format].render(results, dir));
   return results.exit_code;
 }

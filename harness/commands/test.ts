@@ -12,11 +12,18 @@ import { runJobs } from '../run.ts';
 import type { Results } from '../schema.ts';
 import { useCache } from '../util/cache.ts';
 import { writeAtomic } from '../util/files.ts';
-import { addBuildOptions, addRunOptions, type JobOptions, outOption, readPlan } from './ask.ts';
+import {
+  addBuildOptions,
+  addRunOptions,
+  type JobOptions,
+  outOption,
+  readPlan,
+  runsDirectory,
+} from './ask.ts';
 import type { Cli } from './command.ts';
 import { chooseReporter, testStages } from './reporter.ts';
 
-type TestOptions = JobOptions & { out: string; deadline: number };
+type TestOptions = JobOptions & { out?: string; deadline: number };
 
 export function registerTest({ program, run, signal, stopAfter }: Cli): void {
   addRunOptions(addBuildOptions(program.command('test')))
@@ -48,7 +55,7 @@ async function testCommand(select: string[], options: TestOptions, signal: Abort
   const plans = [await readPlan(select, options)];
   await using _cache = await useCache(cacheDirectory(), signal);
   const started = new Date();
-  const run = await createRunDirectory(options.out);
+  const run = await createRunDirectory(runsDirectory(options));
   const reporter = chooseReporter(testStages);
   try {
     const results = await runPlans(plans, run, started, reporter.onEvent, signal);

@@ -5,10 +5,13 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import test, { type ExecutionContext } from 'ava';
 import type { KilnError } from '../errors.ts';
+import { barePatch } from '../series/patch.ts';
+import { bareSeries } from '../series/series.ts';
 import { quietContext } from '../testing/context.ts';
 import { git } from '../util/git.ts';
 import { treeKey } from '../util/hash.ts';
 import { prepareBase } from './base.ts';
+import { applySeries } from './tree.ts';
 import { requireLinux } from './version.ts';
 
 const files = {
@@ -99,6 +102,37 @@ test('a linked worktree has its own files', async (t) => {
   await writeFile(join(other, 'a.c'), 'other');
   t.is(await show(await snapshot(other), 'a.c'), 'other');
   t.is(await show(await snapshot(tree), 'a.c'), 'a');
+});
+
+test('a shallow clone, whose commit has no parent there, is a base that a series applies to', async (t) => {
+  const { dir, tree, snapshot, context } = await repository(t);
+  await writeFile(join(tree, 'a.c'), 'b');
+  await git(tree, ['commit', '--quiet', '--all', '--message', 'second']);
+  const shallow = join(dir, 'shallow');
+  await git(dir, ['clone', '--quiet', '--depth', '1', `file://${tree}`, shallow]);
+  await writeFile(join(shallow, 'new.c'), 'new');
+  const base = await snapshot(shallow);
+  t.is(await show(base, 'a.c'), 'b');
+  const patch = `From: Ann <ann@example.org>
+Subject: [PATCH] c
+
+---
+diff --git a/c.c b/c.c
+new file mode 100644
+--- /dev/null
++++ b/c.c
+@@ -0,0 +1 @@
++c
+`;
+  const { tree: applied } = await applySeries(
+    base,
+    [bareSeries('one', 'one', [barePatch('1.patch', Buffer.from(patch))])],
+    context,
+  );
+  t.is(
+    (await git(applied.gitDir, ['ls-tree', '--name-only', applied.commit, 'c.c', 'new.c'])).stdout,
+    'c.c\nnew.c',
+  );
 });
 
 test('a tree without git is read, also inside a repository of something else', async (t) => {

@@ -28,6 +28,7 @@ export async function takeSnapshot(dir: string, context: Context): Promise<Snaps
   const gitDir = join(home, 'repo.git');
   await using _lock = await lock(join(context.cache, 'locks', `base-${contentKey(objects ?? root)}`), {
     signal: context.signal,
+    onWait: () => context.note('info', 'another run reads the same repository: waiting for it'),
   });
   await ensureBorrower(gitDir, objects, context);
   const { commit, version } = isRepository

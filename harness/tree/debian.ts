@@ -19,7 +19,7 @@ export async function fetchDebian(wanted: string, context: Context): Promise<Arc
     /^(linux-source-[0-9.]+)(?:=([A-Za-z0-9.+~:-]+))?(?:@([a-z0-9-]+))?$/.exec(wanted) ?? [];
   if (name === undefined)
     throw new KilnError('usage', `"debian:${wanted}" names no kernel source package`, {
-      hint: 'for example debian:linux-source-6.12, debian:linux-source-7.3@sid',
+      hint: 'for example debian:linux-source-6.12, debian:linux-source-7.2@sid',
     });
   const chosen = version === undefined ? name : `${name}=${version}`;
   if (suite !== undefined) return download(name, chosen, suite, context);
