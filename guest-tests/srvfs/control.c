@@ -366,4 +366,67 @@ TEST_F(bad_numbers, leave_an_assigned_entry_as_it_is)
 	EXPECT_EQ(1, holds(ENTRY, self->fd));
 }
 
+TEST_F(control, an_ioctl_stores_a_file)
+{
+	EXPECT_EQ(0, store(self->control, NUMBER));
+	EXPECT_EQ(1, holds(ENTRY, NUMBER));
+}
+
+TEST_F(control, an_ioctl_replaces_a_file)
+{
+	int other = regular_file("/tmp/other", "other");
+
+	ASSERT_EQ(0, store(self->control, NUMBER));
+	EXPECT_EQ(0, store(self->control, other));
+	EXPECT_EQ(1, holds(ENTRY, other));
+}
+
+TEST_F(control, an_ioctl_clears_an_entry)
+{
+	ASSERT_EQ(0, store(self->control, NUMBER));
+	EXPECT_EQ(0, ioctl(self->control, SRVFS_IOC_CLEAR));
+	EXPECT_EQ(1, is_empty(ENTRY));
+}
+
+TEST_F(control, an_ioctl_with_a_bad_number_changes_nothing)
+{
+	ASSERT_EQ(0, store(self->control, NUMBER));
+	EXPECT_EQ(-EBADF, store(self->control, -1));
+	EXPECT_EQ(-EBADF, store(self->control, -2));
+	EXPECT_EQ(-EBADF, store(self->control, 12345));
+	EXPECT_EQ(-EBADF, store(self->control, try_open("/tmp", O_PATH)));
+	EXPECT_EQ(-EBADF, or_errno(syscall(SYS_ioctl, self->control,
+					   SRVFS_IOC_STORE,
+					   (1UL << 32) + NUMBER)));
+	EXPECT_EQ(1, holds(ENTRY, NUMBER));
+}
+
+TEST_F(control, an_ioctl_refuses_a_loop)
+{
+	EXPECT_EQ(-ELOOP, store(self->control, self->control));
+	EXPECT_EQ(1, is_empty(ENTRY));
+}
+
+TEST_F(control, an_ioctl_takes_a_descriptor_for_writing)
+{
+	int readable = try_open(ENTRY, O_RDONLY);
+
+	ASSERT_TRUE(is_control(readable));
+	EXPECT_EQ(-EBADF, store(readable, NUMBER));
+	EXPECT_EQ(-EBADF, or_errno(ioctl(readable, SRVFS_IOC_CLEAR)));
+	EXPECT_EQ(1, is_empty(ENTRY));
+}
+
+TEST_F(control, an_ioctl_of_an_unlinked_entry_stores_nothing)
+{
+	ASSERT_EQ(0, unlink(ENTRY));
+	EXPECT_EQ(-ENOENT, store(self->control, NUMBER));
+}
+
+TEST_F(control, an_unknown_ioctl_is_refused)
+{
+	EXPECT_EQ(-ENOTTY, or_errno(ioctl(self->control, _IO(0xBB, 0x02))));
+	EXPECT_EQ(-ENOTTY, or_errno(ioctl(self->control, FIONREAD, &self->fd)));
+}
+
 TEST_HARNESS_MAIN

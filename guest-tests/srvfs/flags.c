@@ -32,7 +32,6 @@ FLAGS(async, O_RDONLY | O_ASYNC);
 FLAGS(trunc, O_WRONLY | O_TRUNC);
 FLAGS(creat, O_WRONLY | O_CREAT);
 FLAGS(creat_and_trunc, O_WRONLY | O_CREAT | O_TRUNC);
-FLAGS(nofollow, O_RDONLY | O_NOFOLLOW);
 FLAGS(noctty, O_RDONLY | O_NOCTTY);
 FLAGS(largefile, O_RDONLY | 0100000);	/* glibc defines it as 0 */
 FLAGS(many_at_once, O_RDWR | O_APPEND | O_NONBLOCK | O_SYNC | O_TRUNC);
@@ -183,35 +182,6 @@ TEST_F(flags, o_path_cannot_be_written)
 	ASSERT_LE(0, opened);
 	EXPECT_EQ(-EBADF, write_number(opened, 0));
 	EXPECT_EQ(1, holds(ENTRY, self->fd));
-}
-
-TEST_F(flags, o_path_reopened_is_never_a_control_descriptor)
-{
-	char link[32];
-	int opened;
-
-	sprintf(link, "/proc/self/fd/%d", try_open(ENTRY, O_PATH));
-	opened = try_open(link, O_RDWR);
-	if (opened >= 0) {
-		EXPECT_FALSE(on_srvfs(opened));
-		EXPECT_EQ(1, same_description(self->fd, opened));
-	}
-}
-
-TEST_F(flags, a_control_descriptor_reopened_yields_the_boxed_file)
-{
-	char link[32];
-	int control = new_entry(SRV "/other");
-	int opened;
-
-	ASSERT_LE(0, control);
-	ASSERT_EQ(0, write_number(control, self->fd));
-	sprintf(link, "/proc/self/fd/%d", control);
-	opened = try_open(link, O_RDWR);
-	if (opened >= 0) {
-		EXPECT_FALSE(on_srvfs(opened));
-		EXPECT_EQ(1, same_description(self->fd, opened));
-	}
 }
 
 TEST_F(flags, a_file_handle_does_not_lead_to_a_control_descriptor)

@@ -229,6 +229,18 @@ TEST_F(lifetime, what_was_opened_outlives_its_entry)
 	EXPECT_TRUE(was_dropped(witness));
 }
 
+/* As an open does that has found the name and then loses against unlink. */
+TEST_F(lifetime, an_unlinked_entry_cannot_be_opened)
+{
+	char link[32];
+
+	ASSERT_EQ(0, publish_something(ENTRY));
+	sprintf(link, "/proc/self/fd/%d", try_open(ENTRY, O_PATH));
+	ASSERT_EQ(0, unlink(ENTRY));
+	EXPECT_EQ(-ENOENT, try_open(link, O_RDONLY));
+	EXPECT_EQ(-ENOENT, try_open(link, O_RDWR));
+}
+
 TEST_F(lifetime, a_path_descriptor_holds_no_reference_to_the_boxed_file)
 {
 	int witness = publish_witness(ENTRY);

@@ -142,6 +142,55 @@ TEST_F(options, let_a_user_create_and_publish)
 	EXPECT_EQ(1, AS_USER(holds(ENTRY, fd)));
 }
 
+TEST_F(options, nr_inodes_limits_the_entries)
+{
+	ASSERT_EQ(0, mount_srv(SRV, "nr_inodes=3"));
+	EXPECT_EQ(0, close(new_entry(SRV "/1")));
+	EXPECT_EQ(0, close(new_entry(SRV "/2")));
+	EXPECT_EQ(-ENOSPC, new_entry(SRV "/3"));
+	ASSERT_EQ(0, unlink(SRV "/1"));
+	EXPECT_TRUE(EVENTUALLY(close(new_entry(SRV "/3")) == 0));
+}
+
+/* An inode lives on while it is open. */
+TEST_F(options, nr_inodes_counts_unlinked_entries_that_are_open)
+{
+	int control;
+
+	ASSERT_EQ(0, mount_srv(SRV, "nr_inodes=2"));
+	control = new_entry(SRV "/1");
+	ASSERT_LE(0, control);
+	ASSERT_EQ(0, unlink(SRV "/1"));
+	EXPECT_EQ(-ENOSPC, new_entry(SRV "/2"));
+	ASSERT_EQ(0, close(control));
+	EXPECT_LE(0, new_entry(SRV "/2"));
+}
+
+TEST_F(options, nr_inodes_is_told_by_statfs)
+{
+	struct statfs fs;
+
+	ASSERT_EQ(0, mount_srv(SRV, "nr_inodes=10"));
+	ASSERT_EQ(0, close(new_entry(ENTRY)));
+	ASSERT_EQ(0, statfs(SRV, &fs));
+	EXPECT_EQ(10UL, fs.f_files);
+	EXPECT_EQ(8UL, fs.f_ffree);
+}
+
+TEST_F(options, nr_inodes_can_be_changed_but_not_below_what_is_used)
+{
+	ASSERT_EQ(0, mount_srv(SRV, "nr_inodes=2"));
+	ASSERT_EQ(0, close(new_entry(SRV "/1")));
+	EXPECT_EQ(-EINVAL, or_errno(mount(NULL, SRV, NULL, MS_REMOUNT,
+					  "nr_inodes=1")));
+	EXPECT_EQ(-ENOSPC, new_entry(SRV "/2"));
+	ASSERT_EQ(0, mount(NULL, SRV, NULL, MS_REMOUNT, "nr_inodes=3"));
+	EXPECT_EQ(0, close(new_entry(SRV "/2")));
+	EXPECT_EQ(-ENOSPC, new_entry(SRV "/3"));
+	ASSERT_EQ(0, mount(NULL, SRV, NULL, MS_REMOUNT, "nr_inodes=0"));
+	EXPECT_EQ(0, close(new_entry(SRV "/3")));
+}
+
 TEST_F(options, that_make_no_sense_are_invalid)
 {
 	EXPECT_EQ(-EINVAL, mount_srv(SRV, "mode=rwx"));
@@ -287,18 +336,6 @@ TEST_F(mounts, a_boxed_directory_keeps_its_own_mount_busy)
 	EXPECT_TRUE(EVENTUALLY(umount("/tmp/other") == 0));
 }
 
-TEST_F(mounts, a_detached_instance_lives_as_long_as_its_control_descriptor)
-{
-	int witness = publish_witness(ENTRY);
-	int control = new_entry(SRV "/other");
-
-	ASSERT_LE(0, control);
-	ASSERT_EQ(0, umount2(SRV, MNT_DETACH));
-	EXPECT_TRUE(is_held(witness));
-	ASSERT_EQ(0, close(control));
-	EXPECT_TRUE(was_dropped(witness));
-}
-
 TEST_F(mounts, a_forced_umount_empties_entries_of_a_busy_mount)
 {
 	int witness = publish_witness(ENTRY);
@@ -401,8 +438,27 @@ TEST_F(mounts, unix_socket_cycle_of_a_detached_instance)
 	int witness = make_cycle();
 
 	ASSERT_LE(0, witness);
-	EXPECT_EQ(0, umount2(SRV, MNT_FORCE | MNT_DETACH));
+	EXPECT_EQ(0, umount2(SRV, MNT_DETACH));
 	EXPECT_TRUE(was_dropped(witness));
+}
+
+static int leave_a_cycle(int witness)
+{
+	if (unshare(CLONE_NEWNS) || mount_srv(SRV, NULL))
+		return -errno;
+	if (make_cycle() < 0)
+		return -EIO;
+	return publish(SRV "/witness", witness);
+}
+
+TEST_F(mounts, unix_socket_cycle_of_a_namespace_that_has_ended)
+{
+	int ends[2];
+
+	ASSERT_EQ(0, pipe2(ends, O_CLOEXEC));
+	ASSERT_EQ(0, IN_CHILD(leave_a_cycle(ends[1])));
+	ASSERT_EQ(0, close(ends[1]));
+	EXPECT_TRUE(was_dropped(ends[0]));
 }
 
 TEST_F(mounts, unix_socket_cycle_is_broken_by_unlinking_the_entry)
@@ -455,6 +511,51 @@ TEST_F(mounts, a_read_only_mount_creates_nothing)
 			   NULL));
 	EXPECT_EQ(-EROFS, new_entry(SRV "/other"));
 	EXPECT_EQ(-EROFS, or_errno(unlink(ENTRY)));
+}
+
+/* What is handed out counts, and not the mode that is asked for. */
+FIXTURE(read_only) {
+	int readable;
+	int writable;
+};
+
+FIXTURE_VARIANT(read_only) {
+	unsigned long flags;
+};
+
+FIXTURE_VARIANT_ADD(read_only, bind_mount) {
+	.flags = MS_REMOUNT | MS_BIND | MS_RDONLY,
+};
+FIXTURE_VARIANT_ADD(read_only, superblock) { .flags = MS_REMOUNT | MS_RDONLY };
+
+FIXTURE_SETUP(read_only)
+{
+	srv_enter(_metadata);
+	if (_metadata->exit_code)
+		return;
+	self->writable = regular_file("/tmp/file", "content");
+	self->readable = try_open("/tmp/file", O_RDONLY | O_CLOEXEC);
+	ASSERT_EQ(0, publish(SRV "/writable", self->writable));
+	ASSERT_EQ(0, publish(SRV "/readable", self->readable));
+	ASSERT_EQ(0, publish(SRV "/neither", try_open("/tmp/file", O_ACCMODE)));
+	ASSERT_EQ(0, mount(NULL, SRV, NULL, variant->flags, NULL));
+}
+
+FIXTURE_TEARDOWN(read_only)
+{
+	srv_leave();
+}
+
+TEST_F(read_only, mounts_hand_out_no_writable_file)
+{
+	EXPECT_EQ(-EROFS, try_open(SRV "/writable", O_RDWR));
+	EXPECT_EQ(-EROFS, try_open(SRV "/writable", O_RDONLY));
+	EXPECT_EQ(-EROFS, try_open(SRV "/neither", O_RDONLY));
+}
+
+TEST_F(read_only, mounts_hand_out_a_readable_file)
+{
+	EXPECT_EQ(1, holds(SRV "/readable", self->readable));
 }
 
 TEST_HARNESS_MAIN

@@ -5,7 +5,6 @@
  */
 #include <linux/io_uring.h>
 #include <sys/fanotify.h>
-#include <sys/resource.h>
 
 #include "srvfs.h"
 
@@ -249,17 +248,25 @@ TEST_F(refused, exec_refused_as_an_interpreter)
 TEST_F(refused, accounting_does_not_reach_the_boxed_file)
 {
 	int fd = regular_file("/tmp/file", "content");
-	struct stat st;
 	int err;
 
-	ASSERT_EQ(0, write_number(self->control, fd));
-	err = or_errno(acct(ENTRY));
+	ASSERT_EQ(0, close(regular_file("/tmp/account", "")));
+	err = or_errno(acct("/tmp/account"));
 	if (err == -ENOSYS)
 		SKIP(return, "no accounting (CONFIG_BSD_PROCESS_ACCT)");
+	ASSERT_EQ(0, err);
+	IN_CHILD(0);
+	ASSERT_LT(0, size_of("/tmp/account"));
+
+	/* The kernel gets a file that it cannot write to. */
+	ASSERT_EQ(0, write_number(self->control, fd));
+	err = or_errno(acct(ENTRY));
+	EXPECT_TRUE(err == 0 || err == -EIO) {
+		TH_LOG("acct: %s", strerror(-err));
+	}
 	IN_CHILD(0);
 	acct(NULL);
-	ASSERT_EQ(0, fstat(fd, &st));
-	EXPECT_EQ(7, st.st_size);
+	EXPECT_EQ(7, size_of("/tmp/file"));
 }
 
 TEST_F(refused, an_fanotify_event_does_not_carry_the_boxed_file)
@@ -307,46 +314,6 @@ TEST_F(refused, a_descriptor_from_an_fanotify_event_is_no_control_descriptor)
 		close(event.fd);
 	}
 	EXPECT_EQ(1, holds(ENTRY, fd));
-}
-
-/* The pattern is global: it is restored before any check can fail. */
-static int dump_core_to(const char *target)
-{
-	struct rlimit all = { RLIM_INFINITY, RLIM_INFINITY };
-	int pattern = try_open("/proc/sys/kernel/core_pattern", O_RDWR);
-	char before[256] = "";
-	pid_t child;
-	int status;
-
-	if (pattern < 0 || read(pattern, before, sizeof(before) - 1) < 0)
-		return -ENOENT;
-	if (pwrite(pattern, target, strlen(target), 0) < 0)
-		return -errno;
-	child = fork();
-	if (child == 0) {
-		signal(SIGABRT, SIG_DFL);
-		setrlimit(RLIMIT_CORE, &all);
-		abort();
-	}
-	waitpid(child, &status, 0);
-	if (pwrite(pattern, before, strlen(before), 0) < 0)
-		return -errno;
-	close(pattern);
-	return 0;
-}
-
-TEST_F(refused, a_core_dump_does_not_reach_the_boxed_file)
-{
-	int fd = regular_file("/tmp/file", "content");
-	struct stat st;
-
-	ASSERT_EQ(0, write_number(self->control, fd));
-	ASSERT_EQ(0, dump_core_to("/tmp/core"));
-	if (stat("/tmp/core", &st) || st.st_size == 0)
-		SKIP(return, "this kernel dumps no core (CONFIG_ELF_CORE)");
-	ASSERT_EQ(0, dump_core_to(ENTRY));
-	ASSERT_EQ(0, fstat(fd, &st));
-	EXPECT_EQ(7, st.st_size);
 }
 
 TEST_HARNESS_MAIN

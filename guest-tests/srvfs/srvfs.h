@@ -21,6 +21,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/mount.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
@@ -38,6 +39,10 @@
 #ifndef SRVFS_MAGIC
 #define SRVFS_MAGIC 0x29980123
 #endif
+
+/* As in <linux/srvfs.h>, which only the kernel with the series has. */
+#define SRVFS_IOC_STORE	_IOW(0xBB, 0x00, int)
+#define SRVFS_IOC_CLEAR	_IO(0xBB, 0x01)
 
 #define SRV	"/tmp/srv"
 #define ENTRY	SRV "/entry"
@@ -104,6 +109,11 @@ static inline int write_number(int control, int fd)
 	char text[16];
 
 	return write_text(control, text, sprintf(text, "%d\n", fd));
+}
+
+static inline int store(int control, int fd)
+{
+	return or_errno(ioctl(control, SRVFS_IOC_STORE, fd));
 }
 
 /* Create an entry that holds fd. */
