@@ -33,6 +33,7 @@ const rooms = [
   'pool',
   'execution',
   'run.ts',
+  'ci',
   'bench',
   'commands',
   'cli.ts',
