@@ -12,11 +12,11 @@ import {
   Memory,
   type Script,
 } from '../testing/fakeGuest.ts';
-import type { Patience } from './patience.ts';
 import { HeldBack, type Program, Session } from './session.ts';
+import type { TestLimits } from './testLimit.ts';
 
 const program: Program = { path: '/tests/a/b', args: ['-x'], cwd: '/tests/a', generation: 0, generations: 1 };
-const patience: Patience = { beginMs: 3000, limitMs: 60_000, graceMs: 5000, silenceMs: 20_000 };
+const limits: TestLimits = { beginMs: 3000, limitMs: 60_000, graceMs: 5000, silenceMs: 20_000 };
 
 function talk(options: FakeGuestOptions = {}) {
   const fake = new FakeGuest(options);
@@ -156,7 +156,7 @@ test('the end of QEMU ends every wait with how it ended', async (t) => {
 
 test('a test is asked for with a limit ten times as long as its own, and its end comes with its output', async (t) => {
   const { agent, memory, session } = talk();
-  const run = await session.run(program, patience);
+  const run = await session.run(program, limits);
   t.like(agent.heard[0], { type: 'run', ...program, timeout_ms: 600_000 });
   t.like(run.end, { how: 'exit', status: 0 });
   t.like(run.begin, { ktap: 0, kmsg: 1 });
@@ -179,7 +179,7 @@ for (const port of ['ktap', 'kmsg'] as const)
       },
     });
     let isOver = false;
-    const run = session.run(program, patience).finally(() => {
+    const run = session.run(program, limits).finally(() => {
       isOver = true;
     });
     await agent.next('run');
@@ -197,7 +197,7 @@ test('what was announced and does not come within 15 s that QEMU had is missing'
     script: { run: ({ id }, one) => one.end(id, { ktap: 5 }) },
   });
   let isOver = false;
-  const run = session.run(program, patience).finally(() => {
+  const run = session.run(program, limits).finally(() => {
     isOver = true;
   });
   await agent.next('run');
@@ -216,7 +216,7 @@ test('what was announced and does not come within 15 s that QEMU had is missing'
 
 test('a test that is not done at its limit is killed, and its end is a timeout', async (t) => {
   const { agent, clock, session } = talk({ script: begins });
-  const run = session.run(program, patience);
+  const run = session.run(program, limits);
   await agent.next('run');
   await settled();
   for (let seconds = 0; seconds < 59; seconds++) {
@@ -233,7 +233,7 @@ test('a test that is not done at its limit is killed, and its end is a timeout',
 
 test('a test that somebody else has killed was not at its limit', async (t) => {
   const { agent, session } = talk({ script: begins });
-  const run = session.run(program, patience);
+  const run = session.run(program, limits);
   const { id } = await agent.next('run');
   agent.end(id, { how: 'killed' });
   t.is((await run).end?.how, 'killed');
@@ -241,7 +241,7 @@ test('a test that somebody else has killed was not at its limit', async (t) => {
 
 test('a guest that does not begin the test is lost, and its end is not asked for', async (t) => {
   const { agent, clock, session } = talk({ script: { run: () => {} } });
-  const run = session.run(program, patience);
+  const run = session.run(program, limits);
   await agent.next('run');
   clock.advance(3000);
   const { loss, begin } = await run;
@@ -252,7 +252,7 @@ test('a guest that does not begin the test is lost, and its end is not asked for
 
 test('a guest without a sign of life is lost long before its limit; one that lives is not', async (t) => {
   const { agent, clock, session } = talk({ script: begins });
-  const run = session.run(program, patience);
+  const run = session.run(program, limits);
   await agent.next('run');
   await settled();
   clock.advance(19_000);
@@ -272,7 +272,7 @@ test('a test that does not end though it was killed loses its guest', async (t) 
   const { agent, clock, session } = talk({
     script: { ...begins, kill: ({ id }, one) => one.say({ type: 'ready', id }) },
   });
-  const run = session.run(program, { ...patience, silenceMs: 1_000_000 });
+  const run = session.run(program, { ...limits, silenceMs: 1_000_000 });
   await agent.next('run');
   await settled();
   clock.advance(60_000);
@@ -286,7 +286,7 @@ test('an agent that can not run the test breaks off', async (t) => {
   const { session } = talk({
     script: { run: ({ id }, agent) => agent.say({ type: 'error', id, message: 'a test is running' }) },
   });
-  t.deepEqual((await session.run(program, patience)).loss, { why: 'broken', detail: 'a test is running' });
+  t.deepEqual((await session.run(program, limits)).loss, { why: 'broken', detail: 'a test is running' });
 });
 
 test('what a test prints goes to who listens now', async (t) => {
@@ -320,9 +320,9 @@ test('where a test may go on, the hello of the next kernel ends its run on this 
     },
   };
   const { session } = talk({ script });
-  const run = await session.run({ ...program, generations: 2 }, patience);
+  const run = await session.run({ ...program, generations: 2 }, limits);
   t.like(run, { loss: null, end: null, next: { type: 'hello', generation: 1 } });
-  const alone = await talk({ script }).session.run(program, patience);
+  const alone = await talk({ script }).session.run(program, limits);
   t.is(alone.loss?.why, 'broken');
 });
 
@@ -334,7 +334,7 @@ test('the hello of a kernel beyond the next does not end the run', async (t) => 
     },
   };
   const { agent, clock, session } = talk({ script });
-  const run = session.run({ ...program, generations: 3 }, patience);
+  const run = session.run({ ...program, generations: 3 }, limits);
   await agent.next('run');
   await settled();
   clock.advance(20_000);
@@ -344,7 +344,7 @@ test('the hello of a kernel beyond the next does not end the run', async (t) => 
 test('the kernel’s settling is told while the test still runs', async (t) => {
   const { agent, session } = talk({ script: begins });
   let told = 0;
-  const run = session.run(program, patience, () => told++);
+  const run = session.run(program, limits, () => told++);
   const { id } = await agent.next('run');
   agent.say({ type: 'settling', id: id + 1 });
   await settled();
@@ -369,7 +369,7 @@ async function atItsEnd(leave: NonNullable<Script['leave']>) {
     },
   });
   await all.session.setup(1000);
-  const run = await all.session.run({ ...program, generations: 2 }, patience);
+  const run = await all.session.run({ ...program, generations: 2 }, limits);
   return { ...all, run };
 }
 
@@ -389,7 +389,7 @@ test('a kernel that was reached already is not left for once more', async (t) =>
   const { agent, session } = talk({
     script: { run: (_, one) => one.hello({ generation: 1 }) },
   });
-  const { next } = await session.run({ ...program, generations: 2 }, patience);
+  const { next } = await session.run({ ...program, generations: 2 }, limits);
   t.is((await session.follow(next, 1000)).message?.generation, 1);
   t.false(agent.has('leave'));
 });
@@ -509,7 +509,7 @@ test('a fork goes on where its template stood still', async (t) => {
   const { agent, session } = talk({ marks });
   t.truthy((await session.setup(1000)).message);
   t.like(agent.heard[0], { seq: 2, id: 2 });
-  const { begin, end, incomplete } = await session.run(program, patience);
+  const { begin, end, incomplete } = await session.run(program, limits);
   t.like(begin, { ktap: 5, kmsg: 2 });
   t.like(end, { ktap: 36, kmsg: 3 });
   t.false(incomplete);
@@ -518,7 +518,7 @@ test('a fork goes on where its template stood still', async (t) => {
 test('arguments too long for a message are the fault of who gave them', async (t) => {
   const { agent, session } = talk();
   const long = { ...program, args: ['x'.repeat(70_000)] };
-  await t.throwsAsync(session.run(long, patience), { message: /too long/ });
+  await t.throwsAsync(session.run(long, limits), { message: /too long/ });
   await session.ping(1000);
   t.is(agent.heard[0]?.seq, 1);
 });

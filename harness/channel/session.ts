@@ -14,7 +14,7 @@ import {
   maxLine,
   protocolVersion,
 } from './messages.ts';
-import { Limit, type Patience } from './patience.ts';
+import { Limit, type TestLimits } from './testLimit.ts';
 import { extractFromGuest } from './unpack.ts';
 
 /** Gets the guest's output as it arrives. An implementation must bound what it stores. */
@@ -187,8 +187,8 @@ export class Session {
    * Run a test program. It is killed when it reaches its limit.
    * @param onSettling called when its processes are gone and only the kernel is still waited for
    */
-  async run(program: Program, patience: Patience, onSettling = () => {}): Promise<TestRun> {
-    const { limitMs, beginMs, graceMs } = patience;
+  async run(program: Program, testLimits: TestLimits, onSettling = () => {}): Promise<TestRun> {
+    const { limitMs, beginMs, graceMs } = testLimits;
     const { clock } = this.#guest;
     const id = ++this.#id;
     this.#reader.mayBeReplaced = program.generations > 1;
@@ -197,7 +197,7 @@ export class Session {
     const isAnswer = (message: GuestMessage) =>
       ((message.type === 'end' || message.type === 'error') && message.id === id) ||
       (message.type === 'hello' && message.generation === program.generation + 1);
-    const limit = new Limit(patience, clock.own(), () => this.#send({ type: 'kill', id: ++this.#id }));
+    const limit = new Limit(testLimits, clock.own(), () => this.#send({ type: 'kill', id: ++this.#id }));
     const time = {
       clock,
       left: () => limit.left(clock.own(), this.#begun.get(id)?.at ?? null, this.#lastHeard),

@@ -224,14 +224,14 @@ async function converse(
   };
   if (kexec && generation + 1 < generations && generation < kexec.sent)
     seen.problems.push(...(await sendKernel(session, kexec.next(generation + 1))));
-  const patience = {
+  const testLimits = {
     limitMs,
     beginMs: limits.begin * scale,
     graceMs: limits.grace * scale,
     // From a panic to the next kernel's first word the guest says nothing.
     silenceMs: (generation + 1 < generations ? limits.boot : limits.silence) * scale,
   };
-  seen.run = await session.run(program, patience, onSettling);
+  seen.run = await session.run(program, testLimits, onSettling);
   if (seen.run.loss || seen.run.next) return seen;
   const leftovers = seen.run.end?.leftovers ?? 0;
   if (leftovers > 0)

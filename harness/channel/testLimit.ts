@@ -2,7 +2,7 @@
 // How long to wait for a test. Pure, apart from the callback.
 
 /** Milliseconds of the guest's own time (guest/steal.ts). */
-export type Patience = {
+export type TestLimits = {
   /** From `run` to `begin`. */
   beginMs: number;
   /** From `begin` until the guest is told to kill the test. */
@@ -17,20 +17,20 @@ export type Patience = {
 export class Limit {
   /** The test has reached its limit. */
   isOver = false;
-  readonly #patience: Patience;
+  readonly #limits: TestLimits;
   readonly #asked: number;
   readonly #onOver: () => void;
 
   /** @param asked when the test was requested, on the guest's own clock */
-  constructor(patience: Patience, asked: number, onOver: () => void) {
-    this.#patience = patience;
+  constructor(limits: TestLimits, asked: number, onOver: () => void) {
+    this.#limits = limits;
     this.#asked = asked;
     this.#onOver = onOver;
   }
 
   /** How much longer to wait. @param begun null if the test has not begun yet */
   left(now: number, begun: number | null, heard: number): number {
-    const { beginMs, limitMs, graceMs, silenceMs } = this.#patience;
+    const { beginMs, limitMs, graceMs, silenceMs } = this.#limits;
     if (begun === null) return this.#asked + beginMs - now;
     const silence = heard + silenceMs - now;
     const rest = begun + limitMs - now;

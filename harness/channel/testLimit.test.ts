@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: MIT
 import test from 'ava';
-import { Limit } from './patience.ts';
+import { Limit } from './testLimit.ts';
 
-const patience = { beginMs: 30, limitMs: 100, graceMs: 40, silenceMs: 20 };
+const limits = { beginMs: 30, limitMs: 100, graceMs: 40, silenceMs: 20 };
 
 function limit(asked = 1000) {
   const over: number[] = [];
-  return { one: new Limit(patience, asked, () => over.push(1)), over };
+  return { one: new Limit(limits, asked, () => over.push(1)), over };
 }
 
 test('before it has begun, only that is waited for', (t) => {
