@@ -78,7 +78,7 @@ export function addBuildOptions(command: Command): Command {
       'a series to apply first, such as a fix that the base lacks; same forms as --series; repeat for several',
       collect,
     )
-    .option('--base <src>', `${baseSources} (default: ${defaultBase})`)
+    .option('--base <src>', `the kernel source: ${baseSources} (default: ${defaultBase})`)
     .option(
       '--tree <dir>',
       'your own checkout as it is now, with what is not committed; short for --base tree:DIR --no-series',
@@ -104,7 +104,11 @@ export function addBuildOptions(command: Command): Command {
       'run the tests of a directory instead of the default suites; repeat for several',
       collect,
     )
-    .addOption(new Option('--accel <how>', 'how guests run').choices(['auto', 'kvm', 'tcg']).default('auto'))
+    .addOption(
+      new Option('--accel <how>', "QEMU's accelerator; auto: kvm if it works here")
+        .choices(['auto', 'kvm', 'tcg'])
+        .default('auto'),
+    )
     .addOption(
       new Option(
         '--sandbox <when>',
@@ -152,7 +156,7 @@ export function jobsOption(): Option {
 export function outOption(): Option {
   return new Option(
     '--out <dir>',
-    'the directory in which Kiln makes a run directory: DIR/<id>, and a link DIR/latest (default: runs, in the directory of --project)',
+    'the directory of the run directories: DIR/<id>, and a link DIR/latest (default: runs, in the directory of --project)',
   );
 }
 

@@ -6,9 +6,10 @@ import { type Context, cacheDirectory, isPlainPath } from '../context.ts';
 import { exits } from '../errors.ts';
 import { chooseAccelerator } from '../guest/accelerator.ts';
 import { findRequirements } from '../host/requirements.ts';
-import { paths } from '../paths.ts';
+import { paths, self } from '../paths.ts';
 import { chooseSandbox } from '../sandbox/sandbox.ts';
 import { exec } from '../util/exec.ts';
+import { quote } from '../util/quote.ts';
 import type { Cli } from './command.ts';
 
 /** GiB in the cache. Measured: 4.0 with the default and a KASAN config; the rest is room to build. */
@@ -40,7 +41,8 @@ async function doctorCommand(options: DoctorOptions, signal: AbortSignal): Promi
   const ok = checks.every((check) => check.ok);
   if (options.json) process.stdout.write(`${JSON.stringify({ ok, checks }, null, 2)}\n`);
   else for (const check of checks) process.stdout.write(`${line(check)}\n`);
-  if (!ok && !options.json) process.stdout.write('\nmissing programs are installed by: make setup\n');
+  if (!ok && !options.json)
+    process.stdout.write(`\nto install missing programs, type: ${quote(self)} setup\n`);
   return ok ? exits.ok : exits.infrastructure;
 }
 

@@ -2,6 +2,8 @@
 import { mkdir, readdir, writeFile } from 'node:fs/promises';
 import { dirname, join, resolve } from 'node:path';
 import { KilnError } from '../errors.ts';
+import { self } from '../paths.ts';
+import { quote } from '../util/quote.ts';
 import type { Cli } from './command.ts';
 
 export function registerInit({ program, look }: Cli): void {
@@ -38,7 +40,7 @@ async function initCommand(dir: string): Promise<number> {
     await writeFile(path, text);
   }
   process.stdout.write(`${Object.keys(files).join('\n')}\n`);
-  process.stderr.write(`kiln: now type: cd ${dir} && kiln test\n`);
+  process.stderr.write(`kiln: now type: cd ${quote(dir)} && ${quote(resolve(self))} test\n`);
   return 0;
 }
 

@@ -30,10 +30,12 @@ type Options = JobOptions & { out?: string; deadline: number; json?: boolean; ag
 
 export function registerMutants({ program, run, signal, stopAfter }: Cli): void {
   addRunOptions(addBuildOptions(program.command('mutants')))
-    .description("break a series on purpose, a guarantee at a time, and see whether its suite's tests notice")
+    .description(
+      "break a series on purpose, one guarantee at a time, and report whether its suite's tests fail",
+    )
     .argument('<suite>', 'a suite with mutants/*.patch in its directory')
     .argument('[name...]', 'mutants, by the names of their files (default: all)')
-    .option('--again', 'also those that were tried before with the same series and tests')
+    .option('--again', 'run also the mutants that were tried before with the same series and tests')
     .option('--json', 'print one JSON array on stdout')
     .addOption(outOption())
     .addHelpText('after', examples)
@@ -47,7 +49,8 @@ export function registerMutants({ program, run, signal, stopAfter }: Cli): void 
 
 const examples = `
 Each mutant is a patch on top of the series; its message names the case that must fail. Kiln runs that case's test
-first, then the other tests of the suite until one fails. Exit code 1: a mutant survived that nothing explains.
+first, then the other tests of the suite until one fails. Exit code 1: a mutant survived, and its message does not say
+why.
 
 Examples:
   kiln mutants srvfs                        all mutants of guest-tests/srvfs/mutants

@@ -21,7 +21,7 @@ type Options = SeriesOptions & { json?: boolean; on?: string; project?: string }
 
 export function registerSeries({ program, run, signal }: Cli): void {
   addSeriesOptions(program.command('series'))
-    .description('show what would be tested of a series, without a kernel')
+    .description('show which patches of a series would be tested, without a build')
     .argument('<src>', seriesSources)
     .option(
       '--on <base>',

@@ -162,7 +162,7 @@ CONFIG_MUST=y
     return configNotes(unmet, {}, asked);
   };
   t.deepEqual(judge('CONFIG_MUST=y\nCONFIG_LAZY=y'), [
-    'not to be had in this tree: CONFIG_NICE=y, CONFIG_BIG=y, CONFIG_SMALL=y, CONFIG_ALSO=y',
+    'cannot be set in this tree: CONFIG_NICE=y, CONFIG_BIG=y, CONFIG_SMALL=y, CONFIG_ALSO=y',
   ]);
   t.deepEqual(judge('CONFIG_MUST=y\nCONFIG_VOLUNTARY=y\nCONFIG_NICE=y\nCONFIG_ALSO=y\nCONFIG_SMALL=y'), []);
   const symbols = (config: string) => t.throws<KilnError>(() => judge(config)).details.symbol;

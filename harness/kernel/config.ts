@@ -282,6 +282,6 @@ export function configNotes(
   return [
     ...lost,
     ...gaveWay,
-    ...(without.length === 0 ? [] : [`not to be had in this tree: ${several(without, 20)}`]),
+    ...(without.length === 0 ? [] : [`cannot be set in this tree: ${several(without, 20)}`]),
   ];
 }

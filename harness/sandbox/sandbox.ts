@@ -59,7 +59,7 @@ export async function chooseSandbox(
     const flags = [...variant, ...always];
     try {
       await exec('bwrap', [...flags, ...system(), '--', 'true'], { signal });
-      return { flags, reason: 'bubblewrap holds what the build runs', foreign };
+      return { flags, reason: 'bubblewrap confines what the build runs', foreign };
     } catch (error) {
       signal?.throwIfAborted();
       trouble ||= whyNot(error as KilnError);
