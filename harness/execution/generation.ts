@@ -17,7 +17,8 @@ import { type Evidence, isBad, judge, nextGeneration } from '../results/judge.ts
 import { slowness, tempo } from '../results/timing.ts';
 import type { GenerationResult, TestResult } from '../schema.ts';
 import { plural } from '../util/plural.ts';
-import { artifacts, generationsOf, type NextKernel, type TestRequest } from './request.ts';
+import { artifacts } from './collect.ts';
+import { generationsOf, type NextKernel, type TestRequest } from './request.ts';
 
 /** A test in its guest. */
 export type Attempt = {

@@ -2,17 +2,10 @@
 import type { Machine } from '../guest/qemu.ts';
 import type { GuestOrigin } from '../pool/pool.ts';
 import type { Isolation } from '../suite/settings.ts';
+import type { Collected } from './collect.ts';
 
 /** Paths of a bzImage and an initramfs.cpio: their names are known in the guest. */
 export type NextKernel = { kernel: string; initramfs: string };
-
-/** A directory of the guest whose files are fetched after the test, and where they go below the guest's directory. */
-export type Collected = {
-  dir: string;
-  into: string;
-  /** Bytes of all its files. If there are more, the rest stays in the guest and the result has a problem. */
-  limit: number;
-};
 
 /** One test, as it is run on each kernel that it goes through. */
 export type TestRequest = {
@@ -47,9 +40,6 @@ export type TestRequest = {
 
 /** Tests that run one after another in one guest; or one test, whole or case by case. */
 export type Unit = { isolation: Isolation; requests: TestRequest[] };
-
-/** Where a test leaves files for the host (docs/writing-a-test.md); the agent counts them. */
-export const artifacts: Collected = { dir: '/run/artifacts', into: 'artifacts', limit: 64 * 1024 * 1024 };
 
 /** How many kernels a test goes through. */
 export function generationsOf({ kexec }: TestRequest): number {

@@ -9,7 +9,8 @@ import { self } from '../paths.ts';
 import type { Isolation } from '../suite/settings.ts';
 import type { Test } from '../suite/suite.ts';
 import { quote } from '../util/quote.ts';
-import { artifacts, type NextKernel, type TestRequest, type Unit } from './request.ts';
+import { artifacts } from './collect.ts';
+import type { NextKernel, TestRequest, Unit } from './request.ts';
 
 /** The units of a suite, in the plan's order. */
 export function unitsOf(plan: Plan, built: Built, { suite, tests }: PlannedSuite, runDir: string): Unit[] {

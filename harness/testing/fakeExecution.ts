@@ -3,8 +3,9 @@
 import { join } from 'node:path';
 import type { ExecutionContext } from 'ava';
 import type { KilnEvent } from '../events.ts';
+import { artifacts } from '../execution/collect.ts';
 import type { Execution } from '../execution/execution.ts';
-import { artifacts, type TestRequest } from '../execution/request.ts';
+import type { TestRequest } from '../execution/request.ts';
 import type { Built } from '../job/built.ts';
 import { type Ask, defaultBase, type PlannedSuite, plan } from '../job/plan.ts';
 import { JobRecorder } from '../job/recorder.ts';
