@@ -6,7 +6,7 @@ import { dirname, join } from 'node:path';
 import { gzipSync } from 'node:zlib';
 import test, { type ExecutionContext } from 'ava';
 import type { KilnError } from '../errors.ts';
-import { addsFile, type MadeMail, madeBox, madeMail } from '../testing/mails.ts';
+import { addsFile, clearsigned, type MadeMail, madeBox, madeMail } from '../testing/mails.ts';
 import { inspectSeries, type ReadOptions } from './series.ts';
 
 /** What is taken of a directory with these files: titles, what is left out, what is said, what is refused. */
@@ -175,6 +175,18 @@ test('a file that can not be a patch is refused by name, with a hint', async (t)
   t.is(box.refused, 'DIR/0001-one.patch holds more than one mail');
   const found = await read(t, { 'a.patch/x': '' });
   t.is(found.refused, "DIR/a.patch can't be read: EISDIR: illegal operation on a directory");
+});
+
+test('a file that is signed in its text (PGP) is read without the signature', async (t) => {
+  const signed = (text: string) => madeMail({ subject: '[PATCH] one', body: clearsigned(text) });
+  const dir = await mkdtemp(join(tmpdir(), 'kiln-test-'));
+  t.teardown(() => rm(dir, { recursive: true, force: true }));
+  await writeFile(join(dir, 'a.patch'), signed(`Why.\n---\n${addsFile('a')}`));
+  const { series } = await inspectSeries(dir, '/nowhere');
+  t.regex(series.patches[0]!.content.toString(), /^Why\.\n---\ndiff --git.*\n.*\n--- \/dev\/null\n/m);
+  const torn = await read(t, { 'a.patch': signed(addsFile('a')).replace('- ---', '---') });
+  t.regex(torn.refused!, /^DIR\/a\.patch can't be a patch: signed by PGP, and changed after that/);
+  t.is(torn.hint, 'a file is one mail as it was sent, or a diff');
 });
 
 test('a series without a name is no directory', async (t) => {

@@ -115,7 +115,9 @@ function refuseUnreadable(dir: string, { file, content, mail }: PatchFile): void
       ? `${join(dir, file)} holds more than one mail`
       : `${join(dir, file)} can't be a patch: ${mail.unreadable}`,
     {
-      hint: 'give the file itself as the series (an mbox), or one patch a file',
+      hint: isBox
+        ? 'give the file itself as the series (an mbox), or one patch a file'
+        : 'a file is one mail as it was sent, or a diff',
       details: { patch: file },
     },
   );

@@ -2,6 +2,7 @@
 import { changesIn, diffStart, filesOf, holdsDiff, holdsSeveralMails, unflow } from './diff.ts';
 import type { RawMail } from './mailbox.ts';
 import { asUtf8, decodeText, type Headers, header, leaves, type Part, splitMail } from './mime.ts';
+import { isEncrypted, isSigned, unsign } from './pgp.ts';
 import { parseSubject, type Subject } from './subject.ts';
 
 /** A mail of a thread. */
@@ -39,7 +40,7 @@ export function readMail({ envelope, content }: RawMail): Mail {
   const isLarge = content.length > maxMail;
   const { headers, body } = splitHeaders(isLarge ? content.subarray(0, 1024 * 1024) : content);
   const parts = isLarge ? [] : leaves(headers, body);
-  const { text, notes, isSeveral } = mailText(parts.filter(({ isText }) => isText));
+  const { text, notes, fault } = mailText(parts.filter(({ isText }) => isText));
   const hasDiff = holdsDiff(text);
   const subject = parseSubject(header(headers, 'subject'));
   const from = header(headers, 'from').replace(/\s+/g, ' ');
@@ -55,11 +56,7 @@ export function readMail({ envelope, content }: RawMail): Mail {
     content: hasDiff ? forGit(headers, subject, from, text) : Buffer.alloc(0),
     baseCommit: /^base-commit:\s*([0-9a-f]{7,64})\b/im.exec(text)?.[1] ?? null,
     fromGit: /^From [0-9a-f]{40}(?:[0-9a-f]{24})? Mon Sep 17 00:00:00 2001$/.test(envelope),
-    unreadable: isLarge
-      ? `larger than ${maxMail / 1024 / 1024} MiB`
-      : isSeveral
-        ? 'several mails in one, with no line "From …" between them as in an mbox'
-        : null,
+    unreadable: isLarge ? `larger than ${maxMail / 1024 / 1024} MiB` : fault,
     whyNone: `no diff in it${insteadOf(parts)}`,
     notes,
   };
@@ -69,12 +66,14 @@ export function readMail({ envelope, content }: RawMail): Mail {
 function insteadOf(parts: Part[]): string {
   const has = (type: string) => parts.some((part) => part.type === type);
   if (has('message/rfc822')) return ', but other mails, which are not read: save each by itself';
-  if (has('application/pgp-encrypted')) return ', it is encrypted';
+  const isSecret = parts.some(({ content }) => isEncrypted(content.toString('latin1')));
+  if (isSecret || has('application/pgp-encrypted')) return ', it is encrypted';
   return has('text/html') && !parts.some(({ isText }) => isText) ? ', only HTML' : '';
 }
 
-/** Whether git would read another text than the mail's, or none: for its charset, its encoding or its parts. */
+/** Whether git would read another text than the mail's, or none: for its charset, encoding, parts or signature. */
 export function needsDecoding(content: Buffer): boolean {
+  if (isSigned(content.toString('latin1'))) return true;
   const { headers } = splitHeaders(content);
   const type = headers.get('content-type')?.[0] ?? 'text/plain';
   const encoding = headers.get('content-transfer-encoding')?.[0] ?? '8bit';
@@ -91,9 +90,10 @@ function splitHeaders(content: Buffer): { headers: Headers; body: Buffer } {
 /**
  * The text of all parts that make the patch, as latin1: each character is a byte, in UTF-8 where the charset is known.
  */
-function mailText(parts: Part[]): { text: string; notes: string[]; isSeveral: boolean } {
+function mailText(parts: Part[]): { text: string; notes: string[]; fault: string | null } {
   const notes: string[] = [];
-  const texts = parts.map((part) => readPart(part, notes));
+  const unsigned = parts.map((part) => unsign(readPart(part, notes)));
+  const texts = unsigned.map(({ text }) => text);
   const [first = '', ...others] = texts;
   const known = new Set([changesIn(first)]);
   // A patch may be attached to a mail that explains it, or that has it too; other attachments are logs and configs.
@@ -108,7 +108,9 @@ function mailText(parts: Part[]): { text: string; notes: string[]; isSeveral: bo
   return {
     text: [first, ...added].join('\n'),
     notes: [...new Set(notes)],
-    isSeveral: [first, ...added].some(holdsSeveralMails),
+    fault: [first, ...added].some(holdsSeveralMails)
+      ? 'several mails in one, with no line "From …" between them as in an mbox'
+      : (unsigned.find(({ fault }) => fault !== null)?.fault ?? null),
   };
 }
 

@@ -5,7 +5,7 @@ import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import test, { type ExecutionContext } from 'ava';
 import { paths } from '../paths.ts';
-import { addsFile, madeMail } from '../testing/mails.ts';
+import { addsFile, clearsigned, madeMail } from '../testing/mails.ts';
 import { git } from '../util/git.ts';
 import { readMail } from './mail.ts';
 import { splitMbox } from './mailbox.ts';
@@ -83,6 +83,23 @@ for (const [name, headers, encode] of [
     t.is(content.toString(), 'int Köln = 1;\n');
     t.true(log.includes('Why: int Köln = 1;'), log);
   });
+
+test('base64 in chunks that are each padded is read to its end, but no footer behind it', async (t) => {
+  const headers = ['Content-Type: text/plain; charset=utf-8', 'Content-Transfer-Encoding: base64'];
+  const chunks = (body: string) =>
+    (body.match(/[\s\S]{1,40}/g) ?? []).map((chunk) => Buffer.from(chunk).toString('base64')).join('\n');
+  for (const footer of ['', '\n\n', '\n_______\nAlpine mailing list\nabcd\n'])
+    t.is(
+      (
+        await apply(
+          t,
+          adds('int Köln = 1;', headers, (body) => chunks(body) + footer),
+        )
+      ).content.toString(),
+      'int Köln = 1;\n',
+      footer,
+    );
+});
 
 test('text in another charset becomes UTF-8', async (t) => {
   const latin = Buffer.from(adds('int Köln = 1;', ['Content-Type: text/plain; charset=iso-8859-1']), 'utf8');
@@ -177,6 +194,46 @@ test('the cases flowed-unstuffed and base64-crlf apply', async (t) => {
   t.is(flowed.content.toString(), file.replace('};', '\tlong x;'));
   const encoded = await apply(t, await mail('base64-crlf'), { 'lib/a.c': file });
   t.is(encoded.content.toString(), file.replace('a2(void)', 'a2(int)'));
+});
+
+const listed = 'one\n - two\n-- three\nfour\n';
+const unlisted = `Why.\n---\n f | 2 --\n 1 file changed, 2 deletions(-)\n\ndiff --git a/f b/f\n--- a/f\n+++ b/f\n@@ -1,4 +1,2 @@\n one\n- - two\n--- three\n four\n-- \n2.39.5\n`;
+
+test('a patch that is signed in its text (PGP) applies as it was before', async (t) => {
+  const headers = ['Content-Type: text/plain; charset=utf-8'];
+  for (const body of [
+    clearsigned(unlisted),
+    clearsigned(unlisted).replaceAll('\n', '\r\n'),
+    `${clearsigned(unlisted)}_______\nA list\n`,
+    clearsigned(unlisted, {
+      headers: 'NotDashEscaped: You need GnuPG to verify this message',
+      dashes: '-',
+    }),
+  ]) {
+    const mail = madeMail({ subject: '[PATCH] f', headers, body });
+    const { content, log } = await apply(t, mail, { f: listed });
+    t.is(content.toString(), 'one\nfour\n');
+    t.false(/PGP|iHUE/.test(log), log);
+    t.deepEqual([read(mail).unreadable, read(mail).notes], [null, []]);
+  }
+});
+
+test('a signed patch that is escaped in part, or whose signature is lost, is refused', (t) => {
+  const why = (body: string) => read(madeMail({ subject: '[PATCH] f', body })).unreadable;
+  t.is(
+    why(clearsigned(unlisted).replace('- --- a/f', '--- a/f')),
+    'signed by PGP, and changed after that: of its lines that begin with a dash, some are escaped and some not',
+  );
+  t.is(
+    why(clearsigned(unlisted).replace(/-----BEGIN PGP SIGNATURE[\s\S]*/, '')),
+    'signed by PGP, but cut off: there is no signature behind its text',
+  );
+  t.is(why(`> ${clearsigned(unlisted).replaceAll('\n', '\n> ')}\n${addsFile('a')}`), null);
+});
+
+test('a mail that is encrypted in its text says so', (t) => {
+  const body = '-----BEGIN PGP MESSAGE-----\n\nhQEMA\n-----END PGP MESSAGE-----\n';
+  t.is(read(madeMail({ subject: '[PATCH] f', body })).whyNone, 'no diff in it, it is encrypted');
 });
 
 test('a mail that is flowed in truth applies', async (t) => {

@@ -101,10 +101,20 @@ function splitParts(body: Buffer, boundary: string): Buffer[] {
 }
 
 function decodeTransfer(body: Buffer, encoding: string): Buffer {
-  if (encoding === 'base64') return Buffer.from(body.toString('latin1'), 'base64');
+  if (encoding === 'base64') return fromBase64(body.toString('latin1'));
   if (encoding !== 'quoted-printable') return body;
   const text = body.toString('latin1').replace(/(?<![ \t])[ \t]+(?=\r?$)/gm, '');
   return quotedPrintable(text.replace(/=\r?\n/g, ''));
+}
+
+/** Some mailers encode a body in chunks with padding behind each; some lists put a footer in plain text behind it. */
+function fromBase64(text: string): Buffer {
+  const lines = text.split('\n').map((line) => line.trim());
+  const isEncoded = (line: string) => /^[A-Za-z0-9+/=]*$/.test(line);
+  const end = lines.findIndex((line) => !isEncoded(line));
+  const isFooter = end !== -1 && !lines.slice(end).some((line) => line.length >= 60 && isEncoded(line));
+  const encoded = lines.slice(0, isFooter ? end : lines.length).join('');
+  return Buffer.concat(encoded.split(/(?<==)(?=[^=])/).map((chunk) => Buffer.from(chunk, 'base64')));
 }
 
 function quotedPrintable(text: string): Buffer {

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 // Which mails of a thread are the series. Threads that were handed to us are in commands/series.test.ts.
 import test from 'ava';
-import { type MadeMail, madeBox } from '../testing/mails.ts';
+import { addsFile, clearsigned, type MadeMail, madeBox } from '../testing/mails.ts';
 import { splitMbox } from './mailbox.ts';
 import { fromMails } from './series.ts';
 import type { ThreadOptions } from './thread.ts';
@@ -58,6 +58,16 @@ test('a version that is asked for is refused if a part is missing, or taken with
   t.is(refused.refused, 'box: v2 2/3 is missing of "lib: part 0"');
   const found = choose(mails, { revision: 2, allowIncomplete: true });
   t.deepEqual([found.ids, found.refused, found.missing], ['b1 b3', null, [2]]);
+});
+
+test('a part that can not be read is missing, and it is said why', (t) => {
+  const body = clearsigned(`Why.\n---\n${addsFile('a')}`).replace('- ---', '---');
+  const [cover, one, two] = posting('a');
+  const found = choose([cover!, one!, { ...two!, body }]);
+  t.regex(
+    found.refused!,
+    /2\/2 is missing of "lib: part 0" \("\[PATCH 2\/2\] lib: part 2" <a2@example.org> is signed by PGP, and changed/,
+  );
 });
 
 test('many missing parts are named as ranges', (t) => {

@@ -358,14 +358,16 @@ class Chooser {
   }
 
   #incomplete(posting: Posting, missing: number[]): KilnError {
-    const empty = this.#mails.filter(
-      ({ subject, hasDiff }) =>
-        !hasDiff &&
+    const unusable = this.#mails.filter(
+      ({ subject, hasDiff, unreadable }) =>
+        (!hasDiff || unreadable !== null) &&
         subject.reply === 'no' &&
         missing.includes(subject.number ?? 0) &&
         subject.total === posting.total,
     );
-    const found = empty.length > 0 ? ` (${empty.map(name).join(', ')} has no diff in it)` : '';
+    const why = ({ unreadable }: Mail) => (unreadable === null ? 'has no diff in it' : `is ${unreadable}`);
+    const found =
+      unusable.length > 0 ? ` (${unusable.map((mail) => `${name(mail)} ${why(mail)}`).join(', ')})` : '';
     return new KilnError(
       'bad-input',
       `${this.#source}: ${listParts(posting, missing)} missing of ${quoted(title([posting]))}${found}`,

@@ -51,3 +51,20 @@ export function madeBox(mails: readonly MadeMail[]): Buffer {
   const texts = mails.map((mail, index) => madeMail({ at: index, ...mail }));
   return Buffer.from(texts.map((text) => `From x@example.org Thu Jan  1 00:00:00 2026\n${text}\n`).join(''));
 }
+
+/** Signed in the text itself: OpenPGP puts `- ` before each line that begins with a dash. */
+export function clearsigned(text: string, { headers = 'Hash: SHA256', dashes = '- -' } = {}): string {
+  const body = text.replace(/^-/gm, dashes);
+  return [
+    '-----BEGIN PGP SIGNED MESSAGE-----',
+    headers,
+    '',
+    body.replace(/\n$/, ''),
+    '-----BEGIN PGP SIGNATURE-----',
+    '',
+    'iHUEARYIAB0WIQ==',
+    '=abcd',
+    '-----END PGP SIGNATURE-----',
+    '',
+  ].join('\n');
+}
