@@ -2,6 +2,7 @@
 import { changesIn, diffStart, filesOf, holdsDiff, holdsSeveralMails, unflow } from './diff.ts';
 import type { RawMail } from './mailbox.ts';
 import { asUtf8, decodeText, type Headers, header, leaves, type Part, splitMail } from './mime.ts';
+import type { Patch } from './patch.ts';
 import { isEncrypted, isSigned, unsign } from './pgp.ts';
 import { parseSubject, type Subject } from './subject.ts';
 
@@ -21,6 +22,8 @@ export type Mail = {
   files: ReadonlySet<string>;
   /** What `git am` is to read; only of a mail with a diff. */
   content: Buffer;
+  /** See `Patch`. */
+  recoded: Patch['recoded'];
   /** The commit that a line `base-commit:` names. */
   baseCommit: string | null;
   /** git format-patch wrote it, and no mail system has touched it. */
@@ -40,7 +43,13 @@ export function readMail({ envelope, content }: RawMail): Mail {
   const isLarge = content.length > maxMail;
   const { headers, body } = splitHeaders(isLarge ? content.subarray(0, 1024 * 1024) : content);
   const parts = isLarge ? [] : leaves(headers, body);
-  const { text, notes, fault } = mailText(parts.filter(({ isText }) => isText));
+  const texts = parts.filter(({ isText }) => isText);
+  const converted = mailText(texts, 'converted');
+  const asSent = converted.converts.length > 0 ? mailText(texts, 'as-sent') : undefined;
+  // git sends the bytes of the diff, whatever the encoding of the commit's message.
+  const isOfGit = fromGit(envelope) || fromGit(content.toString('latin1', 0, 100)) || isSentByGit(headers);
+  const [chosen, other] = asSent && isOfGit ? [asSent, converted] : [converted, asSent];
+  const { text, notes, fault } = chosen;
   const hasDiff = holdsDiff(text);
   const subject = parseSubject(header(headers, 'subject'));
   const from = header(headers, 'from').replace(/\s+/g, ' ');
@@ -54,12 +63,33 @@ export function readMail({ envelope, content }: RawMail): Mail {
     hasDiff,
     files: hasDiff ? filesOf(text) : new Set(),
     content: hasDiff ? forGit(headers, subject, from, text) : Buffer.alloc(0),
+    recoded:
+      other && hasDiff
+        ? {
+            content: forGit(headers, subject, from, other.text),
+            how:
+              other === asSent
+                ? 'with the bytes of its diff as they were sent'
+                : `with its diff converted from ${converted.converts.join(', ')} to UTF-8`,
+          }
+        : null,
     baseCommit: /^base-commit:\s*([0-9a-f]{7,64})\b/im.exec(text)?.[1] ?? null,
-    fromGit: /^From [0-9a-f]{40}(?:[0-9a-f]{24})? Mon Sep 17 00:00:00 2001$/.test(envelope),
+    fromGit: fromGit(envelope),
     unreadable: isLarge ? `larger than ${maxMail / 1024 / 1024} MiB` : fault,
     whyNone: `no diff in it${insteadOf(parts)}`,
     notes,
   };
+}
+
+/** Whether a mail begins with the line that git format-patch writes. */
+function fromGit(text: string): boolean {
+  return /^From [0-9a-f]{40}(?:[0-9a-f]{24})? Mon Sep 17 00:00:00 2001$/m.test(
+    text.split('\n', 1)[0]!.trimEnd(),
+  );
+}
+
+function isSentByGit(headers: Headers): boolean {
+  return /^git-send-email\b/.test(header(headers, 'x-mailer'));
 }
 
 /** What a mail holds that Kiln does not read. */
@@ -87,12 +117,24 @@ function splitHeaders(content: Buffer): { headers: Headers; body: Buffer } {
   return isMail ? split : { headers: new Map(), body: content };
 }
 
+/** What becomes of a diff in another charset than UTF-8. The message above it is always converted. */
+type Diffs = 'converted' | 'as-sent';
+
+type MailText = {
+  text: string;
+  notes: string[];
+  fault: string | null;
+  /** The charsets from which bytes of a diff were converted. */
+  converts: string[];
+};
+
 /**
  * The text of all parts that make the patch, as latin1: each character is a byte, in UTF-8 where the charset is known.
  */
-function mailText(parts: Part[]): { text: string; notes: string[]; fault: string | null } {
-  const notes: string[] = [];
-  const unsigned = parts.map((part) => unsign(readPart(part, notes)));
+function mailText(parts: Part[], diffs: Diffs): MailText {
+  const read = parts.map((part) => readPart(part, diffs));
+  const notes = read.flatMap(({ note }) => note ?? []);
+  const unsigned = read.map(({ text }) => unsign(text));
   const texts = unsigned.map(({ text }) => text);
   const [first = '', ...others] = texts;
   const known = new Set([changesIn(first)]);
@@ -108,22 +150,42 @@ function mailText(parts: Part[]): { text: string; notes: string[]; fault: string
   return {
     text: [first, ...added].join('\n'),
     notes: [...new Set(notes)],
+    converts: [...new Set(read.flatMap(({ converts }) => converts ?? []))],
     fault: [first, ...added].some(holdsSeveralMails)
       ? 'several mails in one, with no line "From …" between them as in an mbox'
       : (unsigned.find(({ fault }) => fault !== null)?.fault ?? null),
   };
 }
 
-function readPart({ content, charset, flowed }: Part, notes: string[]): string {
+function readPart(
+  { content, charset, flowed }: Part,
+  diffs: Diffs,
+): { text: string; note?: string; converts?: string } {
   const { content: bytes, how } = asUtf8(content, charset);
-  const text = withoutCr(bytes.toString('latin1'));
-  if (!holdsDiff(text)) return text;
-  const changes = changesIn(text);
-  if (how === 'converted' && /[^\0-\x7f]/.test(changes))
-    notes.push(`its diff is converted from ${charset} to UTF-8`);
-  if (how === 'unknown' && /[^\t\n\f\r -~]|~\{/.test(changes))
-    notes.push(`its charset ${charset} is not known, the bytes of its diff are taken as they are`);
-  return flowed === 'no' ? text : unflow(text, flowed === 'delsp');
+  const utf8 = withoutCr(bytes.toString('latin1'));
+  if (!holdsDiff(utf8)) return { text: utf8 };
+  const changes = changesIn(utf8);
+  const converts = how === 'converted' && /[^\0-\x7f]/.test(changes);
+  const text = converts && diffs === 'as-sent' ? withDiffAsSent(utf8, content) : utf8;
+  const isUnknown = how === 'unknown' && /[^\t\n\f\r -~]|~\{/.test(changes);
+  const note =
+    converts && diffs === 'converted'
+      ? `its diff is converted from ${charset} to UTF-8`
+      : isUnknown
+        ? `its charset ${charset} is not known, the bytes of its diff are taken as they are`
+        : undefined;
+  return {
+    text: flowed === 'no' ? text : unflow(text, flowed === 'delsp'),
+    ...(note !== undefined && { note }),
+    ...(converts && { converts: charset }),
+  };
+}
+
+/** The message of a text in UTF-8, with the bytes of its diff, unless they are nothing like ASCII, as in UTF-16. */
+function withDiffAsSent(utf8: string, sent: Buffer): string {
+  const raw = withoutCr(sent.toString('latin1'));
+  if (!holdsDiff(raw)) return utf8;
+  return utf8.slice(0, diffStart(utf8)) + raw.slice(diffStart(raw));
 }
 
 /**

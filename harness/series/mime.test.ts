@@ -149,6 +149,11 @@ test('UTF-16 says by its first bytes which of the two it is', async (t) => {
   }
 });
 
+test('also of a mail that git sent, whose diff is else taken as it is', async (t) => {
+  const mail = encoded('utf-16le', '2c67').toString().replace('\n', '\nX-Mailer: git-send-email 2.39.5\n');
+  t.is((await apply(t, mail)).content.toString(), '本\n');
+});
+
 test('a mail that is falsely called UTF-16 or ISO-2022 is read as the UTF-8 that it is', async (t) => {
   for (const charset of ['utf-16', 'iso-2022-jp'])
     t.is(

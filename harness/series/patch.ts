@@ -12,11 +12,16 @@ export type Patch = {
   subject: string;
   /** Without the angle brackets. */
   messageId: string | null;
+  /**
+   * The same with its diff in another encoding, where the base decides which one is right; null if there is none. `how`
+   * completes "it applies".
+   */
+  recoded: { content: Buffer; how: string } | null;
 };
 
 /** A patch that is known by its file alone. */
 export function barePatch(file: string, content: Buffer): Patch {
-  return { file, content, number: null, subject: '', messageId: null };
+  return { file, content, number: null, subject: '', messageId: null, recoded: null };
 }
 
 /**

@@ -70,6 +70,7 @@ export async function readRange(
       number: index + 1,
       subject,
       messageId: null,
+      recoded: null,
     })),
     range: {
       repository: directory,

@@ -173,6 +173,7 @@ function fromChoice(
       number,
       subject: mail.subject.text,
       messageId: mail.messageId,
+      recoded: mail.recoded,
     })),
     revision: choice.revision,
     missing: choice.missing,
@@ -279,6 +280,12 @@ async function isMaildir(path: string): Promise<boolean> {
 /** The patch in a file of a directory. */
 function asPatch({ file, content, mail }: PatchFile): Patch {
   const { subject, messageId } = mail;
-  const decoded = mail.hasDiff && needsDecoding(content) ? mail.content : content;
-  return { ...barePatch(file, decoded), number: subject.number, subject: subject.text, messageId };
+  const isDecoded = mail.hasDiff && needsDecoding(content);
+  return {
+    ...barePatch(file, isDecoded ? mail.content : content),
+    number: subject.number,
+    subject: subject.text,
+    messageId,
+    recoded: isDecoded ? mail.recoded : null,
+  };
 }

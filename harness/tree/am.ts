@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 import { join, relative } from 'node:path';
 import type { Context } from '../context.ts';
-import { namePatch } from '../series/patch.ts';
+import { namePatch, type Patch } from '../series/patch.ts';
 import { readIfThere } from '../util/files.ts';
 import type { Base } from './base.ts';
 import { alreadyThere, causeOf, explain, findApplied } from './cause.ts';
@@ -12,6 +12,8 @@ export type Mails = {
   patches: Named[];
   /** A mail for each patch: absolute paths. A CR at the end of a line belongs to the file that is patched. */
   files: string[];
+  /** The same in another encoding, for the patches that have one. */
+  recoded?: ReadonlyMap<Patch, string>;
 };
 
 /**
@@ -21,7 +23,7 @@ export type Mails = {
 export async function applyMails(
   repository: Repository,
   base: Base,
-  { patches, files }: Mails,
+  { patches, files, recoded }: Mails,
   context: Context,
 ): Promise<string[]> {
   const warnings: string[] = [];
@@ -35,7 +37,8 @@ export async function applyMails(
     if (failure === undefined) break;
     done += failure.index;
     const conflict = { ...patches[done]!, ...failure };
-    warnings.push(await mergeOrThrow(repository, base, conflict, names[done]!, context));
+    const other = recoded?.get(conflict.patch);
+    warnings.push(await mergeOrThrow(repository, base, conflict, { mail: names[done]!, other }, context));
   }
   return warnings;
 }
@@ -72,17 +75,23 @@ function stateOf(repository: Repository): string {
   return join(repository.gitDir, 'rebase-apply');
 }
 
-/** @param mail of the patch. @returns a sentence that says how it was applied */
+/** @param mails of the patch. @returns a sentence that says how it was applied */
 async function mergeOrThrow(
   repository: Repository,
   base: Base,
   conflict: Conflict,
-  mail: string,
+  { mail, other }: { mail: string; other: string | undefined },
   context: Context,
 ): Promise<string> {
   const diff = join(stateOf(repository), 'patch');
   const fault = findFault(conflict) ?? (await findApplied(repository, base, conflict, diff));
   if (fault) throw fault;
+  const { series, patch } = conflict;
+  if (other !== undefined) {
+    await repository.git(['am', '--quit']);
+    if ((await am(repository, [other], () => {})) === undefined)
+      return `${series.name}: ${namePatch(patch)} applies to this base only ${patch.recoded!.how}`;
+  }
   if (causeOf(readRejection(conflict.output, conflict.diff)) === 'refused')
     throw await explain(repository, base, conflict, '', context);
   await repository.git(['am', '--quit'], { okCodes: [0, 128] });
@@ -91,6 +100,5 @@ async function mergeOrThrow(
   if (failure) throw await explain(repository, base, conflict, failure.output, context);
   const [after] = await hashes(repository, 'HEAD');
   if (after === before) throw alreadyThere(conflict, before === base.commit);
-  const { series, patch } = conflict;
   return `${series.name}: ${namePatch(patch)} applies to this base only by a three-way merge (git am --3way)`;
 }

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: MIT
+import { createHash } from 'node:crypto';
 import { cp, mkdir, mkdtemp, readdir, rm, symlink, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -6,7 +7,7 @@ import test, { type ExecutionContext } from 'ava';
 import type { Context } from '../context.ts';
 import { asKilnError, KilnError } from '../errors.ts';
 import { barePatch } from '../series/patch.ts';
-import { bareSeries, type Series } from '../series/series.ts';
+import { bareSeries, fromMails, readSeries, type Series } from '../series/series.ts';
 import { quietContext } from '../testing/context.ts';
 import { git } from '../util/git.ts';
 import type { Base } from './base.ts';
@@ -307,6 +308,71 @@ test('the last patch to touch a file is the one that answers for it', (t) => {
 });
 
 /** Applies what must not apply: does-not-apply is thrown, and nothing is left behind. */
+/** A mail in ISO-8859-1 as a series of its own. */
+function latin(text: string, mailer = 'Other 1.0'): Series {
+  const headers = `Content-Type: text/plain; charset=iso-8859-1\nX-Mailer: ${mailer}\n`;
+  const content = Buffer.from(text.replace('Subject:', `${headers}Subject:`), 'latin1');
+  return fromMails('s', 's', [{ envelope: '', content }], {}).series;
+}
+
+test('bytes of another charset survive as in git, and elsewhere if the base has them', async (t) => {
+  const { base, context } = await setup(t);
+  const has = async (commit: string, path: string, text: string) => {
+    const bytes = Buffer.from(text, 'latin1');
+    const hash = createHash('sha1').update(`blob ${bytes.length}\0`).update(bytes).digest('hex');
+    t.is((await git(base.gitDir, ['rev-parse', `${commit}:${path}`])).stdout, hash);
+  };
+  const sent = latin(add('fs/sent.c', 'K\xf6ln'), 'git-send-email 2.39.5');
+  const made = series(add('fs/utf8.c', 'Köln'));
+  const sentTree = (await applySeries(base, [sent], context)).tree;
+  await has(sentTree.commit, 'fs/sent.c', 'K\xf6ln\n');
+  t.deepEqual([sent.warnings, sentTree.warnings], [[], []]);
+
+  const change = (file: string) => mail('change', hunk(file, '@@ -1 +1,2 @@', ' K\xf6ln', '+Stra\xdfe'));
+  const raw = latin(change('fs/sent.c'));
+  const rawTree = (await applySeries(base, [sent, raw], context)).tree;
+  await has(rawTree.commit, 'fs/sent.c', 'K\xf6ln\nStra\xdfe\n');
+  t.deepEqual(rawTree.warnings, [
+    's: 0001-change.patch applies to this base only with the bytes of its diff as they were sent',
+  ]);
+
+  const converted = latin(change('fs/utf8.c'), 'git-send-email 2.39.5');
+  const convertedTree = (await applySeries(base, [made, converted], context)).tree;
+  t.is(await show(base, convertedTree.commit, 'fs/utf8.c'), 'Köln\nStraße');
+  t.deepEqual(convertedTree.warnings, [
+    's: 0001-change.patch applies to this base only with its diff converted from iso-8859-1 to UTF-8',
+  ]);
+  const neither = applySeries(base, [latin(change('fs/a.c'))], context);
+  t.is((await t.throwsAsync<KilnError>(neither)).details.cause, 'context-differs');
+});
+
+test('what git format-patch writes in another encoding gives the tree that it is made from', async (t) => {
+  const { base, context, dir } = await setup(t);
+  const user = join(dir, 'user');
+  const out = join(dir, 'out');
+  const commitLatin = async (text: string) => {
+    await writeFile(join(user, 'fs', 'l.c'), text, 'latin1');
+    await writeFile(join(dir, 'message'), 'fs: K\xf6ln\n\nStra\xdfe.\n', 'latin1');
+    await git(user, ['add', '.']);
+    await git(user, [
+      '-c',
+      'i18n.commitEncoding=ISO-8859-1',
+      'commit',
+      '--quiet',
+      '-F',
+      join(dir, 'message'),
+    ]);
+  };
+  await commitLatin('K\xf6ln\n');
+  await commitLatin('K\xf6ln\nStra\xdfe\n');
+  const format = ['-c', 'i18n.logOutputEncoding=ISO-8859-1', 'format-patch', '--quiet', '-o', out, commit];
+  await git(user, format);
+  const found = await readSeries(out, '/nowhere');
+  const { tree } = await applySeries(base, [found], context);
+  t.is(tree.content, (await git(user, ['rev-parse', 'HEAD^{tree}'])).stdout);
+  t.deepEqual([tree.patches[0]!.subject, tree.warnings, found.warnings], ['fs: Köln', [], []]);
+});
+
 async function refused(
   t: ExecutionContext,
   base: Base,

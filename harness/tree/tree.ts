@@ -50,6 +50,7 @@ export async function applySeries(
       range === null ? name : `range ${name}`,
       patch.file,
       patch.content,
+      ...(patch.recoded ? [patch.recoded.content] : []),
     ]),
   );
   const record = join(context.cache, 'trees', `${key}.json`);
@@ -112,21 +113,27 @@ async function applyByMail(
   if (patches.length === 0) return [];
   await using scratch = await scratchDirectory(dirname(repository.gitDir));
   const files = patches.map((_, index) => join(scratch.path, String(index + 1).padStart(6, '0')));
-  for (const [index, { patch }] of patches.entries()) await writeFile(files[index]!, asMail(patch));
-  return await applyMails(repository, base, { patches, files }, context);
+  const recoded = new Map<Patch, string>();
+  for (const [index, { patch }] of patches.entries()) {
+    await writeFile(files[index]!, asMail(patch.content, patch.file));
+    if (patch.recoded === null) continue;
+    recoded.set(patch, `${files[index]}.recoded`);
+    await writeFile(recoded.get(patch)!, asMail(patch.recoded.content, patch.file));
+  }
+  return await applyMails(repository, base, { patches, files, recoded }, context);
 }
 
 /**
  * quilt accepts bare diffs, git needs mails. A mail without a date gets a fixed one; git would use the current time.
  */
-function asMail(patch: Patch): Buffer {
-  const content = Buffer.from(withoutCr(patch.content.toString('latin1')), 'latin1');
+function asMail(patch: Buffer, name: string): Buffer {
+  const content = Buffer.from(withoutCr(patch.toString('latin1')), 'latin1');
   const head = content.subarray(0, 65_536).toString('latin1');
   const header = (head.split(/^(?:diff --git |--- )/m)[0] ?? '').split(/\r?\n\r?\n/)[0] ?? '';
   const isMail =
     /^From(:| \S+ )/m.test(header) && header.split(/\r?\n/).every((line) => headerLine.test(line));
   if (!isMail) {
-    const made = `From: unknown <unknown@localhost>\n${noDate}Subject: ${patch.file}\n\n`;
+    const made = `From: unknown <unknown@localhost>\n${noDate}Subject: ${name}\n\n`;
     return Buffer.concat([Buffer.from(made), content]);
   }
   if (/^Date:/im.test(header)) return content;
