@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-import { mkdir, mkdtemp, readdir, readFile, rm } from 'node:fs/promises';
+import { mkdir, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import test from 'ava';
@@ -161,6 +161,9 @@ test('reading a range depends on no configuration and no replaced object, and wr
     await git(other, ['config', setting, 'true']);
   await git(other, ['config', 'i18n.logOutputEncoding', 'UTF-16']);
   await git(other, ['replace', 'merged', 'alone']);
+  const [tip, root] = await Promise.all(['merged', 'main~3'].map((name) => git(user, ['rev-parse', name])));
+  await mkdir(join(other, 'info'), { recursive: true });
+  await writeFile(join(other, 'info', 'grafts'), `${tip!.stdout} ${root!.stdout}\n`);
   const before = await bytes(other);
   t.deepEqual(await read('main~3..merged', other), plain);
   t.deepEqual(await bytes(other), before);

@@ -58,8 +58,9 @@ const environment = {
   GIT_CONFIG_SYSTEM: '/dev/null',
   GIT_ATTR_NOSYSTEM: '1',
   GIT_TERMINAL_PROMPT: '0',
-  // A hash is that object: a repository's replace refs put another in its place.
+  // A hash is that object with its parents: a repository's replace refs and grafts put others in their place.
   GIT_NO_REPLACE_OBJECTS: '1',
+  GIT_GRAFT_FILE: '/dev/null/none',
   GIT_EDITOR: 'true',
   GIT_AUTHOR_NAME: 'kiln',
   GIT_AUTHOR_EMAIL: 'kiln@localhost',
