@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 // argv → command → exit code. Only this file sets an exit code and catches what a command throws.
 import { Command, CommanderError } from 'commander';
+import { refuseTilde } from './commands/ask.ts';
 import { registerBench } from './commands/bench.ts';
 import { registerBuild } from './commands/build.ts';
 import { registerClean } from './commands/clean.ts';
@@ -86,6 +87,7 @@ async function main(argv: string[]): Promise<number> {
     .showHelpAfterError('(kiln COMMAND --help shows the options and examples)')
     .addHelpText('after', exitCodes);
   for (const register of commands) await register({ program, signal: stop.signal, run, look, stopAfter });
+  refuseTilde(argv.slice(2));
   await program.parseAsync(argv);
   return exitCode;
 }

@@ -233,6 +233,16 @@ function llvmValue(text: string | true): string {
   });
 }
 
+/** A shell expands ~ at the beginning of a word only. A directory that is called ~ is ./~. */
+export function refuseTilde(words: readonly string[]): void {
+  const word = words.find((one) => /^(?:--[a-z-]+=)?(?:git:|tar:|tree:|[^\s~]*,)?~[\w-]*\//.test(one));
+  if (word === undefined) return;
+  const hint = word.includes('~/') ? word.replace('~/', '$HOME/') : 'the path of the home directory';
+  throw new KilnError('usage', `~ in ${word} is no home directory: the shell did not expand it`, {
+    hint: `write ${hint}`,
+  });
+}
+
 /** Values of an option that may be repeated, for commander. */
 export function collect(value: string, previous: string[] | boolean | undefined): string[] {
   return [...(Array.isArray(previous) ? previous : []), value];
