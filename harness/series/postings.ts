@@ -20,7 +20,14 @@ export type Posting = {
 };
 
 /** A mail with its place in a series. `number` 0 is a cover letter. */
-export type Placed = { mail: Mail; revision: number; number: number; total: number };
+export type Placed = {
+  mail: Mail;
+  revision: number;
+  number: number;
+  total: number;
+  /** What the user is to know if it is taken. */
+  note?: string;
+};
 
 /** Put the parts and covers that were sent together. */
 export function groupPostings(placed: readonly Placed[], graph: Graph): Posting[] {
@@ -72,16 +79,16 @@ function anchorOf(
 
 function soleAnchor({ mail }: Placed): string {
   if (mail.parents.length > 0) return `answers ${mail.parents[0]}`;
-  return `alone ${mail.author} ${stem(mail)}`;
+  return `alone ${mail.author} ${commandOf(mail)}`;
 }
 
 /** Whether one command sent both mails. */
 export function sentTogether(a: Mail, b: Mail): boolean {
-  return stem(a) !== '' && stem(a) === stem(b);
+  return commandOf(a) !== '' && commandOf(a) === commandOf(b);
 }
 
-/** What the Message-IDs of one `git send-email`, `git format-patch --thread` or `b4 send` have in common. */
-function stem({ messageId }: Mail): string {
+/** What the Message-IDs of one `git send-email`, `git format-patch --thread` or `b4 send` have in common, or ''. */
+export function commandOf({ messageId }: Mail): string {
   const id = messageId ?? '';
   const counted = /^(\d{8,14}[.-]\d+)-\d+-(.+)$|^(\d{8}-.*-v\d+)-\d+-(\w+@.*)$/.exec(id);
   if (counted) return counted.slice(1).filter(Boolean).join(' ');
@@ -159,7 +166,9 @@ function toPosting(group: Placed[], graph: Graph): Posting {
   parts.delete(0);
   const first = cover ?? parts.get(1) ?? group[0]!.mail;
   const { revision, total } = group[0]!;
-  return { revision, total, cover, parts, doubles, notes: [], author: first.author, date: earliest(group) };
+  const taken = new Set(parts.values());
+  const notes = group.flatMap(({ mail, note }) => (note !== undefined && taken.has(mail) ? [note] : []));
+  return { revision, total, cover, parts, doubles, notes, author: first.author, date: earliest(group) };
 }
 
 /**

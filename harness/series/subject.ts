@@ -20,6 +20,8 @@ export type Subject = {
   /** n and m of [PATCH n/m]; a total is at least its number. */
   number: number | null;
   total: number | null;
+  /** Its number is greater than the total that it names, as in [PATCH 4/3]. */
+  isBeyond: boolean;
 };
 
 /** Words that make a reply or a forwarded mail of what follows, whatever it is. */
@@ -81,6 +83,7 @@ function readTags(groups: string[]): Omit<Subject, 'text' | 'title' | 'reply'> {
     revision: version ? Number(version[1]) : null,
     number,
     total: place ? Math.max(Number(place[2]), number!) : null,
+    isBeyond: place ? number! > Number(place[2]) : false,
   };
 }
 

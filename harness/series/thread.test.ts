@@ -379,6 +379,68 @@ test('a patch of the sender in the same thread that has another subject is no ol
   t.regex(found.warnings, /"lib: fix overflow" of ann@example.org is left out/);
 });
 
+test('also after several versions: it is named, and is no repost of the first one', (t) => {
+  const found = choose([
+    { subject: '[PATCH] lib: fix a', id: 'a', file: 'lib/a.c' },
+    { subject: '[PATCH v2] lib: fix a', id: 'b', to: 'a', file: 'lib/a.c' },
+    { subject: '[PATCH] lib: fix overflow', id: 'c', to: 'b', file: 'lib/a.c' },
+  ]);
+  t.is(found.ids, 'b');
+  t.regex(found.warnings, /"lib: fix overflow" of ann@example.org is left out/);
+  t.deepEqual(found.left, { a: 'of v1; v2 is newer', c: 'of another series: lib: fix overflow' });
+});
+
+test('a part that somebody else adds to a series is named, and is no older version of it', (t) => {
+  const bob = { from: 'Bob <bob@example.org>', file: 'lib/1.c' };
+  const found = choose([
+    ...posting('a', { v: 3 }),
+    { subject: '[PATCH 3/2] lib: more', id: 'b', to: 'a0', ...bob },
+    { subject: '[PATCH v3.1 1/2] lib: part 1', id: 'c', to: 'a1', ...bob },
+  ]);
+  t.is(found.ids, 'c a2');
+  t.is(found.left.b, 'of another series: lib: more');
+  t.regex(found.warnings, /"lib: more" of bob@example.org is left out: another series in the thread/);
+});
+
+/** Mails of one `git send-email`; `to` is the number of the one that a mail answers. */
+function sentAtOnce(subjects: Record<number, string>): MadeMail[] {
+  const id = (n: number) => `20260101120000.4242-${n}-ann`;
+  const [first] = Object.keys(subjects).map(Number);
+  return Object.entries(subjects).map(([n, subject]) => ({
+    subject,
+    id: id(Number(n) + 1),
+    file: n === '0' ? null : `lib/${n}.c`,
+    ...(Number(n) !== first && { to: id(first! + 1) }),
+  }));
+}
+
+test('parts that were sent at once are one version, also if one of them names another', (t) => {
+  const found = choose(
+    sentAtOnce({
+      0: '[PATCH v14 0/3] lib: all',
+      1: '[PATCH v14 1/3] lib: one',
+      2: '[PATCH v13 2/3] lib: two',
+      3: '[PATCH RESEND 3/3] lib: three',
+    }),
+  );
+  t.deepEqual([found.ids.split(' ').length, found.revision, found.refused], [3, 14, null]);
+  t.is(found.warnings, '"[PATCH v13 2/3] lib: two" names another version, but was sent with those of v14');
+  const twice = sentAtOnce({ 1: '[PATCH v2 1/2] lib: one', 2: '[PATCH v2 2/2] lib: two' });
+  const alone = { ...twice[1]!, id: '20260101120000.4242-9-ann', subject: '[PATCH v3 2/2] lib: two' };
+  t.is(choose([...twice, alone]).revision, 2);
+});
+
+test('a later version of a part counts from the version that the part names itself', (t) => {
+  const [one, two] = sentAtOnce({ 1: '[PATCH v3 1/2] lib: one', 2: '[PATCH 2/2] lib: two' });
+  const next = { ...two!, subject: '[PATCH v2 2/2] lib: two', id: 'v2', to: two!.id! };
+  const found = choose([one!, two!, next]);
+  t.deepEqual([found.ids, found.revision, found.refused], ['20260101120000.4242-2-ann v2', 3, null]);
+  t.regex(found.warnings, /2\/2 is there twice: "\[PATCH v2 2\/2\] lib: two" <v2@example.org> is taken/);
+  const newer = { ...next, subject: '[PATCH v4 2/2] lib: two', id: 'v4', to: 'v2' };
+  const last = choose([one!, two!, next, newer]);
+  t.deepEqual([last.ids, last.revision], ['20260101120000.4242-2-ann v4', 4]);
+});
+
 test('each part may answer the one before it, or none anything', (t) => {
   const chain = posting('a', { m: 3 }).map((mail, n) => ({ ...mail, ...(n > 0 && { to: `a${n - 1}` }) }));
   t.is(choose(chain.toReversed()).ids, 'a1 a2 a3');

@@ -13,6 +13,7 @@ import {
   type Posting,
   sentTogether,
 } from './postings.ts';
+import { placeMails } from './versions.ts';
 
 export type ThreadOptions = {
   /** vN instead of the newest complete version. */
@@ -144,7 +145,10 @@ class Chooser {
     const others = candidates.filter(({ subject }) => subject.number === null);
     const huge = numbered.filter(({ subject }) => subject.total! > maxTotal);
     for (const mail of huge) this.#leave(mail, `no series has ${mail.subject.total} parts`);
-    const placed = this.#place(numbered.filter((mail) => !huge.includes(mail)));
+    const placed = placeMails(
+      numbered.filter((mail) => !huge.includes(mail)),
+      this.#graph,
+    );
     const postings = extendPostings(groupPostings(placed, this.#graph), this.#graph);
     for (const posting of postings)
       for (const { taken, left } of posting.doubles)
@@ -154,44 +158,6 @@ class Chooser {
     }
     const parts = placed.filter(({ number }) => number > 0);
     return [...postings, ...this.#findSingles(others, parts)];
-  }
-
-  /** v6.1 rerolls parts of v6; without a v6 it is the version of a kernel. */
-  #place(mails: Mail[]): Placed[] {
-    const has = (revision: number) => mails.some(({ subject }) => (subject.revision ?? 1) === revision);
-    const isStated = ({ revision, number, total }: Placed) =>
-      mails.some(
-        ({ subject }) =>
-          subject.revision === revision && subject.number === number && subject.total === total,
-      );
-    const stated = ({ subject: { revision } }: Mail) =>
-      revision !== null && (Number.isInteger(revision) || has(Math.floor(revision))) ? revision : null;
-    return mails.map((mail) => {
-      const [number, total] = [mail.subject.number!, mail.subject.total!];
-      const inherited = { mail, number, total, revision: this.#inherited(mail) ?? 1 };
-      const revision = stated(mail) ?? (isStated(inherited) ? 1 : inherited.revision);
-      return { mail, number, total, revision };
-    });
-  }
-
-  /** A part that names no version is of that of the cover letter or first part that it answers. */
-  #inherited(mail: Mail): number | undefined {
-    for (const id of mail.parents.slice(0, 1)) {
-      const parent = this.#graph.byId(id);
-      const { number, total, revision } = parent?.subject ?? {};
-      if (number !== 0 && !(number === 1 && mail.subject.number! > 1)) continue;
-      if (total !== mail.subject.total || !revision || !Number.isInteger(revision)) continue;
-      // A v2 2/3 in answer to the 2/3 of a cover letter v6: the parts count for themselves.
-      const isCounted = this.#mails.some(
-        (other) =>
-          (other.subject.revision ?? revision) < revision &&
-          other.subject.number !== 0 &&
-          other.subject.total === total &&
-          other.parents.some((above) => above !== id && this.#graph.byId(above)?.parents[0] === id),
-      );
-      if (!isCounted) return revision;
-    }
-    return undefined;
   }
 
   /** Patches without a number, each of which is a series; none beside numbered ones of a longer series. */
@@ -245,7 +211,8 @@ class Chooser {
     const isAnswer = (family: Posting[]) =>
       this.#graph.threadOf(mailsOf(family)[0]!) === this.#graph.threadOf(mailsOf(main)[0]!) &&
       !family.some((one) => main.some((other) => areForTwoKernels(one, other))) &&
-      ((family.every(hasNoNumber) && !family.some((one) => main.some((other) => sentAtOnce(one, other)))) ||
+      ((family.every(isAddition) && family.every(({ author }) => author !== earliest(main).author)) ||
+        (family.every(hasNoNumber) && !family.some((one) => main.some((other) => sentAtOnce(one, other)))) ||
         !family.some(({ author }) => main.some((other) => other.author === author)));
     if (!asked && rest.some((family) => !isAnswer(family))) return this.#several(families);
     for (const family of rest) {
@@ -415,15 +382,18 @@ class Chooser {
 /** Put postings together that are versions of one series. */
 function groupFamilies(postings: Posting[], graph: Graph): Posting[][] {
   let families: Posting[][] = [];
+  const later = postings.filter(({ revision }) => revision > 1);
   for (const one of postings) {
-    const related = families.filter((family) => family.some((other) => areVersions(one, other, graph)));
+    const related = families.filter((family) =>
+      family.some((other) => areVersions(one, other, graph) && !isOvertaken(one, other, later)),
+    );
     families = [...families.filter((family) => !related.includes(family)), [...related.flat(), one]];
   }
   return families;
 }
 
 function areVersions(a: Posting, b: Posting, graph: Graph): boolean {
-  if (areForTwoKernels(a, b)) return false;
+  if (areForTwoKernels(a, b) || isAddition(a) !== isAddition(b)) return false;
   const [titles, others] = [titlesIn(a), titlesIn(b)];
   if ([...titles].some((one) => one !== '' && others.has(one))) return true;
   const sameThread = graph.threadOf(allMails(a)[0]!) === graph.threadOf(allMails(b)[0]!);
@@ -436,6 +406,25 @@ function areVersions(a: Posting, b: Posting, graph: Graph): boolean {
   // Somebody may send from two addresses, or take a series over.
   if (!sameAuthor) return sameThread && shareFile && a.total > 1 && b.total > 1;
   return sameThread || shareFile;
+}
+
+/** A patch with another subject is no repost of an earlier one if the sender has posted a later version between them. */
+function isOvertaken(a: Posting, b: Posting, later: readonly Posting[]): boolean {
+  if (a.revision !== b.revision || [...titlesIn(a)].some((title) => titlesIn(b).has(title))) return false;
+  const [first, last] = a.date <= b.date ? [a, b] : [b, a];
+  return later.some(
+    (one) =>
+      one.revision > a.revision &&
+      one.author === a.author &&
+      first.date < one.date &&
+      one.date < last.date &&
+      [...filesIn(one)].some((file) => filesIn(first).has(file)),
+  );
+}
+
+/** [PATCH 4/3] adds to a series: it is none by itself, and no version of one. */
+function isAddition({ parts }: Posting): boolean {
+  return parts.size > 0 && [...parts.values()].every(({ subject }) => subject.isBeyond);
 }
 
 /** A patch and its backport, or two backports: no versions of each other. A later version may name its kernel first. */
@@ -509,7 +498,11 @@ function mostParts(postings: Posting[]): Posting {
 }
 
 function begun(family: Posting[]): number {
-  return Math.min(...family.map(({ date }) => date));
+  return earliest(family).date;
+}
+
+function earliest(family: Posting[]): Posting {
+  return family.reduce((first, one) => (one.date < first.date ? one : first));
 }
 
 /** `2/3 is` or `v2 2/3 and 3/3 are`, to stand before "missing". */
