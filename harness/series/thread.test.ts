@@ -385,6 +385,13 @@ test('also after several versions: it is named, and is no repost of the first on
     { subject: '[PATCH v2] lib: fix a', id: 'b', to: 'a', file: 'lib/a.c' },
     { subject: '[PATCH] lib: fix overflow', id: 'c', to: 'b', file: 'lib/a.c' },
   ]);
+  const debugging = choose([
+    { subject: '[PATCH] lib: try b', id: 'x', file: 'lib/b.c' },
+    { subject: '[PATCH] lib: fix a', id: 'a', to: 'x', file: 'lib/a.c' },
+    { subject: '[PATCH v2] lib: fix a', id: 'b', to: 'a', file: 'lib/a.c' },
+    { subject: '[PATCH] lib: try b and c', id: 'c', to: 'b', file: 'lib/b.c' },
+  ]);
+  t.is(debugging.left.c, 'of another series: lib: try b and c');
   t.is(found.ids, 'b');
   t.regex(found.warnings, /"lib: fix overflow" of ann@example.org is left out/);
   t.deepEqual(found.left, { a: 'of v1; v2 is newer', c: 'of another series: lib: fix overflow' });

@@ -385,7 +385,7 @@ function groupFamilies(postings: Posting[], graph: Graph): Posting[][] {
   const later = postings.filter(({ revision }) => revision > 1);
   for (const one of postings) {
     const related = families.filter((family) =>
-      family.some((other) => areVersions(one, other, graph) && !isOvertaken(one, other, later)),
+      family.some((other) => areVersions(one, other, graph) && !isOvertaken(one, other, later, graph)),
     );
     families = [...families.filter((family) => !related.includes(family)), [...related.flat(), one]];
   }
@@ -408,8 +408,8 @@ function areVersions(a: Posting, b: Posting, graph: Graph): boolean {
   return sameThread || shareFile;
 }
 
-/** A patch with another subject is no repost of an earlier one if the sender has posted a later version between them. */
-function isOvertaken(a: Posting, b: Posting, later: readonly Posting[]): boolean {
+/** A patch with another subject is no repost of an earlier one if the sender has posted a v2 in the thread between. */
+function isOvertaken(a: Posting, b: Posting, later: readonly Posting[], graph: Graph): boolean {
   if (a.revision !== b.revision || [...titlesIn(a)].some((title) => titlesIn(b).has(title))) return false;
   const [first, last] = a.date <= b.date ? [a, b] : [b, a];
   return later.some(
@@ -418,7 +418,7 @@ function isOvertaken(a: Posting, b: Posting, later: readonly Posting[]): boolean
       one.author === a.author &&
       first.date < one.date &&
       one.date < last.date &&
-      [...filesIn(one)].some((file) => filesIn(first).has(file)),
+      graph.threadOf(allMails(one)[0]!) === graph.threadOf(allMails(first)[0]!),
   );
 }
 
