@@ -53,6 +53,8 @@ for (const [output, file, reason] of [
   ['error: fs/a.c: does not exist in index', 'fs/a.c', 'does not exist in index'],
   ['error: fs/a.c: already exists in index', 'fs/a.c', 'already exists in index'],
   ["error: invalid path '../x'", '../x', 'the path leads outside the tree'],
+  ['error: ../x: does not exist in index', '../x', 'the path leads outside the tree'],
+  ['error: fs/../../x: does not exist in index', 'fs/../../x', 'the path leads outside the tree'],
   ['error: corrupt patch at line 17', undefined, 'corrupt patch at line 17'],
   [
     "Patch failed at 0001\nerror: affected file 'up/evil' is beyond a symbolic link\n",

@@ -99,8 +99,8 @@ export function readRejection(output: string, diff: string): Rejection {
   }
   const said = /^error: (.*)$/m.exec(output)?.[1];
   if (said === undefined) return { reason: output.trim().split('\n')[0] || 'git am gave no reason' };
-  const outside = /^invalid path '(.+)'$/.exec(said);
-  if (outside) return { file: outside[1]!, reason: 'the path leads outside the tree' };
+  const outside = /^invalid path '(.+)'$|^((?:.*\/)?\.\.\/.*): does not exist/.exec(said);
+  if (outside) return { file: outside[1] ?? outside[2]!, reason: 'the path leads outside the tree' };
   const quoted = /'(.+)'/.exec(said);
   if (quoted) return { file: quoted[1]!, reason: said };
   const named = /^(?!corrupt patch|patch fragment)(\S+): (.+)$/.exec(said);
