@@ -6,22 +6,14 @@ import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { asKilnError, KilnError } from '../errors.ts';
 import { type InboxMail, indexInbox, readMails, threadsIn } from '../series/inbox.ts';
-import { readMail } from '../series/mail.ts';
+import { type Mail, readMail } from '../series/mail.ts';
 import { type RawMail, splitMbox } from '../series/mailbox.ts';
 import { fromMails } from '../series/series.ts';
 import { parseSubject } from '../series/subject.ts';
 import { exec } from '../util/exec.ts';
 import { printable } from '../util/printable.ts';
 import { scratchDirectory } from '../util/scratch.ts';
-
-/** What a tool takes of a thread. */
-type Taken = {
-  /** In order. */
-  patches: { id: string; diff: string }[];
-  isIncomplete: boolean;
-  /** Why nothing is taken, or what else there is to know. */
-  said: string;
-};
+import { explainDifference, isSame, type Read, type Taken } from './differences.ts';
 
 const usage = 'npm run corpus DIR -- [--threads 300] [--seed 1] [--versions]';
 
@@ -45,15 +37,44 @@ async function main(): Promise<void> {
   );
   await using scratch = await scratchDirectory(tmpdir());
   let agreed = 0;
+  const explained = new Map<string, number>();
   for (const { mails } of chosen) {
     const raw = await readMails(mails);
     const ours = takeOurs(raw);
     const theirs = await takeTheirs(raw, scratch.path);
-    if (isSame(ours, theirs)) agreed++;
-    else process.stdout.write(describe(mails, ours, theirs));
+    if (isSame(ours, theirs)) {
+      agreed++;
+      continue;
+    }
+    const read = new Map(raw.map((one) => [readMail(one), one]));
+    const ask = (some: Read[]) =>
+      takeTheirs(
+        some.map((one) => rawOf(one, read)),
+        scratch.path,
+      );
+    const why = await explainDifference([...read.keys()], ours, theirs, ask);
+    process.stdout.write(describe(mails, ours, theirs, why));
+    if (why !== undefined) explained.set(why, (explained.get(why) ?? 0) + 1);
   }
-  const percent = ((100 * agreed) / chosen.length).toFixed(1);
-  process.stdout.write(`${agreed} of ${chosen.length} agree with b4: ${percent} %\n`);
+  process.stdout.write(summary(chosen.length, agreed, explained));
+}
+
+function summary(count: number, agreed: number, explained: ReadonlyMap<string, number>): string {
+  const percent = (some: number) => `${some} of ${count}: ${((100 * some) / count).toFixed(1)} %`;
+  const known = [...explained.values()].reduce((sum, some) => sum + some, 0);
+  return [
+    `\nthe same as b4: ${percent(agreed)}\n`,
+    ...[...explained].sort((a, b) => b[1] - a[1]).map(([why, some]) => `  ${some} × b4 ${why}\n`),
+    `the same, or b4 breaks a rule of docs/adding-a-series.md: ${percent(agreed + known)}\n`,
+  ].join('');
+}
+
+/** The mail as it came, but for its subject. */
+function rawOf({ mail, subject }: Read, read: ReadonlyMap<Mail, RawMail>): RawMail {
+  const { envelope, content } = read.get(mail)!;
+  if (subject === undefined) return { envelope, content };
+  const text = content.toString('latin1').replace(/^subject:.*(?:\r?\n[ \t].*)*/im, `Subject: ${subject}`);
+  return { envelope, content: Buffer.from(text, 'latin1') };
 }
 
 /** The versions of patches that a thread's subjects name; empty: there is no patch in it. */
@@ -79,13 +100,10 @@ function sample<T>(from: readonly T[], count: number, seed: number): T[] {
 
 function takeOurs(raw: RawMail[]): Taken {
   const { series, refusal } = fromMails('thread', 'thread', raw, {});
-  const patches = series.patches.map(({ messageId, content }) => ({
-    id: messageId ?? '',
-    diff: diffOf(content),
-  }));
   return {
-    patches,
+    patches: series.patches.map(({ content }) => asTaken(content)),
     isIncomplete: series.missing.length > 0,
+    isSeveral: / holds \d+ series: /.test(refusal?.message ?? ''),
     said: [refusal?.message ?? '', ...series.warnings].filter(Boolean).join('; '),
   };
 }
@@ -118,14 +136,12 @@ async function takeTheirs(raw: RawMail[], dir: string): Promise<Taken> {
   });
   // b4 writes no file if it takes nothing.
   const taken = await readFile(join(dir, 'out', 'taken.mbx')).catch(() => Buffer.alloc(0));
-  const mails = splitMbox(taken).map(({ content }) => ({
-    content,
-    mail: readMail({ envelope: '', content }),
-  }));
+  const patches = splitMbox(taken).map(({ content }) => asTaken(content));
   return {
-    patches: mails.map(({ content, mail }) => ({ id: mail.messageId ?? '', diff: diffOf(content) })),
+    patches,
     isIncomplete: /Thread incomplete!/.test(stderr),
-    said: exitCode === 0 && mails.length > 0 ? '' : (stderr.trim().split('\n').at(-1) ?? ''),
+    isSeveral: false,
+    said: exitCode === 0 && patches.length > 0 ? '' : (stderr.trim().split('\n').at(-1) ?? ''),
   };
 }
 
@@ -140,22 +156,19 @@ function forB4(content: Buffer): Buffer {
   return Buffer.from(`${head}${text.slice(end)}`.replace(/^(>*From )/gm, '>$1'), 'latin1');
 }
 
+function asTaken(content: Buffer): Taken['patches'][number] {
+  const mail = readMail({ envelope: '', content });
+  const { number, total } = mail.subject;
+  return { id: mail.messageId ?? '', diff: diffOf(mail), number, total };
+}
+
 /** What the patch changes, without the mail around it. */
-function diffOf(content: Buffer): string {
-  const lines = readMail({ envelope: '', content }).content.toString().split(/\r?\n/);
+function diffOf({ content }: Mail): string {
+  const lines = content.toString().split(/\r?\n/);
   return lines.filter((line) => /^(?:[+-](?!-? ?$)|@@ |diff --git )/.test(line)).join('\n');
 }
 
-/** The same patches in the same order, also if they are taken from a mail that was sent twice. */
-function isSame(a: Taken, b: Taken): boolean {
-  if (a.patches.length !== b.patches.length || a.isIncomplete !== b.isIncomplete) return false;
-  return a.patches.every(({ id, diff }, index) => {
-    const other = b.patches[index]!;
-    return (id !== '' && id === other.id) || diff === other.diff;
-  });
-}
-
-function describe(mails: readonly InboxMail[], ours: Taken, theirs: Taken): string {
+function describe(mails: readonly InboxMail[], ours: Taken, theirs: Taken, why: string | undefined): string {
   const { subject, messageId } = mails[0]!;
   const list = ({ patches, isIncomplete, said }: Taken) =>
     `${patches.length} patches${isIncomplete ? ', incomplete' : ''}${said === '' ? '' : `: ${said}`}`;
@@ -170,6 +183,7 @@ function describe(mails: readonly InboxMail[], ours: Taken, theirs: Taken): stri
       ...only(ours, theirs),
       `  b4:   ${list(theirs)}\n`,
       ...only(theirs, ours),
+      `  ${why === undefined ? 'one of the two is wrong' : `b4 ${why}`}\n`,
     ].join(''),
   );
 }
