@@ -101,6 +101,21 @@ test('two series of one sender are known by their command, or by two whole sets'
   t.false(hasTwoSeries(read(...pair, ...pair.map((mail) => ({ ...mail, id: `v2${mail.id}` })))));
 });
 
+test('an old part is known by the newer one that answers it', async (t) => {
+  const mails = read(
+    ...pair,
+    { subject: '[PATCH v1.1 2/2] lib: b', id: 'x', to: 'a2' },
+    { subject: '[PATCH v2 2/2] lib: b', id: 'y', to: 'a1' },
+  );
+  const ask = async () => taken(mails, '');
+  const explain = (ours: string, theirs: string) =>
+    explainDifference(mails, taken(mails, ours), taken(mails, theirs), ask);
+  t.is(await explain('a1 x', 'a1 a2'), 'takes a part that its sender answers with a newer one');
+  t.is(await explain('a1 a2', 'a1 x'), undefined);
+  t.is(await explain('a1 y', 'a1 a2'), undefined);
+  t.is(await explain('x a2', 'a1 a2'), undefined);
+});
+
 test('a difference is explained if b4 takes the same by a rule, or by all of them', async (t) => {
   const mails = read(
     ...pair,

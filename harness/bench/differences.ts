@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: MIT
 // Kiln and b4 take different patches from a thread: do the mails show that b4 breaks a rule of
 // docs/adding-a-series.md? Where b4 should not have read a mail, it is asked again without it.
+
+import { Graph } from '../series/graph.ts';
 import type { Mail } from '../series/mail.ts';
 import { commandOf } from '../series/postings.ts';
 
@@ -39,6 +41,7 @@ export async function explainDifference(
   ask: (mails: Read[]) => Promise<Taken>,
 ): Promise<string | undefined> {
   if (ours.isSeveral && hasTwoSeries(mails)) return 'says nothing of a second series of the same sender';
+  if (takesOldParts(mails, ours, theirs)) return 'takes a part that its sender answers with a newer one';
   const found = compareParts(ours, theirs);
   if (found !== undefined) return found;
   let all: Read[] = mails.map((mail) => ({ mail }));
@@ -88,9 +91,25 @@ function dropUnnumbered(mails: readonly Mail[]): Read[] | undefined {
   );
 }
 
+/** Whether each part that only one tool takes is newer in the first choice: it answers the other, and says that. */
+function takesOldParts(mails: readonly Mail[], ours: Taken, theirs: Taken): boolean {
+  if (ours.patches.length !== theirs.patches.length || ours.isIncomplete !== theirs.isIncomplete)
+    return false;
+  const graph = new Graph(mails);
+  return ours.patches.every(({ id }, index) => {
+    const [a, b] = [graph.byId(id), graph.byId(theirs.patches[index]!.id)];
+    if (a === b && a !== undefined) return true;
+    if (a === undefined || b === undefined || a.author !== b.author || titleOf(a) !== titleOf(b))
+      return false;
+    const isNewer = (a.subject.revision ?? 1) > (b.subject.revision ?? 1);
+    return isNewer && a.subject.number === b.subject.number && [...graph.ancestors(a)].includes(b);
+  });
+}
+
 /** Versions as whole numbers in the same order, in the form that b4 knows. */
 function rewriteVersions(mails: readonly Mail[]): Read[] | undefined {
-  const versioned = mails.filter((mail) => isPatch(mail) || isCover(mail));
+  const isSeen = (mail: Mail) => mail.subject.reply === 'no' && mail.subject.revision !== null;
+  const versioned = mails.filter((mail) => isPatch(mail) || isCover(mail) || isSeen(mail));
   if (versioned.every(isReadByB4)) return undefined;
   const versions = [...new Set(versioned.map(({ subject }) => subject.revision ?? 1))].sort((a, b) => a - b);
   return mails.map((mail) => {

@@ -437,6 +437,14 @@ test('parts that were sent at once are one version, also if one of them names an
   t.is(choose([...twice, alone]).revision, 2);
 });
 
+test('without a cover letter it is the newest version that one of them names', (t) => {
+  const found = choose([
+    ...posting('b', { v: 2, without: [0] }),
+    ...sentAtOnce({ 1: '[PATCH 1/2] lib: part 1', 2: '[PATCH v3 2/2] lib: part 2' }),
+  ]);
+  t.deepEqual([found.ids, found.revision], ['20260101120000.4242-2-ann 20260101120000.4242-3-ann', 3]);
+});
+
 test('a later version of a part counts from the version that the part names itself', (t) => {
   const [one, two] = sentAtOnce({ 1: '[PATCH v3 1/2] lib: one', 2: '[PATCH 2/2] lib: two' });
   const next = { ...two!, subject: '[PATCH v2 2/2] lib: two', id: 'v2', to: two!.id! };

@@ -86,11 +86,10 @@ function groupByCommand(placed: readonly Placed[]): Placed[][] {
   });
 }
 
-/** The version of a series whose parts name several: that of its cover letter, else of its first part. */
+/** The version of a series whose parts name several: that of its cover letter, else the newest one. */
 function revisionOf(group: Placed[]): number | null {
-  const parts = group.filter(({ number }) => number > 0);
-  if (new Set(parts.map(({ revision }) => revision)).size === 1) return null;
+  const versions = group.filter(({ number }) => number > 0).map(({ revision }) => revision);
+  if (new Set(versions).size === 1) return null;
   const cover = group.find(({ number }) => number === 0)?.revision;
-  const isOfPart = parts.some(({ revision }) => revision === cover);
-  return isOfPart ? cover! : parts.find(({ number }) => number === 1)!.revision;
+  return cover !== undefined && versions.includes(cover) ? cover : Math.max(...versions);
 }
