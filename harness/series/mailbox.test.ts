@@ -6,6 +6,7 @@ import { gzipSync } from 'node:zlib';
 import test, { type ExecutionContext } from 'ava';
 import type { KilnError } from '../errors.ts';
 import { madeBox, madeMail } from '../testing/mails.ts';
+import { processorTime } from '../testing/processorTime.ts';
 import { exec } from '../util/exec.ts';
 import { readMailbox, splitMbox } from './mailbox.ts';
 import { readSeries } from './series.ts';
@@ -167,7 +168,7 @@ test('a box of thousands of mails is read in seconds', async (t) => {
     file: null,
   }));
   await writeFile(join(dir, 'x.mbox'), Buffer.concat([two, madeBox(noise)]));
-  const begun = performance.now();
+  const begun = processorTime();
   t.deepEqual(await files(join(dir, 'x.mbox')), expected);
-  t.true(performance.now() - begun < 60_000);
+  t.true(processorTime() - begun < 60_000);
 });

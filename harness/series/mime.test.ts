@@ -6,6 +6,7 @@ import { dirname, join } from 'node:path';
 import test, { type ExecutionContext } from 'ava';
 import { paths } from '../paths.ts';
 import { addsFile, clearsigned, madeMail } from '../testing/mails.ts';
+import { processorTime } from '../testing/processorTime.ts';
 import { git } from '../util/git.ts';
 import { readMail } from './mail.ts';
 import { splitMbox } from './mailbox.ts';
@@ -416,7 +417,7 @@ test('a diff begins with --- and +++, not with --- alone', (t) => {
 });
 
 test('forged mails are read, each in less than seconds', (t) => {
-  const begun = performance.now();
+  const begun = processorTime();
   const boundary = (depth: number) => `Content-Type: multipart/mixed; boundary=b${depth}\n\n--b${depth}\n`;
   const forged = [
     '',
@@ -438,10 +439,10 @@ test('forged mails are read, each in less than seconds', (t) => {
     `From: ${'<'.repeat(500_000)}\nMessage-ID: ${'<'.repeat(500_000)}\n\n`,
   ];
   for (const text of forged) {
-    const start = performance.now();
+    const start = processorTime();
     read(text);
-    const took = performance.now() - start;
+    const took = processorTime() - start;
     t.true(took < 20_000, `${text.slice(0, 60)}: ${took} ms`);
   }
-  t.true(performance.now() - begun < 60_000);
+  t.true(processorTime() - begun < 60_000);
 });

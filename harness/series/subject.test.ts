@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
 import test from 'ava';
+import { processorTime } from '../testing/processorTime.ts';
 import { parseSubject } from './subject.ts';
 
 /** The tags of a subject as `v2 1/3`, with what else is known of it. */
@@ -83,7 +84,7 @@ test('the title has neither brackets nor the words of a reply, and is one line',
 });
 
 test('a long subject takes no time', (t) => {
-  const begun = performance.now();
+  const begun = processorTime();
   for (const part of ['[', '[PATCH ', 'a: ', '1/', ' ', 'v', 'Re: ', ']']) parseSubject(part.repeat(200_000));
-  t.true(performance.now() - begun < 10_000);
+  t.true(processorTime() - begun < 10_000);
 });

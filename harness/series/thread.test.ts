@@ -2,6 +2,7 @@
 // Which mails of a thread are the series. Threads that were handed to us are in commands/series.test.ts.
 import test from 'ava';
 import { addsFile, clearsigned, type MadeMail, madeBox } from '../testing/mails.ts';
+import { processorTime } from '../testing/processorTime.ts';
 import { splitMbox } from './mailbox.ts';
 import { fromMails } from './series.ts';
 import type { ThreadOptions } from './thread.ts';
@@ -500,11 +501,11 @@ test('a thousand mails take seconds', (t) => {
     id: `a${n}`,
     ...(n > 0 && { to: `a${n - 1}` }),
   }));
-  const begun = performance.now();
+  const begun = processorTime();
   t.is(choose(chain).ids.split(' ').length, 1000);
   const loose = chain.map(({ to: _, ...mail }, n) => ({ ...mail, subject: `[PATCH] lib: part ${n}` }));
   t.regex(choose(loose).refused!, /box holds 1000 series: .* and 995 more$/);
-  t.true(performance.now() - begun < 60_000);
+  t.true(processorTime() - begun < 60_000);
 });
 
 test('of two copies of a mail the one with a diff is taken, and two that differ are named', (t) => {
