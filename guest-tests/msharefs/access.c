@@ -404,4 +404,5 @@ TEST_F(access, pages_are_given_to_a_pipe)
 }
 
 LEAVES_NOTHING
+IS_ITS_SECTION
 TEST_HARNESS_MAIN

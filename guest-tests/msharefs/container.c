@@ -291,4 +291,5 @@ TEST_F(container, adds_its_size_and_no_pages_to_the_process)
 }
 
 LEAVES_NOTHING
+IS_ITS_SECTION
 TEST_HARNESS_MAIN

@@ -336,4 +336,5 @@ TEST_F(lifetime, instances_leave_nothing_behind)
 }
 
 LEAVES_NOTHING
+IS_ITS_SECTION
 TEST_HARNESS_MAIN

@@ -11,6 +11,7 @@
 #ifndef MSHAREFS_TEST_H
 #define MSHAREFS_TEST_H
 
+#include <cpuid.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <glob.h>
@@ -491,6 +492,67 @@ static inline bool usage_is_as_before(void)
 		       usage_before.page_tables, now.page_tables,	\
 		       usage_before.mms, now.mms, usage_before.memory,	\
 		       now.memory);					\
+	}
+
+/* ----- The machine is what its section says ----- */
+
+/* Is this among the flags of the processor, of which the kernel shows what it uses? */
+static inline bool cpu_has_flag(const char *flag)
+{
+	char line[8192], wanted[32];
+	FILE *file = fopen("/proc/cpuinfo", "re");
+	bool found = false;
+
+	if (!file)
+		return false;
+	snprintf(wanted, sizeof(wanted), " %s ", flag);
+	while (!found && fgets(line, sizeof(line), file)) {
+		line[strcspn(line, "\n")] = ' ';
+		found = !strncmp(line, "flags", 5) && strstr(line, wanted);
+	}
+	fclose(file);
+	return found;
+}
+
+/* Is this a word of the kernel's command line? */
+static inline bool was_booted_with(const char *word)
+{
+	char line[4096] = " ", wanted[64];
+	int fd = try_open("/proc/cmdline", O_RDONLY);
+
+	if (fd < 0 || read(fd, line + 1, sizeof(line) - 3) < 0)
+		line[1] = '\0';
+	close(fd);
+	line[strcspn(line, "\n")] = ' ';
+	snprintf(wanted, sizeof(wanted), " %s ", word);
+	return strstr(line, wanted);
+}
+
+/* Can the processor do five levels, whatever the kernel makes of it? */
+static inline bool cpu_has_five_levels(void)
+{
+	unsigned int eax, ebx, ecx, edx;
+
+	return __get_cpuid_count(7, 0, &eax, &ebx, &ecx, &edx) && ecx & 1 << 16;
+}
+
+/*
+ * For programs whose settings have sections: a section that asks for five levels or
+ * for page table isolation must not run without in silence.
+ */
+#define IS_ITS_SECTION							\
+	FIXTURE(section) { };						\
+	FIXTURE_SETUP(section) { }					\
+	FIXTURE_TEARDOWN(section) { }					\
+	TEST_F(section, has_the_page_tables_that_it_asks_for)		\
+	{								\
+		if (was_booted_with("pti=on"))				\
+			EXPECT_TRUE(cpu_has_flag("pti"));		\
+		if (!was_booted_with("mshare.levels=5"))		\
+			return;						\
+		if (was_booted_with("no5lvl") || !cpu_has_five_levels()) \
+			SKIP(return, "four levels of page tables");	\
+		EXPECT_TRUE(cpu_has_flag("la57"));			\
 	}
 
 #endif /* MSHAREFS_TEST_H */

@@ -347,4 +347,5 @@ TEST_F_TIMEOUT(races, threads_at_one_address, 700)
 }
 
 LEAVES_NOTHING
+IS_ITS_SECTION
 TEST_HARNESS_MAIN

@@ -242,4 +242,5 @@ TEST_F(sharing, the_kernel_counts_one_mapping_of_a_page_in_use_by_many)
 }
 
 LEAVES_NOTHING
+IS_ITS_SECTION
 TEST_HARNESS_MAIN
