@@ -10,7 +10,11 @@
 
 #define WRITERS		2
 #define BLOCKS		4
+#define SIZE		(BLOCKS * BLOCK)
 #define TAG		0x6b
+
+/* A writer maps whole blocks so often, or it would have few faults. */
+#define COPIES		16
 
 struct shared {
 	volatile unsigned int turn;	/* odd: the file is cut off */
@@ -37,7 +41,7 @@ FIXTURE_SETUP(truncation)
 	self->shared = mmap(NULL, PAGE, PROT_READ | PROT_WRITE,
 			    MAP_SHARED | MAP_ANONYMOUS, -1, 0);
 	ASSERT_NE(MAP_FAILED, self->shared);
-	self->fd = make_sized(FILE_A, BLOCKS * BLOCK);
+	self->fd = make_sized(FILE_A, SIZE);
 	self->other = make_sized(FILE_B, 0);
 	ASSERT_LE(0, self->fd);
 	ASSERT_LE(0, self->other);
@@ -91,7 +95,8 @@ static void on_sigbus(int signal)
  * Write to one place after another, so that most writes are faults.  What was
  * written last is written again, so that a fault which comes too late is noticed.
  */
-static void keep_writing(struct shared *shared, int number, char *at, size_t step)
+static void keep_writing(struct shared *shared, int number, char *at, size_t size,
+			 size_t step)
 {
 	struct sigaction action = { .sa_handler = on_sigbus,
 				    .sa_flags = SA_NODEFER };
@@ -105,7 +110,7 @@ static void keep_writing(struct shared *shared, int number, char *at, size_t ste
 			*(volatile char *)(at + last) = TAG;
 			if (turn % 2 && shared->turn == turn)
 				shared->stale++;
-			next = (last + step) % (BLOCKS * BLOCK);
+			next = (last + step) % size;
 			*(volatile char *)(at + next) = TAG;
 			last = next;
 			shared->written++;
@@ -114,18 +119,36 @@ static void keep_writing(struct shared *shared, int number, char *at, size_t ste
 	}
 }
 
+/* Map the file this often, one mapping behind the other. */
+static char *map_copies(int fd, int copies)
+{
+	char *area = mmap(NULL, copies * SIZE + BLOCK, PROT_NONE,
+			  MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	char *at = (char *)(((unsigned long)area + BLOCK - 1) & ~(BLOCK - 1));
+	int i;
+
+	for (i = 0; i < copies; i++) {
+		if (mmap(at + i * SIZE, SIZE, PROT_READ | PROT_WRITE,
+			 MAP_SHARED | MAP_FIXED, fd, 0) == MAP_FAILED)
+			return NULL;
+	}
+	return at;
+}
+
 static pid_t start_writer(FIXTURE_DATA(truncation) *self, int number, bool large)
 {
+	int copies = large ? COPIES : 1;
 	pid_t pid = fork();
 	char *at;
 
 	if (pid)
 		return pid;
 	be_a_child();
-	at = map_fd(self->fd, BLOCKS * BLOCK, 0);
-	if (!at || (!large && madvise(at, BLOCKS * BLOCK, MADV_NOHUGEPAGE)))
+	at = map_copies(self->fd, copies);
+	if (!at || (!large && madvise(at, SIZE, MADV_NOHUGEPAGE)))
 		_exit(1);
-	keep_writing(self->shared, number, at, large ? BLOCK : PAGE);
+	keep_writing(self->shared, number, at, copies * SIZE,
+		     large ? BLOCK : PAGE);
 	_exit(0);
 }
 
@@ -163,7 +186,7 @@ static void cut_off_while_others_write(struct __test_metadata *_metadata,
 	int i;
 
 	ASSERT_LE(0, block);
-	others = map_fd(self->other, BLOCKS * BLOCK, 0);
+	others = map_fd(self->other, SIZE, 0);
 	ASSERT_NE(NULL, others);
 	for (i = 0; i < WRITERS; i++)
 		pids[i] = start_writer(self, i, large);
@@ -173,14 +196,14 @@ static void cut_off_while_others_write(struct __test_metadata *_metadata,
 		ASSERT_EQ(0, ftruncate(self->fd, 0));
 		shared->turn++;
 		/* The other file gets the same blocks, and nobody writes to it. */
-		ASSERT_EQ(0, ftruncate(self->other, BLOCKS * BLOCK));
+		ASSERT_EQ(0, ftruncate(self->other, SIZE));
 		if (!rounds)
 			ASSERT_EQ(block, first_block_of(FILE_B));
 		ASSERT_TRUE(all_have_tried(shared));
-		ASSERT_TRUE(has_no_tag(others, BLOCKS * BLOCK));
+		ASSERT_TRUE(has_no_tag(others, SIZE));
 		ASSERT_EQ(0, ftruncate(self->other, 0));
 		shared->turn++;
-		ASSERT_EQ(0, ftruncate(self->fd, BLOCKS * BLOCK));
+		ASSERT_EQ(0, ftruncate(self->fd, SIZE));
 		rounds++;
 	}
 	shared->stop = 1;
