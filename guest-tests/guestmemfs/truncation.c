@@ -16,6 +16,9 @@
 /* A writer maps whole blocks so often, or it would have few faults. */
 #define COPIES		16
 
+/* So often is the file cut off at least, however slow the guest is. */
+#define ROUNDS		20
+
 struct shared {
 	volatile unsigned int turn;	/* odd: the file is cut off */
 	volatile int stop;
@@ -191,7 +194,7 @@ static void cut_off_while_others_write(struct __test_metadata *_metadata,
 	for (i = 0; i < WRITERS; i++)
 		pids[i] = start_writer(self, i, large);
 	ASSERT_TRUE(EVENTUALLY(shared->written));
-	while (now_ms() < end && !shared->stale) {
+	while ((now_ms() < end || rounds < ROUNDS) && !shared->stale) {
 		spend_time(&seed);
 		ASSERT_EQ(0, ftruncate(self->fd, 0));
 		shared->turn++;
@@ -316,7 +319,7 @@ TEST_F_TIMEOUT(truncation, gives_no_block_away_that_is_mapped, ANY_TIME)
 		ASSERT_TRUE(has_no_tag(others, BLOCK));
 		rounds++;
 		ASSERT_EQ(0, ftruncate(self->other, 0));
-	} while (now_ms() < end);
+	} while (now_ms() < end || rounds < 3);
 	TH_LOG("cut off %ld times", rounds);
 }
 
