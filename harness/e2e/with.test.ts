@@ -96,7 +96,7 @@ test.serial(
     const at = await toy(t);
     const { exitCode, stderr } = await at.build(['--with', 'srvfs']);
     t.is(exitCode, 3, stderr);
-    t.regex(stderr, /srvfs: 0001-\S+\.patch \(1\/8\) does not apply: /);
+    t.regex(stderr, /srvfs: 0001-\S+\.patch \(0*1\/\d+\) does not apply: /);
     t.notRegex(stderr, /--with applied/);
     const unknown = await at.build(['--with', 'no-such-series']);
     t.is(unknown.exitCode, 2);
