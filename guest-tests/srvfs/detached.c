@@ -47,6 +47,45 @@ TEST_F(detached, a_file_of_a_tree_whose_descriptor_is_closed)
 	EXPECT_TRUE(was_dropped(self->witness));
 }
 
+/* A child that stays in its mount namespace until the parent lets it go. */
+struct child {
+	pid_t pid;
+	int hold;	/* the child ends when this is closed */
+};
+
+/* Start a child and wait until it has done its step.  Returns the step's result. */
+static int start_child(struct child *child, int (*step)(void))
+{
+	int ready[2], hold[2];
+	char result = EIO;
+
+	if (pipe2(ready, O_CLOEXEC) || pipe2(hold, O_CLOEXEC))
+		return -errno;
+	child->hold = hold[1];
+	child->pid = fork();
+	if (child->pid == 0) {
+		be_a_child();
+		close(hold[1]);
+		result = -step();
+		if (write(ready[1], &result, 1) != 1)
+			_exit(1);
+		/* Nothing is written: this returns at the end of the file. */
+		_exit(read(hold[0], &result, 1) ? 1 : 0);
+	}
+	close(ready[1]);
+	close(hold[0]);
+	if (read(ready[0], &result, 1) != 1)
+		result = EIO;
+	close(ready[0]);
+	return -result;
+}
+
+static int end_child(const struct child *child)
+{
+	close(child->hold);
+	return reap(child->pid);
+}
+
 /* The mounts of a namespace that another user has copied are locked together. */
 static int publish_from_another_user_namespace(int control)
 {
@@ -82,27 +121,12 @@ static int publish_from_a_mount(void)
 
 TEST_F(detached, a_file_of_a_mount_whose_directory_was_removed)
 {
-	int ready[2], done[2];
-	char byte = 0;
-	pid_t child;
+	struct child child;
 
 	ASSERT_EQ(0, mkdir("/tmp/point", 0755));
-	ASSERT_EQ(0, pipe2(ready, O_CLOEXEC));
-	ASSERT_EQ(0, pipe2(done, O_CLOEXEC));
-	child = fork();
-	if (child == 0) {
-		be_a_child();
-		byte = -publish_from_a_mount();
-		if (write(ready[1], &byte, 1) != 1 ||
-		    read(done[0], &byte, 1) != 1)
-			_exit(1);
-		_exit(0);
-	}
-	ASSERT_EQ(1, read(ready[0], &byte, 1));
-	ASSERT_EQ(0, byte);
+	ASSERT_EQ(0, start_child(&child, publish_from_a_mount));
 	ASSERT_EQ(0, rmdir("/tmp/point"));
-	ASSERT_EQ(1, write(done[1], &byte, 1));
-	ASSERT_EQ(0, reap(child));
+	ASSERT_EQ(0, end_child(&child));
 	EXPECT_TRUE(is_held(self->witness));
 	ASSERT_EQ(0, umount(SRV));
 	EXPECT_TRUE(was_dropped(self->witness));
@@ -144,29 +168,19 @@ TEST_F(detached, a_second_mount_keeps_the_entries)
 	EXPECT_TRUE(was_dropped(self->witness));
 }
 
+static int copy_mounts(void)
+{
+	return or_errno(unshare(CLONE_NEWNS));
+}
+
 TEST_F(detached, a_mount_of_another_namespace_keeps_the_entries)
 {
-	int ready[2], done[2];
-	char byte = 0;
-	pid_t child;
+	struct child child;
 
-	ASSERT_EQ(0, pipe2(ready, O_CLOEXEC));
-	ASSERT_EQ(0, pipe2(done, O_CLOEXEC));
-	child = fork();
-	if (child == 0) {
-		be_a_child();
-		byte = unshare(CLONE_NEWNS) ? errno : 0;
-		if (write(ready[1], &byte, 1) != 1 ||
-		    read(done[0], &byte, 1) != 1)
-			_exit(1);
-		_exit(0);
-	}
-	ASSERT_EQ(1, read(ready[0], &byte, 1));
-	ASSERT_EQ(0, byte);
+	ASSERT_EQ(0, start_child(&child, copy_mounts));
 	ASSERT_EQ(0, umount(SRV));
 	EXPECT_FALSE(hangs_up_within(self->witness, 200));
-	ASSERT_EQ(1, write(done[1], &byte, 1));
-	ASSERT_EQ(0, reap(child));
+	ASSERT_EQ(0, end_child(&child));
 	EXPECT_TRUE(was_dropped(self->witness));
 }
 

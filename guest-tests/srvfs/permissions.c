@@ -363,7 +363,7 @@ static int set_effective(int capability, bool on)
  * Evaluate an expression in a child that has the same descriptors: what it opens
  * stays open here.
  */
-#define IN_THREAD_OF_FILES(expression) ({				\
+#define CHILD_THAT_SHARES_FILES(expression) ({				\
 	pid_t _pid = syscall(SYS_clone, CLONE_FILES | SIGCHLD, 0, 0, 0, 0); \
 	if (!_pid) {							\
 		be_a_child();						\
@@ -382,7 +382,7 @@ static int open_without(int capability)
 /* A program with file capabilities that has lowered the effective ones. */
 TEST_F(permissions, confused_deputy_with_more_permitted_capabilities)
 {
-	int control = IN_THREAD_OF_FILES(open_without(CAP_SYS_NICE));
+	int control = CHILD_THAT_SHARES_FILES(open_without(CAP_SYS_NICE));
 
 	ASSERT_TRUE(is_control(control));
 	ASSERT_EQ(0, set_effective(CAP_SYS_NICE, false));

@@ -90,6 +90,11 @@ test('more tests that are replayed take more evidence each', (t) => {
   t.is(new Blame(50).decide(seven), null);
 });
 
+test('no answer is given beyond the budget', (t) => {
+  const beyond = { pairs: pairBudget + 1, patched: 0, base: 0 };
+  t.throws(() => new Blame(1).decide(beyond), { instanceOf: RangeError, message: /61 pairs .* 60/ });
+});
+
 test('the bound of the lead is the smallest that holds', (t) => {
   // Ten pairs: all ten must be won, each with the probability 1/4.
   t.is(leadBound(4 ** -10, 10), 10);

@@ -27,7 +27,7 @@ export const pairBudget = 60;
 /** The probability that any answer of a run is wrong. */
 export const statedError = 0.001;
 
-/** Decides one test among `tests` that are replayed in the same run. */
+/** Decides one test among `tests`, at least one, that are replayed in the same run. */
 export class Blame {
   readonly #bet: number;
   readonly #lead: number;
@@ -41,8 +41,9 @@ export class Blame {
     this.#notNew = Math.log(1 / each);
   }
 
-  /** The answer after these replays; call it after each pair. */
+  /** The answer after these replays; call it after each pair. Throws RangeError beyond `pairBudget`, which the error counts on. */
   decide({ pairs, patched, base }: Replays): Answer {
+    if (pairs > pairBudget) throw new RangeError(`${pairs} pairs of replays, the budget is ${pairBudget}`);
     const key = (pairs * (pairBudget + 1) + patched) * (pairBudget + 1) + base;
     let answer = this.#known.get(key);
     if (answer === undefined) {
