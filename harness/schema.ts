@@ -381,6 +381,134 @@ export const repeatSchema = z.object({
   again: z.string(),
 });
 
+/** What a check of a patch says. `skip`: it could not be made; `summary` has the reason. */
+export const checkStatusSchema = z.enum(['pass', 'warn', 'fail', 'skip']);
+
+/** The checks of a patch, in the order in which they are made and shown. */
+export const checkNames = [
+  'apply',
+  'checkpatch',
+  'tags',
+  'build',
+  'warnings',
+  'kernel-doc',
+  'size',
+  'elsewhere',
+  'boot',
+  'tests',
+] as const;
+
+/** One check of one patch. */
+export const checkSchema = z.object({
+  name: z.enum(checkNames),
+  status: checkStatusSchema,
+  /** One line for people. */
+  summary: z.string(),
+  /** What it found, as the tool printed it; may have several lines each. */
+  findings: z.array(z.string()),
+});
+
+/** A file that a patch touches, and whether the kernel that was tested has code of it. */
+export const touchedFileSchema = z.object({
+  /** Relative to the kernel tree. */
+  path: z.string(),
+  /** null: it is no code: documentation, a Makefile. */
+  compiled: z.boolean().nullable(),
+  /** Why not; or, of a header, in which file. */
+  reason: z.string().nullable(),
+  /** Functions that the patch changes, and whether they are in the kernel; empty if the file is not compiled. */
+  functions: z.array(z.object({ name: z.string(), compiled: z.boolean() })),
+});
+
+/** One patch of a series under `kiln ci`. */
+export const ciPatchSchema = z.object({
+  /** Its place in the series, from 1. */
+  number: z.int().positive(),
+  file: z.string(),
+  subject: z.string(),
+  /** Without the angle brackets; null if it did not come by mail. */
+  message_id: z.string().nullable(),
+  /** The `id` of the job that built the tree up to this patch; null if none did. */
+  job: z.string().nullable(),
+  checks: z.array(checkSchema),
+  files: z.array(touchedFileSchema),
+});
+
+/** How often something failed among its runs on a kernel. */
+const shareSchema = z.object({ failed: count, runs: count });
+
+/**
+ * Whether something that a test reports differs between the base and the patched kernel. `new-failure`: fails more
+ * often with the series. `fixed`: fails less often. `failing-before`: always on both. `flaky`: sometimes, and not more
+ * often. `new-test`: the base does not have it. `undecided`: the replays were too few.
+ */
+export const changeKindSchema = z.enum([
+  'new-failure',
+  'fixed',
+  'failing-before',
+  'flaky',
+  'new-test',
+  'undecided',
+]);
+
+/** A case, a test or a splat that is not the same on base and patched, or fails on both. */
+export const changeSchema = z.object({
+  suite: z.string(),
+  test: z.string(),
+  /** null: the test as a whole, or a splat. */
+  case: z.string().nullable(),
+  /** The title of a splat; null if it is about a verdict. */
+  splat: z.string().nullable(),
+  kind: changeKindSchema,
+  patched: shareSchema,
+  base: shareSchema,
+  /** The probability that `kind` is wrong, at most; null if no replays decided it. */
+  error: z.number().nullable(),
+  /** The same for people, one line. */
+  sentence: z.string(),
+  /** The reason for the failure, one line; empty if there is none. */
+  detail: z.string(),
+  /** The first patch with which it fails, from 1; null if not known. */
+  patch: z.int().positive().nullable(),
+  /** Command lines that run the test again on each kernel. */
+  reproduce: z.object({ patched: z.string().nullable(), base: z.string().nullable() }),
+});
+
+/** How the base of a series was found. */
+export const baseChoiceSchema = z.object({
+  /** A value for --base. */
+  source: z.string(),
+  how: z.enum(['asked', 'base-commit', 'blobs', 'candidate', 'default']),
+  /** For people, one line. */
+  reason: z.string(),
+});
+
+/** The result of `kiln ci`. */
+export const ciSchema = z.object({
+  series: z.object({
+    name: z.string(),
+    source: z.string(),
+    /** Of the cover letter, else of the first patch; without [PATCH …]. */
+    subject: z.string(),
+    revision: z.number().nullable(),
+    /** Of the cover letter, else of the first patch; without the angle brackets; null if it did not come by mail. */
+    message_id: z.string().nullable(),
+    /** `From:` of that mail; null if it did not come by mail. */
+    from: z.string().nullable(),
+  }),
+  base: baseChoiceSchema,
+  /** The `id` of the job that tested the base; null if none did. */
+  base_job: z.string().nullable(),
+  patches: z.array(ciPatchSchema),
+  changes: z.array(changeSchema),
+  /** Lines of the kernel log that only the patched kernel has, without times. They fail nothing. */
+  new_log_lines: z.array(z.string()),
+  /** Why the run fails; empty if it does not. One line each. */
+  failures: z.array(z.string()),
+  /** What was not tested, and why. One line each. */
+  not_tested: z.array(z.string()),
+});
+
 /** results.json, schema version 1: everything that one call of Kiln did. */
 export const resultsSchema = z.object({
   schema: z.literal(resultsVersion),
@@ -401,6 +529,8 @@ export const resultsSchema = z.object({
   tests: z.array(testSchema),
   /** Only of `kiln repeat`. */
   repeat: repeatSchema.optional(),
+  /** Only of `kiln ci`. */
+  ci: ciSchema.optional(),
   /** Infrastructure errors that belong to no single test. */
   errors: z.array(z.object({ code: z.string(), message: z.string() })),
 });
@@ -417,6 +547,12 @@ export type TestResult = z.infer<typeof testSchema>;
 export type GenerationResult = z.infer<typeof generationSchema>;
 export type JobResult = z.infer<typeof jobSchema>;
 export type Repeat = z.infer<typeof repeatSchema>;
+export type CheckResult = z.infer<typeof checkSchema>;
+export type TouchedFile = z.infer<typeof touchedFileSchema>;
+export type CiPatch = z.infer<typeof ciPatchSchema>;
+export type Change = z.infer<typeof changeSchema>;
+export type BaseChoice = z.infer<typeof baseChoiceSchema>;
+export type Ci = z.infer<typeof ciSchema>;
 export type Results = z.infer<typeof resultsSchema>;
 
 /** Count the verdicts of tests or cases. */
