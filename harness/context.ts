@@ -10,6 +10,11 @@ export type Sandbox = {
   reason: string;
   /** The series is not in patches/: its programs must not change what later builds use. */
   foreign: boolean;
+  /**
+   * Where builds of a foreign series go that share a directory: those of one series, patch by patch. Who names it
+   * removes it. Absent: each has its own, removed after the build.
+   */
+  home?: string;
 };
 
 /** What every stage is given. */

@@ -9,7 +9,7 @@ import { runTests } from './execution/schedule.ts';
 import type { Built } from './job/built.ts';
 import type { Plan } from './job/plan.ts';
 import { JobRecorder, type StageResult } from './job/recorder.ts';
-import { build } from './job/stages.ts';
+import { build, type Extras } from './job/stages.ts';
 import type { Kernel } from './kernel/kernel.ts';
 import type { Pool } from './pool/pool.ts';
 import type { JobOutcome } from './results/assemble.ts';
@@ -23,6 +23,9 @@ export type Run = {
   pool: Pool;
   emit: Emit;
   signal: AbortSignal;
+  /** Of the build; see Extras. */
+  home?: string;
+  inspect?: Extras['inspect'];
   /** The tests stage; default: runTests. */
   execute?: typeof runTests;
 };
@@ -41,7 +44,7 @@ async function runJob(plan: Plan, run: Run, builds: Turns<Plan>): Promise<JobOut
   const recorder = new JobRecorder(plan, emit, signal);
   let error: KilnError | null = null;
   try {
-    const built = await buildInTurn(recorder, builds);
+    const built = await buildInTurn(recorder, builds, { home: run.home, inspect: run.inspect });
     await copyKernelFiles(built.kernel, join(dir, 'jobs', plan.id));
     await recorder.stage('tests', (context): Promise<StageResult<void>> => {
       const decoder = new Decoder(built.kernel, built.tree, context);
@@ -55,9 +58,9 @@ async function runJob(plan: Plan, run: Run, builds: Turns<Plan>): Promise<JobOut
   return { job: recorder.job, tests: recorder.tests.filter((test) => test !== undefined), error };
 }
 
-async function buildInTurn(recorder: JobRecorder, builds: Turns<Plan>): Promise<Built> {
+async function buildInTurn(recorder: JobRecorder, builds: Turns<Plan>, extras: Extras): Promise<Built> {
   using _turn = await builds.take(1, recorder.plan);
-  return await build(recorder);
+  return await build(recorder, extras);
 }
 
 async function copyKernelFiles(kernel: Kernel, dir: string): Promise<void> {

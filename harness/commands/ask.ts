@@ -22,6 +22,7 @@ export type SeriesOptions = { revision?: number; allowIncomplete?: boolean; inbo
 export type JobOptions = SeriesOptions & {
   series?: string[] | false;
   with?: string[];
+  upTo?: number;
   base?: string;
   config?: string[];
   configFrom?: string;
@@ -73,6 +74,7 @@ export function addBuildOptions(command: Command): Command {
       collect,
     )
     .option('--no-series', 'test the base without a series')
+    .option('--up-to <n>', 'apply only the first n patches of the series of --series', positive)
     .option(
       '--with <src>',
       'a series to apply first, such as a fix that the base lacks; same forms as --series; repeat for several',
@@ -177,6 +179,8 @@ export function refuseIdleInbox({ inbox }: SeriesOptions, sources: readonly stri
 export async function readPlan(select: string[], options: JobOptions): Promise<Plan> {
   if (options.revision !== undefined && !Array.isArray(options.series))
     throw new KilnError('usage', '--revision needs a --series to choose from');
+  if (options.upTo !== undefined && !Array.isArray(options.series))
+    throw new KilnError('usage', '--up-to needs a --series whose patches it counts');
   refuseIdleInbox(options, [...(options.series || []), ...(options.with ?? [])]);
   if (options.tree !== undefined && options.base !== undefined)
     throw new KilnError('usage', '--tree is a base: leave out --base');
@@ -186,6 +190,7 @@ export async function readPlan(select: string[], options: JobOptions): Promise<P
     series: options.series === false ? [] : (options.series ?? (options.tree === undefined ? null : [])),
     with: options.with ?? [],
     revision: options.revision ?? null,
+    upTo: options.upTo ?? null,
     allowIncomplete: options.allowIncomplete ?? false,
     inbox: options.inbox === undefined ? null : resolve(options.inbox),
     base: options.tree === undefined ? (options.base ?? defaultBase) : `tree:${resolve(options.tree)}`,

@@ -1,10 +1,13 @@
 // SPDX-License-Identifier: MIT
 import type { Accelerator } from '../guest/accelerator.ts';
 import type { Image } from '../image/image.ts';
-import type { Kernel } from '../kernel/kernel.ts';
+import type { Kernel, KernelRequest } from '../kernel/kernel.ts';
 import type { Base } from '../tree/base.ts';
 import type { Tree } from '../tree/tree.ts';
 import type { PlannedSuite } from './plan.ts';
+
+/** The outputs of the stages up to the kernel. */
+export type BuiltKernel = { base: Base; tree: Tree; kernel: Kernel; request: KernelRequest };
 
 /** The outputs of the stages up to the image. */
 export type Built = {

@@ -22,6 +22,8 @@ export type Ask = {
   with: string[];
   /** vN of the series in `series`, in place of the newest complete version. */
   revision: number | null;
+  /** How many patches of the series in `series` to apply; null: all. */
+  upTo: number | null;
   /** Go on without the parts of a series that are missing. */
   allowIncomplete: boolean;
   /** A directory of public-inbox, for series given as lore:MESSAGE-ID; null: from the network. */
@@ -221,6 +223,7 @@ export function jobOptions(ask: Ask): string {
         : ask.series.flatMap((source) => ['--series', source])),
     ...ask.with.flatMap((source) => ['--with', source]),
     ...(ask.revision === null ? [] : ['--revision', String(ask.revision)]),
+    ...(ask.upTo === null ? [] : ['--up-to', String(ask.upTo)]),
     ...(ask.allowIncomplete ? ['--allow-incomplete'] : []),
     ...(ask.inbox === null ? [] : ['--inbox', ask.inbox]),
     ...(ask.project.root === paths.root ? [] : ['--project', ask.project.root]),

@@ -26,16 +26,25 @@ import type { JobResult } from '../schema.ts';
 import { describeChoice, listSeries, readSeries, type Series } from '../series/series.ts';
 import { leftOutOf } from '../suite/suite.ts';
 import { type Base, prepareBase } from '../tree/base.ts';
-import { applySeries, type Tree } from '../tree/tree.ts';
+import { applySeries, applyUpTo, countPatches, type Tree } from '../tree/tree.ts';
 import { requireLinux } from '../tree/version.ts';
 import { plural } from '../util/plural.ts';
-import type { Built, Next } from './built.ts';
+import type { Built, BuiltKernel, Next } from './built.ts';
 import { countGenerations, leaveOut, type Plan, type PlannedSuite } from './plan.ts';
 import type { JobRecorder, StageResult } from './recorder.ts';
 import { asPreferred, readWishes, type Wishes } from './wishes.ts';
 
-/** The stages up to the image. `busybox`: a host path, packed into the image for interactive use. */
-export async function build(recorder: JobRecorder, extras: { busybox?: string } = {}): Promise<Built> {
+export type Extras = {
+  /** A host path, packed into the image for interactive use. */
+  busybox?: string;
+  /** Where the builds of a foreign series go that share a directory; see Sandbox. */
+  home?: string | undefined;
+  /** Called when the kernel has been built and nothing else builds. */
+  inspect?: ((recorder: JobRecorder, built: BuiltKernel) => Promise<void>) | undefined;
+};
+
+/** The stages up to the image. */
+export async function build(recorder: JobRecorder, extras: Extras = {}): Promise<Built> {
   const { job, plan } = recorder;
   const wishes = await readWishes(plan);
   const base = await recorder.stage('base', (context) => stageBase(plan, job, context));
@@ -43,10 +52,11 @@ export async function build(recorder: JobRecorder, extras: { busybox?: string } 
   const configured = await recorder.stage('config', (context) =>
     stageConfig(plan, wishes, tree, job, context),
   );
-  recorder.sandbox = configured.sandbox;
-  const kernel = await recorder.stage('kernel', (context) =>
+  recorder.sandbox = { ...configured.sandbox, ...(extras.home === undefined ? {} : { home: extras.home }) };
+  const { kernel, request } = await recorder.stage('kernel', (context) =>
     stageKernel(plan, base, tree, configured, job, context),
   );
+  await extras.inspect?.(recorder, { base, tree, kernel, request });
   const { image, next } = await recorder.stage('image', (context) =>
     stageImage(plan, configured, kernel, extras, job, context),
   );
@@ -90,7 +100,14 @@ async function stageSeries(
     for (const warning of warnings) context.note('warn', `${name}: ${warning}`);
   const asked = series.slice(plan.with.length);
   const added = series.slice(0, plan.with.length);
-  const { tree, cached } = await applySeries(base, series, context).catch((error: unknown) => {
+  const { upTo } = plan.ask;
+  if (upTo !== null && upTo > countPatches(asked))
+    throw new KilnError('usage', `--up-to ${upTo}: the series has ${plural(countPatches(asked), 'patch')}`);
+  const applied =
+    upTo === null
+      ? applySeries(base, series, context)
+      : applyUpTo(base, series, { before: added.length, count: upTo }, context);
+  const { tree, cached } = await applied.catch((error: unknown) => {
     throw mentionAdded(error, added);
   });
   for (const warning of tree.warnings) context.note('warn', warning);
@@ -102,14 +119,15 @@ async function stageSeries(
     one.patches = own.map(({ file, subject, commit }) => ({ file, subject, commit }));
     at += own.length;
   }
-  return { value: tree, cached, text: describeSeries(asked, added) };
+  const all = describeSeries(asked, added);
+  return { value: tree, cached, text: upTo === null ? all : `the first ${upTo} of ${all}` };
 }
 
 /** The series line of the output. */
 function describeSeries(asked: Series[], added: Series[]): string {
   if (asked.length + added.length === 0) return 'none: the base as it is';
   const names = (series: Series[]) => series.map(describeChoice).join(', ');
-  const count = asked.reduce((sum, { patches }) => sum + patches.length, 0);
+  const count = countPatches(asked);
   const first = count === 0 ? 'none' : `${plural(count, 'patch')} of ${names(asked)}`;
   return added.length === 0 ? first : `${first}, with ${names(added)}`;
 }
@@ -222,8 +240,15 @@ async function stageKernel(
   { fragments, checked, given, defaults, buildName, compiler }: Configured,
   job: JobResult,
   context: Context,
-): Promise<StageResult<Kernel>> {
-  const request = { tree, fragments, defaults, buildName, toolchain: compiler, checksWarnings };
+): Promise<StageResult<Pick<BuiltKernel, 'kernel' | 'request'>>> {
+  const request: KernelRequest = {
+    tree,
+    fragments,
+    defaults,
+    buildName,
+    toolchain: compiler,
+    checksWarnings,
+  };
   const found = await findSuitable(request, given, context);
   job.keys.kernel = found?.key ?? kernelKey(request);
   const kernel =
@@ -238,7 +263,7 @@ async function stageKernel(
   for (const warning of kernel.warnings) context.note('warn', formatDiagnostic(warning));
   const count =
     tree.patches.length > 0 ? `, ${plural(warnings.length, 'W=1 warning')} in what the series touches` : '';
-  return { value: kernel, cached: found !== undefined, text: `${release}${count}` };
+  return { value: { kernel, request }, cached: found !== undefined, text: `${release}${count}` };
 }
 
 /** If no patch is known to have broken the build, build the base alone. */
@@ -297,14 +322,20 @@ async function stageImage(
   plan: Plan,
   { run, toolchain }: Configured,
   kernel: Kernel,
-  extras: { busybox?: string },
+  { busybox }: Extras,
   job: JobResult,
   context: Context,
 ): Promise<StageResult<{ image: Image; next: Next }>> {
   const suites = run.map(({ suite }) => suite);
   const chosen = run.filter(({ tests }) => tests.length > 0);
   for (const text of chosen.flatMap(({ suite }) => leftOutOf(suite))) context.note('warn', text);
-  const request = { kernel, suites, toolchain, imagesDir: paths.images, ...extras };
+  const request = {
+    kernel,
+    suites,
+    toolchain,
+    imagesDir: paths.images,
+    ...(busybox === undefined ? {} : { busybox }),
+  };
   const { image, cached } = await prepareImage(request, context);
   job.keys.image = image.key;
   const count = suites.reduce((sum, { programs }) => sum + programs.length, 0);

@@ -129,6 +129,24 @@ test('what comes from elsewhere builds in a copy that goes with it', async (t) =
   t.is(ours.build, build);
 });
 
+test('the patches of a series from elsewhere build in one copy, which is theirs alone', async (t) => {
+  const { dir, home, trees, context } = await example(t);
+  const build = join(home, 'build', 'default');
+  await mkdir(build, { recursive: true });
+  await writeFile(join(build, 'vmlinux'), 'built');
+  const sandbox = { flags: ['--unshare-net'], reason: '', foreign: true, home: join(dir, 'series') };
+  for (const [found, left] of [
+    ['built', 'of patch 1'],
+    ['of patch 1', 'of patch 2'],
+  ] as const) {
+    await using workspace = await openWorkspace(trees[0]!, 'default', gcc, { ...context, sandbox });
+    t.is(workspace.build, join(sandbox.home, 'default'));
+    t.is(await readFile(join(workspace.build, 'vmlinux'), 'utf8'), found);
+    await writeFile(join(workspace.build, 'vmlinux'), left);
+  }
+  t.is(await readFile(join(build, 'vmlinux'), 'utf8'), 'built');
+});
+
 test('a cache that was moved works on at its new place', async (t) => {
   const { dir, home, trees, context } = await example(t);
   await using first = await openWorkspace(trees[0]!, 'default', gcc, context);

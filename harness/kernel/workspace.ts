@@ -4,7 +4,7 @@ import { basename, dirname, join } from 'node:path';
 import type { Context } from '../context.ts';
 import type { Tree } from '../tree/tree.ts';
 import { exec } from '../util/exec.ts';
-import { exists, readIfThere, writeAtomic } from '../util/files.ts';
+import { exists, makeDirectory, readIfThere, writeAtomic } from '../util/files.ts';
 import { git } from '../util/git.ts';
 import { contentKey } from '../util/hash.ts';
 import { lock } from '../util/lock.ts';
@@ -26,8 +26,8 @@ const seenInSandbox = { source: '/kiln/source', build: '/kiln/build' };
 
 /**
  * Lock the base's workspace until disposed, and check out the tree there. Git touches only the files that differ, so
- * make rebuilds only what depends on them. A foreign series builds in a copy of the build directory, which is discarded
- * afterwards: it could leave objects that make would take for its own.
+ * make rebuilds only what depends on them. A foreign series builds in a copy of the build directory, since it could
+ * leave objects that make would take for its own. The copy is discarded afterwards, or shared by the series' patches.
  * @param buildName the build directory's name; later builds reuse it
  */
 export async function openWorkspace(
@@ -51,7 +51,10 @@ export async function openWorkspace(
   await checkout(tree, source, context);
   await mkdir(kept, { recursive: true });
   await mend(kept);
-  const build = context.sandbox?.flags && context.sandbox.foreign ? await copy(kept, undo, context) : kept;
+  const build =
+    context.sandbox?.flags && context.sandbox.foreign
+      ? await buildApart(kept, context.sandbox.home, undo, context)
+      : kept;
   const rest = undo.move();
   const seen = context.sandbox?.flags ? seenInSandbox : { source, build: kept };
   return { source, build, seen, compiler: make, [Symbol.asyncDispose]: () => rest.disposeAsync() };
@@ -76,12 +79,27 @@ async function mend(build: string): Promise<void> {
   await rm(join(build, unfinished), { force: true });
 }
 
-async function copy(kept: string, undo: AsyncDisposableStack, context: Context): Promise<string> {
-  const scratch = undo.use(await scratchDirectory(join(context.cache, 'scratch')));
+/** A copy of the build directory: that of the series, if it has a home, else one that goes with the workspace. */
+async function buildApart(
+  kept: string,
+  home: string | undefined,
+  undo: AsyncDisposableStack,
+  context: Context,
+): Promise<string> {
+  if (home === undefined) {
+    const scratch = undo.use(await scratchDirectory(join(context.cache, 'scratch')));
+    await copy(kept, scratch.path, context);
+    return scratch.path;
+  }
+  const own = join(home, basename(kept));
+  if (await exists(own)) await mend(own);
+  else await makeDirectory(own, (temporary) => copy(kept, temporary, context));
+  return own;
+}
+
+async function copy(from: string, to: string, context: Context): Promise<void> {
   context.progress('copying the build directory');
-  const words = ['--archive', '--reflink=auto', `${kept}/.`, scratch.path];
-  await exec('cp', words, { signal: context.signal });
-  return scratch.path;
+  await exec('cp', ['--archive', '--reflink=auto', `${from}/.`, to], { signal: context.signal });
 }
 
 /**

@@ -48,7 +48,7 @@ export const plainAsk: Ask = {
     accel: 'tcg',
     sandbox: 'auto',
   },
-  ...{ revision: null, allowIncomplete: false, inbox: null },
+  ...{ revision: null, upTo: null, allowIncomplete: false, inbox: null },
   ...{ timeout: null, next: ['same'], generations: null, jobs: 2, isolate: null },
 };
 

@@ -12,7 +12,7 @@ import { quietContext } from '../testing/context.ts';
 import { git } from '../util/git.ts';
 import type { Base } from './base.ts';
 import { blameLines } from './blame.ts';
-import { applySeries, lastToTouch } from './tree.ts';
+import { applySeries, applyUpTo, lastToTouch } from './tree.ts';
 
 test('each patch becomes a commit with its subject, author, date and files', async (t) => {
   const { base, context } = await setup(t);
@@ -93,6 +93,37 @@ test('without a series the tree is the base', async (t) => {
   const { tree } = await applySeries(base, [], context);
   t.is(tree.commit, base.commit);
   t.deepEqual(tree.patches, []);
+});
+
+test('the first patches of a series give the tree that they give by themselves', async (t) => {
+  const { base, context } = await setup(t);
+  const before = { ...series(add('fs/before.c', 'before')), name: 'before' };
+  const config = add('fs/new/Kconfig', 'config NEW');
+  const whole = series(edit(5, 'five'), config, edit(15, 'fifteen'));
+  const two = { ...whole, patches: whole.patches.slice(0, 2) };
+  const { tree } = await applyUpTo(base, [before, whole], { before: 1, count: 2 }, context);
+  const alone = (await applySeries(base, [before, two], context)).tree;
+  t.is(tree.commit, alone.commit);
+  t.is(tree.content, alone.content);
+  t.deepEqual(tree.patches, alone.patches);
+  t.deepEqual(tree.symbols, alone.symbols);
+  const none = (await applyUpTo(base, [whole], { before: 0, count: 0 }, context)).tree;
+  t.is(none.commit, base.commit);
+  t.false(none.symbols.includes('NEW'));
+});
+
+test('the first patches are applied although a later one does not apply', async (t) => {
+  const { base, context } = await setup(t);
+  const broken = series(edit(5, 'five'), edit(9, 'nine'), edit(5, 'again'));
+  const { tree } = await applyUpTo(base, [broken], { before: 0, count: 2 }, context);
+  t.deepEqual(
+    tree.patches.map(({ subject }) => subject),
+    ['change line 5', 'change line 9'],
+  );
+  const error = await t.throwsAsync(applyUpTo(base, [broken], { before: 0, count: 3 }, context), {
+    instanceOf: KilnError,
+  });
+  t.is(error?.details.patch, '0003.patch');
 });
 
 test('the symbols are those of every Kconfig file, of the base and of the patches', async (t) => {

@@ -2,6 +2,7 @@
 import { writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import type { Context } from '../context.ts';
+import { KilnError } from '../errors.ts';
 import { withoutCr } from '../series/mail.ts';
 import type { Patch } from '../series/patch.ts';
 import type { Series } from '../series/series.ts';
@@ -68,6 +69,52 @@ export async function applySeries(
   return { tree, cached: false };
 }
 
+/**
+ * Apply the first patches only, counted from the first patch of `series` on. What comes after them need not apply.
+ * @param series in which `before` series are not counted, and all applied
+ */
+export async function applyUpTo(
+  base: Base,
+  series: Series[],
+  { before, count }: { before: number; count: number },
+  context: Context,
+): Promise<{ tree: Tree; cached: boolean }> {
+  const uncounted = countPatches(series.slice(0, before));
+  try {
+    const { tree, cached } = await applySeries(base, series, context);
+    return { tree: await treeAt(base, tree, uncounted + count, context), cached };
+  } catch (error) {
+    if (!(error instanceof KilnError) || error.code !== 'does-not-apply') throw error;
+    return applySeries(base, [...series.slice(0, before), ...firstOf(series.slice(before), count)], context);
+  }
+}
+
+/** The patches of several series. */
+export function countPatches(series: readonly Pick<Series, 'patches'>[]): number {
+  return series.reduce((sum, { patches }) => sum + patches.length, 0);
+}
+
+/** The first patches of several series. */
+function firstOf(series: Series[], count: number): Series[] {
+  let left = count;
+  return series.flatMap((one) => {
+    const patches = one.patches.slice(0, left);
+    left -= patches.length;
+    const range = one.range && { ...one.range, commits: one.range.commits.slice(0, patches.length) };
+    return patches.length === 0 ? [] : [{ ...one, patches, range }];
+  });
+}
+
+/** The tree as it is after the first `count` of its patches; the base if that is 0. */
+async function treeAt(base: Base, tree: Tree, count: number, context: Context): Promise<Tree> {
+  if (count >= tree.patches.length) return tree;
+  const patches = tree.patches.slice(0, count);
+  const commit = patches.at(-1)?.commit ?? base.commit;
+  const { stdout: content } = await git(base.gitDir, ['rev-parse', `${commit}^{tree}`]);
+  const symbols = await kconfigSymbols(base.gitDir, commit, context);
+  return { ...tree, key: contentKey('tree at', tree.key, String(count)), commit, content, patches, symbols };
+}
+
 /** The commit is missing if the base was removed from the cache and fetched again. */
 async function hasCommit({ gitDir, commit }: Tree): Promise<boolean> {
   return (await git(gitDir, ['cat-file', '-e', commit], { okCodes: [0, 1, 128] })).exitCode === 0;
@@ -83,7 +130,7 @@ async function applyAll(
   series: Series[],
   context: Context,
 ): Promise<string[]> {
-  const count = series.reduce((sum, { patches }) => sum + patches.length, 0);
+  const count = countPatches(series);
   if (count > 0) context.progress(`applying ${plural(count, 'patch')}`);
   const warnings: string[] = [];
   let mails: Named[] = [];
@@ -171,29 +218,27 @@ async function readTree(
       return { series: series.name, file: patch.file, subject, commit: hash, files: touched };
     }),
     warnings,
-    symbols: await kconfigSymbols(repository, context),
+    symbols: await kconfigSymbols(base.gitDir, commit!, context),
   };
 }
 
 /** Reading all Kconfig files takes longer than to see whether they are those of another tree. */
-async function kconfigSymbols(repository: Repository, { cache }: Context): Promise<string[]> {
-  const files = (await repository.git(['ls-tree', '-r', 'HEAD'])).stdout
+async function kconfigSymbols(gitDir: string, commit: string, { cache }: Context): Promise<string[]> {
+  const files = (await git(gitDir, ['ls-tree', '-r', commit])).stdout
     .split('\n')
     .filter((line) => line.includes('Kconfig'));
   const record = join(cache, 'symbols', `${contentKey('symbols 1', ...files)}.json`);
   const found = await readCachedJson<string[]>(record);
   if (Array.isArray(found)) return found;
-  const symbols = await readSymbols(repository);
+  const symbols = await readSymbols(gitDir, commit);
   await writeAtomic(record, JSON.stringify(symbols));
   return symbols;
 }
 
-async function readSymbols(repository: Repository): Promise<string[]> {
+async function readSymbols(gitDir: string, commit: string): Promise<string[]> {
   // Those of a choice are often indented.
   const pattern = '^[[:space:]]*(menu)?config[[:space:]]+[A-Za-z0-9_]+[[:space:]]*$';
-  const grep = await repository.git(['grep', '-hoE', pattern, 'HEAD', '--', '*Kconfig*'], {
-    okCodes: [0, 1],
-  });
+  const grep = await git(gitDir, ['grep', '-ahoE', pattern, commit, '--', '*Kconfig*'], { okCodes: [0, 1] });
   const names = grep.stdout.split('\n').map((line) => line.trim().split(/\s+/)[1] ?? '');
   return [...new Set(names)].filter((name) => name !== '').sort();
 }
