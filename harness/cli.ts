@@ -4,6 +4,7 @@ import { Command, CommanderError } from 'commander';
 import { refuseTilde } from './commands/ask.ts';
 import { registerBench } from './commands/bench.ts';
 import { registerBuild } from './commands/build.ts';
+import { registerCi } from './commands/ci.ts';
 import { registerClean } from './commands/clean.ts';
 import type { Action, Cli } from './commands/command.ts';
 import { registerDoctor } from './commands/doctor.ts';
@@ -23,6 +24,7 @@ import { printable } from './util/printable.ts';
 /** In the order in which --help lists them. */
 const commands = [
   registerTest,
+  registerCi,
   registerRepeat,
   registerMutants,
   registerBuild,

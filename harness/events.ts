@@ -2,7 +2,7 @@
 // Every event of a run, as a closed union. Reporters consume only these.
 import type { Counts, Results, TestResult } from './schema.ts';
 
-export type StageName = 'base' | 'series' | 'config' | 'kernel' | 'image' | 'tests';
+export type StageName = 'base' | 'series' | 'config' | 'kernel' | 'checks' | 'image' | 'tests' | 'replays';
 
 export type KilnEvent =
   | { type: 'run-start'; id: string; dir: string; jobs: string[] }

@@ -65,9 +65,9 @@ export function projectOption(): Option {
   );
 }
 
-/** What to build: all commands that build take these. */
+/** What to build: all commands that build take these, but for `kiln ci`. */
 export function addBuildOptions(command: Command): Command {
-  return addSeriesOptions(command)
+  const chosen = addSeriesOptions(command)
     .option(
       '--series <src>',
       `a series instead of those in patches/: ${seriesSources}; repeat for several`,
@@ -76,15 +76,21 @@ export function addBuildOptions(command: Command): Command {
     .option('--no-series', 'test the base without a series')
     .option('--up-to <n>', 'apply only the first n patches of the series of --series', positive)
     .option(
+      '--tree <dir>',
+      'your own checkout as it is now, with what is not committed; short for --base tree:DIR --no-series',
+    );
+  return addKernelOptions(chosen);
+}
+
+/** The kernel on which a series is tested. */
+export function addKernelOptions(command: Command): Command {
+  return command
+    .option(
       '--with <src>',
       'a series to apply first, such as a fix that the base lacks; same forms as --series; repeat for several',
       collect,
     )
     .option('--base <src>', `the kernel source: ${baseSources} (default: ${defaultBase})`)
-    .option(
-      '--tree <dir>',
-      'your own checkout as it is now, with what is not committed; short for --base tree:DIR --no-series',
-    )
     .addOption(projectOption())
     .option(
       '--config <names>',

@@ -13,8 +13,10 @@ export const stageTitles: Record<StageName, string> = {
   series: 'Apply the series',
   config: 'Choose config and accelerator',
   kernel: 'Build the kernel',
+  checks: 'Check the patch',
   image: 'Build the tests',
   tests: 'Run the tests',
+  replays: 'Run again what failed',
 };
 
 export function noteLine({ level, text }: { level: 'info' | 'warn'; text: string }): string {

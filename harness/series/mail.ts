@@ -13,6 +13,8 @@ export type Mail = {
   messageId: string | null;
   /** The mails that it answers, the nearest first. */
   parents: string[];
+  /** The sender, as in `From:`. */
+  from: string;
   /** The sender's address in lower case. */
   author: string;
   /** Milliseconds; null if the mail has no date that can be read. */
@@ -58,6 +60,7 @@ export function readMail({ envelope, content }: RawMail): Mail {
     subject,
     messageId: ids(headers, 'message-id')[0] ?? null,
     parents: parentsOf(headers),
+    from,
     author: (/<([^<>]*)>/.exec(from)?.[1] ?? from).trim().toLowerCase(),
     date: Number.isNaN(date) ? null : date,
     hasDiff,

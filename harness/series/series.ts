@@ -25,6 +25,8 @@ export type Series = {
   leftOut: LeftOut[];
   /** Sentences for the user, about what was chosen. */
   warnings: string[];
+  /** Its cover letter, which is no patch; null if there is none. */
+  cover: { subject: string; messageId: string | null; from: string } | null;
   /** The `base-commit:` that the cover letter or a patch names, as it has it; the commit that a range was made on. */
   baseCommit: string | null;
   /** What the patches of a range are made from; null if they are mails. */
@@ -43,6 +45,7 @@ export function bareSeries(name: string, source: string, patches: Patch[]): Seri
     missing: [],
     leftOut: [],
     warnings: [],
+    cover: null,
     baseCommit: null,
     range: null,
   };
@@ -186,6 +189,7 @@ function fromChoice(
       ...choice.warnings,
       ...choice.patches.flatMap(({ mail }) => mail.notes.map((note) => `"${mail.subject.text}": ${note}`)),
     ],
+    cover: choice.cover ? coverOf(choice.cover) : null,
     baseCommit: baseCommitOf([
       ...(choice.cover ? [choice.cover] : []),
       ...choice.patches.map(({ mail }) => mail),
@@ -193,6 +197,10 @@ function fromChoice(
     range: null,
   };
   return checked(series, choice.refusal);
+}
+
+function coverOf({ subject, messageId, from }: Mail): Series['cover'] {
+  return { subject: subject.text, messageId, from };
 }
 
 function baseCommitOf(mails: Mail[]): string | null {

@@ -1,0 +1,181 @@
+// SPDX-License-Identifier: MIT
+// Pure: what the jobs of `kiln ci` found → the `ci` of results.json, and the exit code.
+import { exits, type KilnError } from '../errors.ts';
+import { isBad } from '../results/judge.ts';
+import type { BaseChoice, Change, CheckResult, Ci, CiPatch, TouchedFile } from '../schema.ts';
+import type { Series } from '../series/series.ts';
+import { plural } from '../util/plural.ts';
+import { findSkipped } from './compare.ts';
+import { nameOf } from './failures.ts';
+import { boots, type CiOutcome } from './run.ts';
+
+/** Everything that is known at the end. */
+export type CiFacts = {
+  series: Series;
+  choice: BaseChoice;
+  /** The error of the first patch that does not apply, and its place in the series from 1. */
+  conflict: { number: number; error: KilnError } | null;
+  /** null: no patch applies, so nothing was built. */
+  outcome: CiOutcome | null;
+  /** By the number of the patch. */
+  checks: ReadonlyMap<number, readonly CheckResult[]>;
+  files: ReadonlyMap<number, readonly TouchedFile[]>;
+  newLogLines: readonly string[];
+};
+
+export function assembleCi(facts: CiFacts): Ci {
+  const { series, choice, outcome, newLogLines } = facts;
+  const first = series.patches[0];
+  return {
+    series: {
+      name: series.name,
+      source: series.source,
+      subject: withoutTags(series.cover?.subject ?? first?.subject ?? ''),
+      revision: series.revision,
+      message_id: series.cover?.messageId ?? first?.messageId ?? null,
+      from: series.cover?.from ?? null,
+    },
+    base: choice,
+    base_job: outcome?.base.job.id ?? null,
+    patches: series.patches.map((_, index) => describePatch(facts, index + 1)),
+    changes: outcome?.changes ?? [],
+    new_log_lines: [...newLogLines],
+    failures: failuresOfRun(facts),
+    not_tested: notTested(facts),
+  };
+}
+
+function describePatch(facts: CiFacts, number: number): CiPatch {
+  const { series, outcome, files } = facts;
+  const patch = series.patches[number - 1]!;
+  const job = outcome?.steps[number - 1]?.job;
+  const commit = job?.series.at(-1)?.patches[number - 1]?.commit ?? null;
+  return {
+    number,
+    file: patch.file,
+    subject: withoutTags(patch.subject) || patch.file,
+    message_id: patch.messageId,
+    job: job?.id ?? null,
+    checks: [
+      checkApply(facts, number),
+      ...(facts.checks.get(number) ?? []),
+      ...(commit === null ? [] : checkStep(outcome!, number)),
+    ],
+    files: [...(files.get(number) ?? [])],
+  };
+}
+
+function checkApply({ conflict }: CiFacts, number: number): CheckResult {
+  const name = 'apply';
+  if (conflict === null || number < conflict.number)
+    return { name, status: 'pass', summary: 'applies', findings: [] };
+  if (number > conflict.number)
+    return { name, status: 'skip', summary: `patch ${conflict.number} does not apply`, findings: [] };
+  const { message, hint } = conflict.error;
+  return { name, status: 'fail', summary: message, findings: hint === '' ? [] : [hint] };
+}
+
+/** Build, boot and tests of the tree after a patch. */
+function checkStep({ steps, base, changes }: CiOutcome, number: number): CheckResult[] {
+  const step = steps[number - 1]!;
+  const { error, tests } = step;
+  if (error) {
+    const status = error.code === 'does-not-build' || error.code === 'config-missing' ? 'fail' : 'skip';
+    const findings = error.details.output ? [error.details.output] : [];
+    return [{ name: 'build', status, summary: error.message, findings }];
+  }
+  const build: CheckResult = { name: 'build', status: 'pass', summary: 'builds', findings: [] };
+  if (tests.length === 0) return [build];
+  const isUp = boots(step);
+  const fails = isUp || boots(base);
+  const boot: CheckResult = {
+    name: 'boot',
+    status: isUp ? 'pass' : fails ? 'fail' : 'skip',
+    summary: isUp ? 'boots' : (tests[0]?.detail ?? 'does not boot'),
+    findings: [],
+  };
+  const own = changes.filter(({ patch, kind }) => patch === number && kind === 'new-failure');
+  const bad = tests.filter(({ verdict }) => isBad(verdict)).length;
+  const count = `${tests.length - bad} of ${plural(tests.length, 'test')} pass`;
+  return [
+    build,
+    boot,
+    {
+      name: 'tests',
+      status: own.length > 0 ? 'fail' : 'pass',
+      summary: own.length > 0 ? `${count}, ${plural(own.length, 'new failure')}` : count,
+      findings: own.map((change) => `${nameOf(change)}: ${change.sentence}`),
+    },
+  ];
+}
+
+/** Why a run fails, one line each; empty if it does not. */
+function failuresOfRun({ conflict, outcome, series }: CiFacts): string[] {
+  const built = outcome?.steps.flatMap(({ error }, index) =>
+    error && error.code !== 'interrupted' && error.code !== 'infrastructure'
+      ? [`patch ${index + 1} (${name(series, index + 1)}): ${error.message}`]
+      : [],
+  );
+  return [
+    ...(conflict ? [conflict.error.message] : []),
+    ...(outcome?.base.error ? [] : (built ?? [])),
+    ...(outcome?.changes ?? []).filter(isFailing).map(describe),
+  ];
+}
+
+function isFailing({ kind, patched }: Change): boolean {
+  return kind === 'new-failure' || (kind === 'new-test' && patched.failed > 0);
+}
+
+function describe(change: Change): string {
+  const patch = change.patch === null ? '' : ` (patch ${change.patch})`;
+  return `${nameOf(change)}${patch}: ${change.sentence}`;
+}
+
+/** What was not tested, and why. */
+function notTested({ conflict, outcome, series }: CiFacts): string[] {
+  const total = series.patches.length;
+  const after = conflict && conflict.number < total ? rangeOf(conflict.number + 1, total) : null;
+  const lines = after === null ? [] : [`${after}: patch ${conflict!.number} does not apply`];
+  if (outcome === null) return lines;
+  const { base, steps } = outcome;
+  if (base.error) lines.push(`the series: the base by itself fails: ${base.error.message}`);
+  else if (!boots(base))
+    lines.push(`the series: the base by itself does not boot: ${base.tests[0]?.detail ?? ''}`);
+  const all = [base, ...steps];
+  const errors = all.flatMap(({ tests }) => tests.filter(({ verdict }) => verdict === 'error'));
+  const last = steps.at(-1);
+  return [
+    ...lines,
+    ...errors.map(({ job, suite, test, detail }) => `${suite}/${test} on ${job}: ${detail}`),
+    ...(last?.job.left_out.map(({ suite, reason }) => `suite ${suite}: ${reason}`) ?? []),
+    ...(last ? findSkipped(last.tests, base.tests) : []),
+  ];
+}
+
+function rangeOf(from: number, to: number): string {
+  return from === to ? `patch ${from}` : `patches ${from} to ${to}`;
+}
+
+/** A patch that does not apply decides before one that does not build, and that before what the tests say. */
+export function exitCodeOf({ conflict, outcome }: CiFacts): number {
+  const errors = [outcome?.base, ...(outcome?.steps ?? [])].flatMap((one) => (one?.error ? [one.error] : []));
+  if (errors.some(({ code }) => code === 'interrupted')) return exits.interrupted;
+  if (conflict) return conflict.error.exitCode;
+  if (outcome === null || outcome.base.error || !boots(outcome.base)) return exits.infrastructure;
+  const [own] = errors.filter(({ code }) => code !== 'infrastructure');
+  if (own) return own.exitCode;
+  if (outcome.changes.some(isFailing)) return exits.testFailed;
+  const isLost = outcome.steps.at(-1)?.tests.some(({ verdict }) => verdict === 'error');
+  return errors.length > 0 || isLost ? exits.infrastructure : exits.ok;
+}
+
+function name({ patches }: Series, number: number): string {
+  const { subject, file } = patches[number - 1]!;
+  return withoutTags(subject) || file;
+}
+
+/** A subject without what stands in brackets before it. */
+function withoutTags(subject: string): string {
+  return subject.replace(/^(?:\[[^\]]*\]\s*)+/, '').trim();
+}

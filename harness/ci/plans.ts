@@ -1,0 +1,55 @@
+// SPDX-License-Identifier: MIT
+// Pure: the plan of a whole series → those of its base and of each of its patches.
+import type { Plan, PlannedSuite } from '../job/plan.ts';
+import type { Suite } from '../suite/suite.ts';
+
+/** The jobs of `kiln ci`. */
+export type CiPlans = {
+  /** The base without the series. */
+  base: Plan;
+  /** The tree after each patch, from the first on. The last one runs all tests, the others the smoke test. */
+  steps: Plan[];
+};
+
+/**
+ * @param plan of the whole series
+ * @param count how many of its patches apply, at least 1
+ * @param smoke a suite that needs no series: what runs on every step
+ */
+export function ciPlans(plan: Plan, count: number, smoke: Suite): CiPlans {
+  const width = String(count).length;
+  const suites = plan.suites.map(optional);
+  const step = (number: number): Plan => ({
+    ...plan,
+    id: `patch-${String(number).padStart(width, '0')}`,
+    suites: number === count ? plan.suites : only(suites, smoke),
+    checksWarnings: false,
+    ask: { ...plan.ask, upTo: number },
+  });
+  return {
+    base: {
+      ...plan,
+      id: 'base',
+      series: plan.with,
+      suites,
+      checksWarnings: false,
+      ask: { ...plan.ask, series: [] },
+    },
+    steps: Array.from({ length: count }, (_, index) => step(index + 1)),
+  };
+}
+
+/** What the series adds is not there before it. */
+function optional(planned: PlannedSuite): PlannedSuite {
+  return { ...planned, required: false };
+}
+
+/** All suites have their say in the configuration, and their programs are in the image; one of them runs. */
+function only(suites: readonly PlannedSuite[], smoke: Suite): PlannedSuite[] {
+  const others = suites.filter(({ suite }) => suite.name !== smoke.name);
+  const own = suites.find(({ suite }) => suite.name === smoke.name)?.suite ?? smoke;
+  return [
+    ...others.map((planned) => ({ ...planned, tests: [] })),
+    { suite: own, tests: own.tests, required: false, configOnly: false },
+  ];
+}

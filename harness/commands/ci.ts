@@ -1,0 +1,153 @@
+// SPDX-License-Identifier: MIT
+import { join } from 'node:path';
+import { countApplying } from '../ci/apply.ts';
+import { assembleCi, type CiFacts, exitCodeOf } from '../ci/assemble.ts';
+import { ciPlans } from '../ci/plans.ts';
+import { runCi } from '../ci/run.ts';
+import { type Context, cacheDirectory } from '../context.ts';
+import type { Emit } from '../events.ts';
+import { type Ask, defaultBase, type Plan } from '../job/plan.ts';
+import { paths } from '../paths.ts';
+import { memoryBudget, Pool } from '../pool/pool.ts';
+import { reportFiles } from '../report/index.ts';
+import { assemble } from '../results/assemble.ts';
+import { createRunDirectory, type RunDirectory, writeResults } from '../results/runDirectory.ts';
+import type { BaseChoice, Results } from '../schema.ts';
+import { readSeries } from '../series/series.ts';
+import { readSuite } from '../suite/suite.ts';
+import { prepareBase } from '../tree/base.ts';
+import { useCache } from '../util/cache.ts';
+import { writeAtomic } from '../util/files.ts';
+import { printable } from '../util/printable.ts';
+import { scratchDirectory } from '../util/scratch.ts';
+import {
+  addKernelOptions,
+  addRunOptions,
+  addSeriesOptions,
+  type JobOptions,
+  outOption,
+  readPlan,
+  runsDirectory,
+} from './ask.ts';
+import type { Cli } from './command.ts';
+import { buildStages, chooseReporter } from './reporter.ts';
+import { runInfo, shownPath } from './test.ts';
+
+type CiOptions = JobOptions & { out?: string; deadline: number };
+
+export function registerCi({ program, run, signal, stopAfter }: Cli): void {
+  addRunOptions(addKernelOptions(addSeriesOptions(program.command('ci'))))
+    .description('test a series patch by patch against its base, and report what it breaks')
+    .argument('<series>', 'the series, in any of the forms of --series of `kiln test`')
+    .argument('[suite...]', 'suites, or single tests as suite/test (default: all that the tree can run)')
+    .addOption(outOption())
+    .addHelpText('after', examples)
+    .action(
+      run((source: string, select: string[], options: CiOptions) => {
+        stopAfter(options.deadline);
+        return ciCommand(source, select, options, signal);
+      }),
+    );
+}
+
+const examples = `
+Each patch is applied, built and booted. The tests run on the base and on the whole series. What fails runs again on
+both, until it is known whether the series broke it: all such answers of a run together are wrong with a probability of
+less than 0.1 %.
+
+Exit code:
+  0    nothing that worked before fails
+  1    a test fails, or the kernel complains, that did not on the base
+  3    a patch does not apply
+  4    the kernel does not build after a patch
+  69   the base fails by itself, or an infrastructure error: nothing is known of the series
+
+Examples:
+  kiln ci thread.mbox                             a series from the list
+  kiln ci lore:20260101120000.1-1-ann@example.org
+  kiln ci ./fix --base git:$HOME/linux#v6.12 --config kasan,lockdep
+  kiln ci srvfs srvfs                             one of patches/, with one suite`;
+
+/** `kiln ci`: returns the exit code. */
+async function ciCommand(
+  source: string,
+  select: string[],
+  options: CiOptions,
+  signal: AbortSignal,
+): Promise<number> {
+  const plan = await readPlan(select, { ...options, series: [source] });
+  await using _cache = await useCache(cacheDirectory(), signal);
+  const started = new Date();
+  const prepared = await prepare(plan, signal);
+  const run = await createRunDirectory(runsDirectory(options));
+  const reporter = chooseReporter([...buildStages, 'tests', 'replays']);
+  try {
+    const results = await runSeries(prepared, run, started, reporter.onEvent, signal);
+    return results.exit_code;
+  } finally {
+    await reporter.close();
+  }
+}
+
+type Prepared = Pick<CiFacts, 'series' | 'choice' | 'conflict'> & { plan: Plan; count: number };
+
+/** What has to be known before there are jobs: the series, its base, and how many patches apply. */
+async function prepare(plan: Plan, signal: AbortSignal): Promise<Prepared> {
+  const note: Context['note'] = (_, text) => void process.stderr.write(`kiln: ${printable(text)}\n`);
+  const context: Context = { cache: cacheDirectory(), signal, progress: () => {}, note };
+  const read = (one: string, isAsked: boolean) =>
+    readSeries(one, plan.ask.project.patches, readOptions(plan.ask, isAsked, signal));
+  const series = await read(plan.series.at(-1)!, true);
+  const before = await Promise.all(plan.with.map((one) => read(one, false)));
+  const choice = chooseBase(plan.ask);
+  const { base } = await prepareBase(choice.source, context);
+  const { count, conflict } = await countApplying(base, before, series, context);
+  return { plan, series, choice, count, conflict };
+}
+
+function readOptions({ revision, allowIncomplete, inbox }: Ask, isAsked: boolean, signal: AbortSignal) {
+  return {
+    revision: isAsked ? (revision ?? undefined) : undefined,
+    allowIncomplete,
+    inbox: inbox ?? undefined,
+    signal,
+  };
+}
+
+function chooseBase({ base }: Ask): BaseChoice {
+  return base === defaultBase
+    ? { source: base, how: 'default', reason: 'the default' }
+    : { source: base, how: 'asked', reason: '--base' };
+}
+
+async function runSeries(
+  { plan, series, choice, count, conflict }: Prepared,
+  run: RunDirectory,
+  started: Date,
+  emit: Emit,
+  signal: AbortSignal,
+): Promise<Results> {
+  const dir = shownPath(run.dir);
+  const smoke = await readSuite(join(paths.guestTests, 'boot'));
+  const plans = ciPlans(plan, Math.max(count, 1), smoke);
+  const all = count === 0 ? [] : [plans.base, ...plans.steps];
+  emit({ type: 'run-start', id: run.id, dir, jobs: all.map(({ id }) => id) });
+  await using pool = new Pool(plan.ask.jobs, memoryBudget());
+  await using home = await scratchDirectory(join(cacheDirectory(), 'scratch'));
+  const outcome =
+    count === 0 ? null : await runCi(plans, { dir: run.dir, pool, emit, signal, home: home.path });
+  const facts: CiFacts = {
+    ...{ series, choice, conflict, outcome, newLogLines: [] },
+    ...{ checks: new Map(), files: new Map() },
+  };
+  const outcomes = outcome ? [outcome.base, ...outcome.steps] : [];
+  const results: Results = {
+    ...assemble(runInfo(run, started), outcomes),
+    exit_code: exitCodeOf(facts),
+    ci: assembleCi(facts),
+  };
+  await writeResults(run.dir, results);
+  for (const [file, text] of reportFiles(results, dir)) await writeAtomic(join(run.dir, file), text);
+  emit({ type: 'run-end', results, dir });
+  return results;
+}
