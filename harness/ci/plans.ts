@@ -32,7 +32,6 @@ export function ciPlans(plan: Plan, count: number, smoke: Suite): CiPlans {
       id: 'base',
       series: plan.with,
       suites,
-      checksWarnings: false,
       ask: { ...plan.ask, series: [] },
     },
     steps: Array.from({ length: count }, (_, index) => step(index + 1)),

@@ -46,7 +46,7 @@ test('what was there already is said to be cached, and a failure is marked', (t)
   t.deepEqual(lines(one), ['✔ Build the kernel: 6.12 (cached)', '✖ Run the tests: failed']);
 });
 
-test('two jobs at once have their stages, their progress and their counts each for itself', (t) => {
+test('two jobs at once have their progress and their counts each for itself', (t) => {
   const one = view(
     ['a', 'b'],
     { type: 'stage-start', job: 'a', stage: 'tests' },
@@ -57,18 +57,27 @@ test('two jobs at once have their stages, their progress and their counts each f
     ends('a', 'crash'),
   );
   t.deepEqual(lines(one), [
-    'a:',
-    '  Build the kernel',
-    '* Run the tests: 2 of 3, 1 failed',
-    'b:',
-    '* Build the kernel: building, 1 of 2 (50 %)',
-    '  Run the tests',
+    '* a: Run the tests: 2 of 3, 1 failed',
+    '* b: Build the kernel: building, 1 of 2 (50 %)',
   ]);
   one.take({ type: 'tests-planned', job: 'b', total: 5, guests: 2 });
   one.take(ends('b', 'timeout'));
   one.take({ type: 'stage-start', job: 'b', stage: 'tests' });
-  t.deepEqual(lines(one).slice(2, 3), ['* Run the tests: 2 of 3, 1 failed']);
-  t.is(lines(one)[5], '* Run the tests: 1 of 5, 1 failed');
+  t.deepEqual(lines(one), ['* a: Run the tests: 2 of 3, 1 failed', '* b: Run the tests: 1 of 5, 1 failed']);
+});
+
+test('of several jobs, each has the line of the stage that it is at', (t) => {
+  const one = view(['a', 'b'], {
+    type: 'stage-end',
+    job: 'a',
+    ...kernel,
+    cached: true,
+    durationMs: 0,
+    text: '6.12',
+  });
+  t.deepEqual(lines(one), ['✔ a: Build the kernel: 6.12 (cached)', '  b: Build the kernel']);
+  one.take({ type: 'stage-failed', job: 'a', stage: 'tests', message: 'no' });
+  t.is(lines(one)[0], '✖ a: Run the tests: failed');
 });
 
 test('a line names its job only where there are several', (t) => {

@@ -9,8 +9,8 @@ const frameInterval = 100;
 const spinner = [...'⠋⠙⠹⠸⠼⠴⠦⠧⠇⠏'];
 
 /**
- * A live view for a terminal: one line for each stage of each job, with its progress. Test results and notes
- * scroll above it. The summary follows below it.
+ * A live view for a terminal: a line for each stage, with its progress; of several jobs, a line for each with the stage
+ * that it is at. Test results and notes scroll above it. The summary follows below it.
  * @param stages the stages of the run, in order
  */
 export function terminalReporter(stages: StageName[], stream: NodeJS.WriteStream): Reporter {
@@ -129,10 +129,10 @@ export class View {
    * @param width of the terminal, in characters. Lines are cut there, because a wrapped line can't be redrawn
    */
   lines(mark: string, width: number): string[] {
-    const lines = [...this.#jobs].flatMap(([job, { stages }]) => [
-      ...(this.hasSeveral ? [`${printable(job)}:`] : []),
-      ...stages.map((stage) => stageLine(stage, mark)),
-    ]);
+    const lines = [...this.#jobs].flatMap(([job, { stages }]) => {
+      if (!this.hasSeveral) return stages.map((stage) => stageLine(stage, mark));
+      return [jobLine(printable(job), stages, mark)];
+    });
     return lines.map((line) => (line.length > width ? `${line.slice(0, width - 1)}…` : line));
   }
 
@@ -150,21 +150,34 @@ export class View {
   }
 }
 
+/** One of several jobs: the stage that it is at; after the last one, what came of that. */
+function jobLine(job: string, stages: StageView[], mark: string): string {
+  const busy = stages.findLast(({ state }) => state === 'running' || state === 'failed');
+  const done = stages.findLast(({ state }) => state === 'done');
+  const [sign, text] = stageParts(busy ?? done ?? stages[0]!, mark);
+  return `${sign} ${job}: ${text}`;
+}
+
 function newJob(names: StageName[]): JobView {
   const stages = names.map((name): StageView => ({ name, state: 'waiting', text: '', progress: '' }));
   return { stages, tests: { planned: 0, ended: 0, failed: 0 } };
 }
 
-function stageLine({ name, state, text, progress }: StageView, mark: string): string {
+function stageLine(stage: StageView, mark: string): string {
+  return stageParts(stage, mark).join(' ');
+}
+
+/** The sign before the line, and the line. */
+function stageParts({ name, state, text, progress }: StageView, mark: string): [string, string] {
   const title = stageTitles[name];
   switch (state) {
     case 'waiting':
-      return `  ${title}`;
+      return [' ', title];
     case 'running':
-      return `${mark} ${title}${progress ? `: ${progress}` : ''}`;
+      return [mark, `${title}${progress ? `: ${progress}` : ''}`];
     case 'done':
-      return `✔ ${title}: ${text}`;
+      return ['✔', `${title}: ${text}`];
     case 'failed':
-      return `✖ ${title}: ${text}`;
+      return ['✖', `${title}: ${text}`];
   }
 }
