@@ -1,0 +1,105 @@
+// SPDX-License-Identifier: MIT
+import { mkdir, mkdtemp, readdir, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { DatabaseSync } from 'node:sqlite';
+import test, { type ExecutionContext } from 'ava';
+import type { Results, SplatResult, TestResult } from '../schema.ts';
+import { exampleResults } from '../testing/example.ts';
+import { History } from './history.ts';
+
+async function cacheOf(t: ExecutionContext) {
+  const cache = await mkdtemp(join(tmpdir(), 'kiln-history-'));
+  t.teardown(() => rm(cache, { recursive: true, force: true }));
+  const notes: string[] = [];
+  return { cache, notes, note: (text: string) => void notes.push(text) };
+}
+
+/** The run of a day of January 2026. */
+function run(day: number, ...tests: Partial<TestResult>[]): Results {
+  const started = `2026-01-${String(day).padStart(2, '0')}T03:04:05.000Z`;
+  return exampleResults(tests, { id: `run-${day}`, started });
+}
+
+const failing: Partial<TestResult> = {
+  verdict: 'fail',
+  cases: [
+    { name: 'a', verdict: 'fail', detail: '' },
+    { name: 'b', verdict: 'pass', detail: '' },
+  ],
+};
+const asked = (name: string | null, splat: string | null = null) => ({
+  ...{ suite: 'demo', test: 'first', case: name, splat },
+});
+
+test('what failed in earlier runs is counted, by case and by test', async (t) => {
+  const { cache, notes, note } = await cacheOf(t);
+  {
+    using history = (await History.open(cache, note))!;
+    for (const day of [1, 2]) history.add(run(day, failing), '/runs/x');
+    for (const day of [3, 4]) history.add(run(day, {}), '/runs/x');
+    for (const verdict of ['skip', 'error'] as const) history.add(run(5, { verdict }), '/runs/x');
+  }
+  using history = (await History.open(cache, note))!;
+  const last = '2026-01-02T03:04:05.000Z';
+  t.deepEqual(history.past(asked('a'), ''), { runs: 4, failed: 2, last });
+  t.deepEqual(history.past(asked('b'), ''), { runs: 4, failed: 0, last: null });
+  t.deepEqual(history.past(asked(null), ''), { runs: 4, failed: 2, last });
+  t.deepEqual(history.past(asked('a'), 'run-2'), { runs: 3, failed: 1, last: '2026-01-01T03:04:05.000Z' });
+  t.deepEqual(history.past(asked('a'), '', 2), { runs: 2, failed: 0, last: null });
+  t.deepEqual(history.past({ ...asked('a'), test: 'other' }, ''), { runs: 0, failed: 0, last: null });
+  t.deepEqual(notes, []);
+});
+
+test('a splat is known by its title', async (t) => {
+  const { cache, note } = await cacheOf(t);
+  using history = (await History.open(cache, note))!;
+  const splat = (title: string, expected = false): SplatResult => ({
+    ...{ title, kind: 'bug', phase: 'test', task: null, torn: false, lines: [], expected },
+  });
+  const splats = [splat('BUG: x'), splat('BUG: y', true)];
+  history.add(run(1, { verdict: 'crash', cases: [], splats }), '/runs/x');
+  t.like(history.past(asked(null, 'BUG: x'), ''), { runs: 1, failed: 1 });
+  t.like(history.past(asked(null, 'BUG: y'), ''), { runs: 1, failed: 0 });
+});
+
+test('a run that is added again is there once, and old runs can be removed', async (t) => {
+  const { cache, note } = await cacheOf(t);
+  using history = (await History.open(cache, note))!;
+  for (const day of [1, 2, 2]) history.add(run(day, failing), '/runs/x');
+  t.like(history.past(asked('a'), ''), { runs: 2 });
+  t.is(history.forget('2026-01-02'), 1);
+  t.like(history.past(asked('a'), ''), { runs: 1, failed: 1 });
+});
+
+test('a damaged database is put aside, and the history begins anew', async (t) => {
+  const { cache, notes, note } = await cacheOf(t);
+  await mkdir(join(cache, 'history'));
+  await writeFile(join(cache, 'history', 'history.db'), 'no database, but a long text '.repeat(100));
+  using history = (await History.open(cache, note))!;
+  history.add(run(1, failing), '/runs/x');
+  t.like(history.past(asked('a'), ''), { runs: 1 });
+  t.regex(notes.join(), /is damaged, and begins anew; the old one is .*damaged-\d+$/);
+  t.true((await readdir(join(cache, 'history'))).some((name) => name.includes('damaged')));
+});
+
+test('tables of a newer Kiln are left alone, and so is a place that can’t be written', async (t) => {
+  const { cache, notes, note } = await cacheOf(t);
+  (await History.open(cache, note))![Symbol.dispose]();
+  const database = new DatabaseSync(join(cache, 'history', 'history.db'));
+  database.exec('pragma user_version = 99');
+  database.close();
+  t.is(await History.open(cache, note), null);
+  t.regex(notes.join(), /is not used: .*version 99 of the tables/);
+  await writeFile(join(cache, 'file'), '');
+  t.is(await History.open(join(cache, 'file'), note), null);
+});
+
+test('two runs may write at once', async (t) => {
+  const { cache, note } = await cacheOf(t);
+  using one = (await History.open(cache, note))!;
+  using two = (await History.open(cache, note))!;
+  one.add(run(1, failing), '/runs/x');
+  two.add(run(2, failing), '/runs/x');
+  t.like(one.past(asked('a'), ''), { runs: 2 });
+});

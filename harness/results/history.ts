@@ -1,0 +1,211 @@
+// SPDX-License-Identifier: MIT
+// What tests did in earlier runs, in a database of the cache. It is shown, and decides nothing.
+import { mkdir, rename } from 'node:fs/promises';
+import { dirname, join } from 'node:path';
+import { DatabaseSync } from 'node:sqlite';
+import type { JobResult, Results } from '../schema.ts';
+import { isBad } from './judge.ts';
+
+/** The version of the tables, in `PRAGMA user_version`. */
+const version = 1;
+
+/**
+ * `run`: one row a run. `test`: a test in a run, with what it ran on. `failure`: a case or splat that failed in it; cases
+ * that pass have no row. Times are ISO 8601 in UTC.
+ */
+const tables = `
+create table run (
+  id text primary key,
+  started text not null,
+  command text not null,
+  dir text not null
+) strict;
+create table test (
+  id integer primary key,
+  run text not null references run (id) on delete cascade,
+  job text not null,
+  suite text not null,
+  test text not null,
+  verdict text not null,
+  detail text not null,
+  duration_ms real not null,
+  kernel text,
+  series text not null,
+  base text not null
+) strict;
+create table failure (
+  test integer not null references test (id) on delete cascade,
+  name text,
+  splat text
+) strict;
+create index test_by_name on test (suite, test, id);
+create index test_by_run on test (run);
+create index failure_by_test on failure (test);
+pragma user_version = ${version};
+`;
+
+/** Milliseconds that a writer waits for another run's. */
+const patience = 10_000;
+
+/** How often something failed lately. */
+export type Past = {
+  /** Runs of its test with a verdict that counts, and those in which it failed. */
+  runs: number;
+  failed: number;
+  /** When it failed last, ISO 8601; null if it did not. */
+  last: string | null;
+};
+
+/** A test, or a case or splat of it. */
+export type Asked = { suite: string; test: string; case: string | null; splat: string | null };
+
+/** The history; every method may throw, and no run depends on it. */
+export class History implements Disposable {
+  readonly #database: DatabaseSync;
+
+  private constructor(database: DatabaseSync) {
+    this.#database = database;
+  }
+
+  /**
+   * Open the database of a cache, or make it. One that is damaged is put aside.
+   * @returns null, with a sentence for the user, if there is none that can be used
+   */
+  static async open(cache: string, note: (text: string) => void): Promise<History | null> {
+    const path = pathOf(cache);
+    try {
+      await mkdir(dirname(path), { recursive: true });
+      return new History(openDatabase(path));
+    } catch (error) {
+      if (!isDamaged(error)) {
+        note(`the history of tests is not used: ${(error as Error).message}`);
+        return null;
+      }
+    }
+    const aside = `${path}.damaged-${Date.now()}`;
+    try {
+      for (const end of ['', '-wal', '-shm']) await rename(path + end, aside + end).catch(ignoreMissing);
+      note(`the history of tests is damaged, and begins anew; the old one is ${aside}`);
+      return new History(openDatabase(path));
+    } catch (error) {
+      note(`the history of tests is not used: ${(error as Error).message}`);
+      return null;
+    }
+  }
+
+  /** Add a run. A run that is there already is replaced. */
+  add(results: Results, dir: string): void {
+    const database = this.#database;
+    const jobs = new Map(results.jobs.map((job) => [job.id, job]));
+    const addTest = database.prepare(
+      `insert into test (run, job, suite, test, verdict, detail, duration_ms, kernel, series, base)
+       values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
+    );
+    const addFailure = database.prepare('insert into failure (test, name, splat) values (?, ?, ?)');
+    database.exec('begin immediate');
+    try {
+      database.prepare('delete from run where id = ?').run(results.id);
+      database
+        .prepare('insert into run (id, started, command, dir) values (?, ?, ?, ?)')
+        .run(results.id, results.started, results.command.join(' '), dir);
+      for (const { job, suite, test, verdict, detail, duration_ms, cases, splats } of results.tests) {
+        const { kernel, series, base } = describe(jobs.get(job));
+        const own = addTest.run(
+          results.id,
+          job,
+          suite,
+          test,
+          verdict,
+          detail,
+          duration_ms,
+          kernel,
+          series,
+          base,
+        );
+        for (const one of cases.filter((item) => isBad(item.verdict)))
+          addFailure.run(own.lastInsertRowid, one.name, null);
+        for (const one of splats.filter(({ expected, notice }) => !expected && !notice))
+          addFailure.run(own.lastInsertRowid, null, one.title);
+      }
+      database.exec('commit');
+    } catch (error) {
+      database.exec('rollback');
+      throw error;
+    }
+  }
+
+  /** How often something failed in the last runs of its test, `but` for one. */
+  past({ suite, test, case: name, splat }: Asked, but: string, limit = 100): Past {
+    const isTest = name === null && splat === null;
+    const row = this.#database
+      .prepare(
+        `with recent as (
+           select test.id, test.verdict, run.started from test join run on run.id = test.run
+           where suite = ? and test = ? and run != ? and verdict not in ('error', 'skip')
+           order by test.id desc limit ?
+         ), marked as (
+           select started, case when ? then verdict in ('fail', 'timeout', 'crash') else exists (
+             select 1 from failure where failure.test = recent.id and failure.name is ? and failure.splat is ?
+           ) end as failed from recent
+         )
+         select count(*) as runs, coalesce(sum(failed), 0) as failed,
+                max(case when failed then started end) as last from marked`,
+      )
+      .get(suite, test, but, limit, isTest ? 1 : 0, name, splat) as Past;
+    return { ...row };
+  }
+
+  /** Remove runs that began before a time, ISO 8601; returns how many. */
+  forget(before: string): number {
+    return Number(this.#database.prepare('delete from run where started < ?').run(before).changes);
+  }
+
+  [Symbol.dispose](): void {
+    this.#database.close();
+  }
+}
+
+function pathOf(cache: string): string {
+  return join(cache, 'history', 'history.db');
+}
+
+/** Throws if the tables are another version's: an older Kiln must not write into them. */
+function openDatabase(path: string): DatabaseSync {
+  const database = new DatabaseSync(path, { timeout: patience });
+  try {
+    database.exec('pragma journal_mode = wal; pragma foreign_keys = on;');
+    const found = (database.prepare('pragma user_version').get() as { user_version: number }).user_version;
+    if (found === 0) create(database);
+    else if (found !== version)
+      throw new Error(`${path} has version ${found} of the tables, and this Kiln knows ${version}`);
+    return database;
+  } catch (error) {
+    database.close();
+    throw error;
+  }
+}
+
+/** Two runs may do this at once. */
+function create(database: DatabaseSync): void {
+  database.exec('begin immediate');
+  const found = (database.prepare('pragma user_version').get() as { user_version: number }).user_version;
+  if (found === 0) database.exec(tables);
+  database.exec('commit');
+}
+
+/** SQLITE_CORRUPT and SQLITE_NOTADB. */
+function isDamaged(error: unknown): boolean {
+  return [11, 26].includes((error as { errcode?: number }).errcode ?? 0);
+}
+
+function ignoreMissing(error: NodeJS.ErrnoException): void {
+  if (error.code !== 'ENOENT') throw error;
+}
+
+function describe(job: JobResult | undefined): { kernel: string | null; series: string; base: string } {
+  return {
+    kernel: job?.kernel?.key ?? null,
+    series: job?.series.map(({ name }) => name).join('+') ?? '',
+    base: job?.base.commit ?? job?.base.source ?? '',
+  };
+}
