@@ -468,6 +468,8 @@ export const changeSchema = z.object({
   sentence: z.string(),
   /** The reason for the failure, one line; empty if there is none. */
   detail: z.string(),
+  /** How often it failed in earlier runs, of any series; absent if there is no history. `last`: ISO 8601. */
+  past: z.object({ runs: count, failed: count, last: z.string().nullable() }).optional(),
   /** The first patch with which it fails, from 1; null if not known. */
   patch: z.int().positive().nullable(),
   /** Command lines that run the test again on each kernel. */

@@ -9,15 +9,13 @@ import type { Emit } from '../events.ts';
 import { type Ask, defaultBase, type Plan } from '../job/plan.ts';
 import { paths } from '../paths.ts';
 import { memoryBudget, Pool } from '../pool/pool.ts';
-import { reportFiles } from '../report/index.ts';
 import { assemble } from '../results/assemble.ts';
-import { createRunDirectory, type RunDirectory, writeResults } from '../results/runDirectory.ts';
+import { createRunDirectory, type RunDirectory } from '../results/runDirectory.ts';
 import type { BaseChoice, Results } from '../schema.ts';
 import { readSeries } from '../series/series.ts';
 import { readSuite } from '../suite/suite.ts';
 import { prepareBase } from '../tree/base.ts';
 import { useCache } from '../util/cache.ts';
-import { writeAtomic } from '../util/files.ts';
 import { printable } from '../util/printable.ts';
 import { scratchDirectory } from '../util/scratch.ts';
 import {
@@ -31,7 +29,7 @@ import {
 } from './ask.ts';
 import type { Cli } from './command.ts';
 import { buildStages, chooseReporter } from './reporter.ts';
-import { runInfo, shownPath } from './test.ts';
+import { runInfo, shownPath, storeResults } from './test.ts';
 
 type CiOptions = JobOptions & { out?: string; deadline: number };
 
@@ -146,8 +144,6 @@ async function runSeries(
     exit_code: exitCodeOf(facts),
     ci: assembleCi(facts),
   };
-  await writeResults(run.dir, results);
-  for (const [file, text] of reportFiles(results, dir)) await writeAtomic(join(run.dir, file), text);
-  emit({ type: 'run-end', results, dir });
+  await storeResults(results, run.dir, emit);
   return results;
 }

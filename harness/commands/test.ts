@@ -7,6 +7,7 @@ import { self, version } from '../paths.ts';
 import { memoryBudget, Pool } from '../pool/pool.ts';
 import { reportFiles } from '../report/index.ts';
 import { assemble, type RunInfo } from '../results/assemble.ts';
+import { remember } from '../results/history.ts';
 import { createRunDirectory, type RunDirectory, writeResults } from '../results/runDirectory.ts';
 import { runJobs } from '../run.ts';
 import type { Results } from '../schema.ts';
@@ -80,10 +81,20 @@ export async function runPlans(
   await using pool = new Pool(slots, memoryBudget());
   const outcomes = await runJobs(all, { dir: run.dir, pool, emit, signal });
   const results = assemble(runInfo(run, started), outcomes);
-  await writeResults(run.dir, results);
-  for (const [file, text] of reportFiles(results, dir)) await writeAtomic(join(run.dir, file), text);
-  emit({ type: 'run-end', results, dir });
+  await storeResults(results, run.dir, emit);
   return results;
+}
+
+/** At the end of a run: results.json, the reports and the history; then the event. */
+export async function storeResults(results: Results, runDir: string, emit: Emit): Promise<void> {
+  const dir = shownPath(runDir);
+  await writeResults(runDir, results);
+  for (const [file, text] of reportFiles(results, dir)) await writeAtomic(join(runDir, file), text);
+  const job = results.jobs[0]?.id ?? '';
+  await remember(cacheDirectory(), results, runDir, (text) =>
+    emit({ type: 'note', job, level: 'warn', text }),
+  );
+  emit({ type: 'run-end', results, dir });
 }
 
 /** What results.json says of the call itself. */

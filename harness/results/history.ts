@@ -3,7 +3,7 @@
 import { mkdir, rename } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
-import type { JobResult, Results } from '../schema.ts';
+import type { Change, JobResult, Results } from '../schema.ts';
 import { isBad } from './judge.ts';
 
 /** The version of the tables, in `PRAGMA user_version`. */
@@ -47,14 +47,8 @@ pragma user_version = ${version};
 /** Milliseconds that a writer waits for another run's. */
 const patience = 10_000;
 
-/** How often something failed lately. */
-export type Past = {
-  /** Runs of its test with a verdict that counts, and those in which it failed. */
-  runs: number;
-  failed: number;
-  /** When it failed last, ISO 8601; null if it did not. */
-  last: string | null;
-};
+/** How often something failed lately. `runs`: those of its test with a verdict that counts. */
+export type Past = NonNullable<Change['past']>;
 
 /** A test, or a case or splat of it. */
 export type Asked = { suite: string; test: string; case: string | null; splat: string | null };
@@ -162,6 +156,21 @@ export class History implements Disposable {
 
   [Symbol.dispose](): void {
     this.#database.close();
+  }
+}
+
+/** Add a run to the history of a cache. What goes wrong is noted, and changes nothing. */
+export async function remember(
+  cache: string,
+  results: Results,
+  dir: string,
+  note: (text: string) => void,
+): Promise<void> {
+  try {
+    using history = await History.open(cache, note);
+    history?.add(results, dir);
+  } catch (error) {
+    note(`the run is not in the history of tests: ${(error as Error).message}`);
   }
 }
 
