@@ -37,7 +37,9 @@ const change = (more: Partial<Change> = {}): Change => ({
 
 /** A run in which nothing goes wrong, but for `more`. */
 function facts(
-  more: Partial<CiFacts> & { outcome?: Partial<NonNullable<CiFacts['outcome']>> | null } = {},
+  more: Omit<Partial<CiFacts>, 'outcome'> & {
+    outcome?: Partial<NonNullable<CiFacts['outcome']>> | null;
+  } = {},
 ): CiFacts {
   const { outcome, ...rest } = more;
   return {
