@@ -49,6 +49,7 @@ function facts(
     checks: new Map(),
     files: new Map(),
     newLogLines: [],
+    reproducer: null,
     ...rest,
     outcome:
       outcome === null ? null : { base: job(0), steps: [job(1), job(2), job(3)], changes: [], ...outcome },
@@ -90,6 +91,16 @@ test('a new test fails the run if it fails', (t) => {
     facts({ outcome: { changes: [change({ kind: 'new-test', patched: { failed, runs: 1 } })] } });
   t.is(exitCodeOf(fresh(1)), 1);
   t.is(exitCodeOf(fresh(0)), 0);
+});
+
+test('a reproducer fails the run unless the series fixes it', (t) => {
+  const own = (kind: Change['kind']) =>
+    facts({ reproducer: 'bug', outcome: { changes: [change({ suite: 'bug', kind, patch: null })] } });
+  t.is(exitCodeOf(own('fixed')), 0);
+  for (const kind of ['failing-before', 'flaky', 'undecided'] as const) {
+    t.is(exitCodeOf(own(kind)), 1, kind);
+    t.is(assembleCi(own(kind)).failures.length, 1);
+  }
 });
 
 test('a patch that does not apply is told, what comes after it is not tested', (t) => {

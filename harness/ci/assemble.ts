@@ -21,6 +21,8 @@ export type CiFacts = {
   checks: ReadonlyMap<number, readonly CheckResult[]>;
   files: ReadonlyMap<number, readonly TouchedFile[]>;
   newLogLines: readonly string[];
+  /** The suite of --reproducer. */
+  reproducer: string | null;
 };
 
 export function assembleCi(facts: CiFacts): Ci {
@@ -110,7 +112,7 @@ function checkStep({ steps, base, changes }: CiOutcome, number: number): CheckRe
 }
 
 /** Why a run fails, one line each; empty if it does not. */
-function failuresOfRun({ conflict, outcome, series }: CiFacts): string[] {
+function failuresOfRun({ conflict, outcome, series, reproducer }: CiFacts): string[] {
   const built = outcome?.steps.flatMap(({ error }, index) =>
     error && error.code !== 'interrupted' && error.code !== 'infrastructure'
       ? [`patch ${index + 1} (${name(series, index + 1)}): ${error.message}`]
@@ -119,11 +121,13 @@ function failuresOfRun({ conflict, outcome, series }: CiFacts): string[] {
   return [
     ...(conflict ? [conflict.error.message] : []),
     ...(outcome?.base.error ? [] : (built ?? [])),
-    ...(outcome?.changes ?? []).filter(isFailing).map(describe),
+    ...(outcome?.changes ?? []).filter((change) => isFailing(change, reproducer)).map(describe),
   ];
 }
 
-function isFailing({ kind, patched }: Change): boolean {
+/** A reproducer must be fixed. Anything else must not be broken. */
+function isFailing({ kind, patched, suite }: Change, reproducer: string | null): boolean {
+  if (suite === reproducer) return kind !== 'fixed';
   return kind === 'new-failure' || (kind === 'new-test' && patched.failed > 0);
 }
 
@@ -158,14 +162,14 @@ function rangeOf(from: number, to: number): string {
 }
 
 /** A patch that does not apply decides before one that does not build, and that before what the tests say. */
-export function exitCodeOf({ conflict, outcome }: CiFacts): number {
+export function exitCodeOf({ conflict, outcome, reproducer }: CiFacts): number {
   const errors = [outcome?.base, ...(outcome?.steps ?? [])].flatMap((one) => (one?.error ? [one.error] : []));
   if (errors.some(({ code }) => code === 'interrupted')) return exits.interrupted;
   if (conflict) return conflict.error.exitCode;
   if (outcome === null || outcome.base.error || !boots(outcome.base)) return exits.infrastructure;
   const [own] = errors.filter(({ code }) => code !== 'infrastructure');
   if (own) return own.exitCode;
-  if (outcome.changes.some(isFailing)) return exits.testFailed;
+  if (outcome.changes.some((change) => isFailing(change, reproducer))) return exits.testFailed;
   const isLost = outcome.steps.at(-1)?.tests.some(({ verdict }) => verdict === 'error');
   return errors.length > 0 || isLost ? exits.infrastructure : exits.ok;
 }

@@ -58,6 +58,14 @@ test('a case fails again if it fails, or if the guest dies before it reports', (
   t.false(again({ verdict: 'skip', cases: [] }));
 });
 
+test('a test as a whole fails again in any way', (t) => {
+  const [failure] = failuresOf(exampleTest({ verdict: 'timeout' }));
+  t.true(failsAgain(failure!, exampleTest({ verdict: 'fail', cases: [failed('a')] })));
+  t.true(failsAgain(failure!, exampleTest({ verdict: 'crash', splats: [splat('BUG: f')] })));
+  t.false(failsAgain(failure!, exampleTest()));
+  t.false(failsAgain(failure!, exampleTest({ verdict: 'error' })));
+});
+
 test('a splat fails again by its title alone', (t) => {
   const [failure] = failuresOf(exampleTest({ verdict: 'crash', splats: [splat('BUG: f')] }));
   t.true(failsAgain(failure!, exampleTest({ verdict: 'fail', splats: [splat('BUG: f')] })));

@@ -47,9 +47,10 @@ export function nameOf({ suite, test, case: name, splat }: Failure): string {
   return [`${suite}/${test}`, name, splat].filter((part) => part !== null).join(' ');
 }
 
-/** Whether this is what failed, in another run of the same test. */
+/** Whether this is what failed, in another run of the same test. A test as a whole fails again in any way. */
 export function failsAgain(failure: Failure, result: TestResult): boolean {
   const own = failuresOf(result).map(keyOf);
+  if (failure.case === null && failure.splat === null) return own.length > 0;
   if (own.includes(keyOf(failure))) return true;
   // A guest that died before the case could report: the case did not pass either.
   return failure.case !== null && isLost(result) && !result.cases.some(({ name }) => name === failure.case);

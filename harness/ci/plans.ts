@@ -38,6 +38,12 @@ export function ciPlans(plan: Plan, count: number, smoke: Suite): CiPlans {
   };
 }
 
+/** Programs that show the bug which a series fixes run on the base and on the whole series. */
+export function withReproducer(plan: Plan, reproducer: Suite): Plan {
+  const own = { suite: reproducer, tests: reproducer.tests, required: true, configOnly: false };
+  return { ...plan, suites: [...plan.suites, own] };
+}
+
 /** What the series adds is not there before it. */
 function optional(planned: PlannedSuite): PlannedSuite {
   return { ...planned, required: false };

@@ -21,8 +21,15 @@ export type CiOutcome = { base: JobOutcome; steps: JobOutcome[]; changes: Change
 /** What is known of a job whose kernel and tests were built. */
 type Held = Side & { recorder: JobRecorder };
 
-/** Run the jobs, compare base and patched, replay what failed, and find the patches. */
-export async function runCi({ base, steps }: CiPlans, run: Run): Promise<CiOutcome> {
+/**
+ * Run the jobs, compare base and patched, replay what failed, and find the patches.
+ * @param reproducer a suite whose tests must fail on the base and pass with the series
+ */
+export async function runCi(
+  { base, steps }: CiPlans,
+  run: Run,
+  reproducer: string | null = null,
+): Promise<CiOutcome> {
   const held = new Map<string, Held>();
   const hold = (recorder: JobRecorder, built: Built, runDir: string, execution: Execution) => {
     held.set(recorder.plan.id, { recorder, built, execution, runDir, plan: recorder.plan });
@@ -34,7 +41,7 @@ export async function runCi({ base, steps }: CiPlans, run: Run): Promise<CiOutco
   const isOver = run.signal.aborted || first!.error !== null || !boots(first!) || onBase === undefined;
   if (isOver) return { ...outcome, changes: [] };
   const sides = steps.map((plan) => held.get(plan.id) ?? null);
-  const changes = await findChanges(outcome, { base: onBase, steps: sides });
+  const changes = await findChanges(outcome, { base: onBase, steps: sides }, reproducer);
   return { ...outcome, changes };
 }
 
@@ -48,14 +55,21 @@ type Sides = { base: Held; steps: (Held | null)[] };
 /** What fails on one kernel, and is asked on two. */
 type Question = { failures: Reported[]; patched: Side; base: Side; direction: Direction; step: number };
 
-async function findChanges({ base, steps }: Omit<CiOutcome, 'changes'>, sides: Sides): Promise<Change[]> {
+async function findChanges(
+  { base, steps }: Omit<CiOutcome, 'changes'>,
+  sides: Sides,
+  reproducer: string | null,
+): Promise<Change[]> {
   const last = steps.at(-1)!;
   const onLast = sides.steps.at(-1);
+  const isReproducer = ({ suite }: TestResult) => suite === reproducer;
+  const others = (tests: TestResult[]) => tests.filter((one) => !isReproducer(one));
   const questions = [
-    ...(onLast ? askWhole(last.tests, base.tests, onLast, sides) : []),
+    ...(onLast ? askWhole(others(last.tests), others(base.tests), onLast, sides) : []),
+    ...(onLast ? askReproducer(last.tests.filter(isReproducer), onLast, sides) : []),
     ...askSteps(steps, base.tests, sides),
   ];
-  const fresh = onLast ? findNewTests(last.tests, base.tests) : [];
+  const fresh = onLast ? findNewTests(others(last.tests), others(base.tests)) : [];
   const count = questions.reduce((sum, { failures }) => sum + failures.length, 0);
   if (count === 0) return fresh;
   // Every statement counts: also which patch each failure comes with.
@@ -92,6 +106,16 @@ function askWhole(patched: TestResult[], base: TestResult[], side: Side, sides: 
       }),
     ),
   ];
+}
+
+/** Asked whatever its first run says: a bug may show itself now and then. */
+function askReproducer(results: TestResult[], side: Side, sides: Sides): Question[] {
+  return results.map(
+    ({ suite, test, detail }): Question => ({
+      failures: [{ suite, test, case: null, splat: null, detail }],
+      ...{ patched: sides.base, base: side, direction: 'fall', step: sides.steps.length },
+    }),
+  );
 }
 
 /** What fails in the middle of the series, and not at its end, is asked of the first patch where it does. */

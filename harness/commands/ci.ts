@@ -1,10 +1,13 @@
 // SPDX-License-Identifier: MIT
-import { join } from 'node:path';
+import { copyFile, mkdir, stat } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { basename, join } from 'node:path';
 import { countApplying } from '../ci/apply.ts';
 import { assembleCi, type CiFacts, exitCodeOf } from '../ci/assemble.ts';
-import { ciPlans } from '../ci/plans.ts';
+import { ciPlans, withReproducer } from '../ci/plans.ts';
 import { runCi } from '../ci/run.ts';
 import { type Context, cacheDirectory } from '../context.ts';
+import { KilnError } from '../errors.ts';
 import type { Emit } from '../events.ts';
 import { type Ask, defaultBase, type Plan } from '../job/plan.ts';
 import { paths } from '../paths.ts';
@@ -13,7 +16,7 @@ import { assemble } from '../results/assemble.ts';
 import { createRunDirectory, type RunDirectory } from '../results/runDirectory.ts';
 import type { BaseChoice, Results } from '../schema.ts';
 import { readSeries } from '../series/series.ts';
-import { readSuite } from '../suite/suite.ts';
+import { readSuite, type Suite } from '../suite/suite.ts';
 import { prepareBase } from '../tree/base.ts';
 import { useCache } from '../util/cache.ts';
 import { printable } from '../util/printable.ts';
@@ -31,13 +34,17 @@ import type { Cli } from './command.ts';
 import { buildStages, chooseReporter } from './reporter.ts';
 import { runInfo, shownPath, storeResults } from './test.ts';
 
-type CiOptions = JobOptions & { out?: string; deadline: number };
+type CiOptions = JobOptions & { out?: string; deadline: number; reproducer?: string };
 
 export function registerCi({ program, run, signal, stopAfter }: Cli): void {
   addRunOptions(addKernelOptions(addSeriesOptions(program.command('ci'))))
     .description('test a series patch by patch against its base, and report what it breaks')
     .argument('<series>', 'the series, in any of the forms of --series of `kiln test`')
     .argument('[suite...]', 'suites, or single tests as suite/test (default: all that the tree can run)')
+    .option(
+      '--reproducer <path>',
+      'a C file or a directory of tests that must fail on the base and pass with the series',
+    )
     .addOption(outOption())
     .addHelpText('after', examples)
     .action(
@@ -64,6 +71,7 @@ Examples:
   kiln ci thread.mbox                             a series from the list
   kiln ci lore:20260101120000.1-1-ann@example.org
   kiln ci ./fix --base git:$HOME/linux#v6.12 --config kasan,lockdep
+  kiln ci fix.patch --reproducer bug.c            it must fail on the base, and pass with the fix
   kiln ci srvfs srvfs                             one of patches/, with one suite`;
 
 /** `kiln ci`: returns the exit code. */
@@ -73,10 +81,14 @@ async function ciCommand(
   options: CiOptions,
   signal: AbortSignal,
 ): Promise<number> {
-  const plan = await readPlan(select, { ...options, series: [source] });
+  await using scratch = await scratchDirectory(tmpdir());
+  const reproducer =
+    options.reproducer === undefined ? null : await readReproducer(options.reproducer, scratch.path);
+  const asked = await readPlan(select, { ...options, series: [source] });
+  const plan = reproducer ? withReproducer(asked, reproducer) : asked;
   await using _cache = await useCache(cacheDirectory(), signal);
   const started = new Date();
-  const prepared = await prepare(plan, signal);
+  const prepared = { ...(await prepare(plan, signal)), reproducer: reproducer?.name ?? null };
   const run = await createRunDirectory(runsDirectory(options));
   const reporter = chooseReporter([...buildStages, 'tests', 'replays']);
   try {
@@ -87,10 +99,13 @@ async function ciCommand(
   }
 }
 
-type Prepared = Pick<CiFacts, 'series' | 'choice' | 'conflict'> & { plan: Plan; count: number };
+type Prepared = Pick<CiFacts, 'series' | 'choice' | 'conflict' | 'reproducer'> & {
+  plan: Plan;
+  count: number;
+};
 
 /** What has to be known before there are jobs: the series, its base, and how many patches apply. */
-async function prepare(plan: Plan, signal: AbortSignal): Promise<Prepared> {
+async function prepare(plan: Plan, signal: AbortSignal): Promise<Omit<Prepared, 'reproducer'>> {
   const note: Context['note'] = (_, text) => void process.stderr.write(`kiln: ${printable(text)}\n`);
   const context: Context = { cache: cacheDirectory(), signal, progress: () => {}, note };
   const read = (one: string, isAsked: boolean) =>
@@ -101,6 +116,19 @@ async function prepare(plan: Plan, signal: AbortSignal): Promise<Prepared> {
   const { base } = await prepareBase(choice.source, context);
   const { count, conflict } = await countApplying(base, before, series, context);
   return { plan, series, choice, count, conflict };
+}
+
+/** A directory is a suite. A file becomes one of its own. */
+async function readReproducer(path: string, scratch: string): Promise<Suite> {
+  const info = await stat(path).catch(() => undefined);
+  if (!info) throw new KilnError('bad-input', `--reproducer ${path}: there is no such file or directory`);
+  if (info.isDirectory()) return readSuite(path);
+  if (!path.endsWith('.c'))
+    throw new KilnError('bad-input', `--reproducer ${path}: it is neither a C file nor a directory of tests`);
+  const dir = join(scratch, 'reproducer');
+  await mkdir(dir);
+  await copyFile(path, join(dir, basename(path)));
+  return readSuite(dir);
 }
 
 function readOptions({ revision, allowIncomplete, inbox }: Ask, isAsked: boolean, signal: AbortSignal) {
@@ -119,7 +147,7 @@ function chooseBase({ base }: Ask): BaseChoice {
 }
 
 async function runSeries(
-  { plan, series, choice, count, conflict }: Prepared,
+  { plan, series, choice, count, conflict, reproducer }: Prepared,
   run: RunDirectory,
   started: Date,
   emit: Emit,
@@ -133,9 +161,11 @@ async function runSeries(
   await using pool = new Pool(plan.ask.jobs, memoryBudget());
   await using home = await scratchDirectory(join(cacheDirectory(), 'scratch'));
   const outcome =
-    count === 0 ? null : await runCi(plans, { dir: run.dir, pool, emit, signal, home: home.path });
+    count === 0
+      ? null
+      : await runCi(plans, { dir: run.dir, pool, emit, signal, home: home.path }, reproducer);
   const facts: CiFacts = {
-    ...{ series, choice, conflict, outcome, newLogLines: [] },
+    ...{ series, choice, conflict, outcome, reproducer, newLogLines: [] },
     ...{ checks: new Map(), files: new Map() },
   };
   const outcomes = outcome ? [outcome.base, ...outcome.steps] : [];
