@@ -470,6 +470,8 @@ export const changeSchema = z.object({
   detail: z.string(),
   /** How often it failed in earlier runs, of any series; absent if there is no history. `last`: ISO 8601. */
   past: z.object({ runs: count, failed: count, last: z.string().nullable() }).optional(),
+  /** Config fragments that make it another kernel than the run's, such as `kasan,lockdep`. */
+  kernel: z.string().optional(),
   /** The first patch with which it fails, from 1; null if not known. */
   patch: z.int().positive().nullable(),
   /** Command lines that run the test again on each kernel. */

@@ -52,7 +52,16 @@ function facts(
     reproducer: null,
     ...rest,
     outcome:
-      outcome === null ? null : { base: job(0), steps: [job(1), job(2), job(3)], changes: [], ...outcome },
+      outcome === null
+        ? null
+        : {
+            base: job(0),
+            steps: [job(1), job(2), job(3)],
+            changes: [],
+            debug: null,
+            isInterrupted: false,
+            ...outcome,
+          },
   };
 }
 

@@ -142,11 +142,14 @@ function notTested({ conflict, outcome, series }: CiFacts): string[] {
   const after = conflict && conflict.number < total ? rangeOf(conflict.number + 1, total) : null;
   const lines = after === null ? [] : [`${after}: patch ${conflict!.number} does not apply`];
   if (outcome === null) return lines;
-  const { base, steps } = outcome;
+  const { base, steps, debug } = outcome;
   if (base.error) lines.push(`the series: the base by itself fails: ${base.error.message}`);
   else if (!boots(base))
     lines.push(`the series: the base by itself does not boot: ${base.tests[0]?.detail ?? ''}`);
-  const all = [base, ...steps];
+  const onDebug = debug ? [debug.base, debug.whole] : [];
+  for (const { job, error } of onDebug)
+    if (error) lines.push(`the series on ${debug!.config.join(',')}: ${job.id}: ${error.message}`);
+  const all = [base, ...steps, ...onDebug];
   const errors = all.flatMap(({ tests }) => tests.filter(({ verdict }) => verdict === 'error'));
   const last = steps.at(-1);
   return [
@@ -164,7 +167,7 @@ function rangeOf(from: number, to: number): string {
 /** A patch that does not apply decides before one that does not build, and that before what the tests say. */
 export function exitCodeOf({ conflict, outcome, reproducer }: CiFacts): number {
   const errors = [outcome?.base, ...(outcome?.steps ?? [])].flatMap((one) => (one?.error ? [one.error] : []));
-  if (errors.some(({ code }) => code === 'interrupted')) return exits.interrupted;
+  if (outcome?.isInterrupted || errors.some(({ code }) => code === 'interrupted')) return exits.interrupted;
   if (conflict) return conflict.error.exitCode;
   if (outcome === null || outcome.base.error || !boots(outcome.base)) return exits.infrastructure;
   const [own] = errors.filter(({ code }) => code !== 'infrastructure');

@@ -9,14 +9,17 @@ export type CiPlans = {
   base: Plan;
   /** The tree after each patch, from the first on. The last one runs all tests, the others the smoke test. */
   steps: Plan[];
+  /** Base and whole series once more, on a kernel that checks itself; null: not wanted. */
+  debug: { config: string[]; base: Plan; whole: Plan } | null;
 };
 
 /**
  * @param plan of the whole series
  * @param count how many of its patches apply, at least 1
  * @param smoke a suite that needs no series: what runs on every step
+ * @param debug fragments for the debug kernel; none: there is no such kernel
  */
-export function ciPlans(plan: Plan, count: number, smoke: Suite): CiPlans {
+export function ciPlans(plan: Plan, count: number, smoke: Suite, debug: string[] = []): CiPlans {
   const width = String(count).length;
   const suites = plan.suites.map(optional);
   const step = (number: number): Plan => ({
@@ -26,15 +29,23 @@ export function ciPlans(plan: Plan, count: number, smoke: Suite): CiPlans {
     checksWarnings: false,
     ask: { ...plan.ask, upTo: number },
   });
+  const base: Plan = {
+    ...plan,
+    id: 'base',
+    series: plan.with,
+    suites,
+    ask: { ...plan.ask, series: [] },
+  };
+  const steps = Array.from({ length: count }, (_, index) => step(index + 1));
+  const onDebug = (one: Plan): Plan => ({
+    ...one,
+    id: `${one.id}-${debug.join('-')}`,
+    ask: { ...one.ask, config: [...one.ask.config, ...debug] },
+  });
   return {
-    base: {
-      ...plan,
-      id: 'base',
-      series: plan.with,
-      suites,
-      ask: { ...plan.ask, series: [] },
-    },
-    steps: Array.from({ length: count }, (_, index) => step(index + 1)),
+    base,
+    steps,
+    debug: debug.length === 0 ? null : { config: debug, base: onDebug(base), whole: onDebug(steps.at(-1)!) },
   };
 }
 

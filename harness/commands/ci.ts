@@ -34,7 +34,12 @@ import type { Cli } from './command.ts';
 import { buildStages, chooseReporter } from './reporter.ts';
 import { runInfo, shownPath, storeResults } from './test.ts';
 
-type CiOptions = JobOptions & { out?: string; deadline: number; reproducer?: string };
+type CiOptions = JobOptions & {
+  out?: string;
+  deadline: number;
+  reproducer?: string;
+  debug?: string[] | false;
+};
 
 export function registerCi({ program, run, signal, stopAfter }: Cli): void {
   addRunOptions(addKernelOptions(addSeriesOptions(program.command('ci'))))
@@ -45,6 +50,12 @@ export function registerCi({ program, run, signal, stopAfter }: Cli): void {
       '--reproducer <path>',
       'a C file or a directory of tests that must fail on the base and pass with the series',
     )
+    .option(
+      '--debug <names>',
+      'run base and series also on a kernel with these config fragments (default: kasan,lockdep)',
+      (names: string) => names.split(',').filter((name) => name !== ''),
+    )
+    .option('--no-debug', 'do not')
     .addOption(outOption())
     .addHelpText('after', examples)
     .action(
@@ -88,7 +99,11 @@ async function ciCommand(
   const plan = reproducer ? withReproducer(asked, reproducer) : asked;
   await using _cache = await useCache(cacheDirectory(), signal);
   const started = new Date();
-  const prepared = { ...(await prepare(plan, signal)), reproducer: reproducer?.name ?? null };
+  const prepared = {
+    ...(await prepare(plan, signal)),
+    reproducer: reproducer?.name ?? null,
+    debug: debugFragments(options.debug, plan.ask.config),
+  };
   const run = await createRunDirectory(runsDirectory(options));
   const reporter = chooseReporter([...buildStages, 'tests', 'replays']);
   try {
@@ -102,10 +117,11 @@ async function ciCommand(
 type Prepared = Pick<CiFacts, 'series' | 'choice' | 'conflict' | 'reproducer'> & {
   plan: Plan;
   count: number;
+  debug: string[];
 };
 
 /** What has to be known before there are jobs: the series, its base, and how many patches apply. */
-async function prepare(plan: Plan, signal: AbortSignal): Promise<Omit<Prepared, 'reproducer'>> {
+async function prepare(plan: Plan, signal: AbortSignal): Promise<Omit<Prepared, 'reproducer' | 'debug'>> {
   const note: Context['note'] = (_, text) => void process.stderr.write(`kiln: ${printable(text)}\n`);
   const context: Context = { cache: cacheDirectory(), signal, progress: () => {}, note };
   const read = (one: string, isAsked: boolean) =>
@@ -116,6 +132,12 @@ async function prepare(plan: Plan, signal: AbortSignal): Promise<Omit<Prepared, 
   const { base } = await prepareBase(choice.source, context);
   const { count, conflict } = await countApplying(base, before, series, context);
   return { plan, series, choice, count, conflict };
+}
+
+/** Those that the run's kernel does not have anyway. */
+function debugFragments(asked: string[] | false | undefined, config: readonly string[]): string[] {
+  if (asked === false) return [];
+  return (asked ?? ['kasan', 'lockdep']).filter((name) => !config.includes(name));
 }
 
 /** A directory is a suite. A file becomes one of its own. */
@@ -147,7 +169,7 @@ function chooseBase({ base }: Ask): BaseChoice {
 }
 
 async function runSeries(
-  { plan, series, choice, count, conflict, reproducer }: Prepared,
+  { plan, series, choice, count, conflict, reproducer, debug }: Prepared,
   run: RunDirectory,
   started: Date,
   emit: Emit,
@@ -155,8 +177,9 @@ async function runSeries(
 ): Promise<Results> {
   const dir = shownPath(run.dir);
   const smoke = await readSuite(join(paths.guestTests, 'boot'));
-  const plans = ciPlans(plan, Math.max(count, 1), smoke);
-  const all = count === 0 ? [] : [plans.base, ...plans.steps];
+  const plans = ciPlans(plan, Math.max(count, 1), smoke, debug);
+  const debugPlans = plans.debug ? [plans.debug.base, plans.debug.whole] : [];
+  const all = count === 0 ? [] : [plans.base, ...plans.steps, ...debugPlans];
   emit({ type: 'run-start', id: run.id, dir, jobs: all.map(({ id }) => id) });
   await using pool = new Pool(plan.ask.jobs, memoryBudget());
   await using home = await scratchDirectory(join(cacheDirectory(), 'scratch'));
@@ -168,7 +191,8 @@ async function runSeries(
     ...{ series, choice, conflict, outcome, reproducer, newLogLines: [] },
     ...{ checks: new Map(), files: new Map() },
   };
-  const outcomes = outcome ? [outcome.base, ...outcome.steps] : [];
+  const onDebug = outcome?.debug ? [outcome.debug.base, outcome.debug.whole] : [];
+  const outcomes = outcome ? [outcome.base, ...outcome.steps, ...onDebug] : [];
   const results: Results = {
     ...assemble(runInfo(run, started), outcomes),
     exit_code: exitCodeOf(facts),
