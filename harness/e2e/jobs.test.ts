@@ -50,9 +50,8 @@ test('two jobs share a run, and each has its own results', async (t) => {
   const view = new View(['base', 'series', 'config', 'kernel', 'image', 'tests']);
   for (const event of events) view.take(event);
   const shown = view.lines('*', 200);
-  t.is(shown.filter((line) => line.startsWith('✔ Run the tests')).length, 2);
   t.deepEqual(
-    shown.filter((line) => line.endsWith(':')),
-    [`${first}:`, `${second}:`],
+    shown.map((line) => line.replace(/: Run the tests: .*/, '')),
+    [`✔ ${first}`, `✔ ${second}`],
   );
 });

@@ -62,13 +62,20 @@ async function removeUnlessFailed(out: string, isFailed: boolean): Promise<void>
   else await rm(out, { recursive: true, force: true });
 }
 
-/** One `kiln test` that all tests of a file share. `ran` is set before they begin; its run directory still exists. */
-export function sharedRun(args: string[], options: CallOptions = {}): { readonly ran: Ran } {
+/**
+ * One `kiln test`, or another command that leaves results, which all tests of a file share. `ran` is set before they
+ * begin; its run directory still exists.
+ */
+export function sharedRun(
+  args: string[],
+  options: CallOptions = {},
+  command?: string,
+): { readonly ran: Ran } {
   const shared = {} as { ran: Ran };
   let out: string;
   test.serial.before(async () => {
     out = await mkdtemp(join(tmpdir(), 'kiln-e2e-'));
-    shared.ran = await runInto(out, args, options);
+    shared.ran = await runInto(out, args, options, command);
   });
   let isFailed = false;
   test.afterEach.always((t) => {
@@ -78,11 +85,11 @@ export function sharedRun(args: string[], options: CallOptions = {}): { readonly
   return shared;
 }
 
-async function runInto(out: string, args: string[], options: CallOptions): Promise<Ran> {
-  const called = await kiln(['test', ...args, '--out', out], options);
+async function runInto(out: string, args: string[], options: CallOptions, command = 'test'): Promise<Ran> {
+  const called = await kiln([command, ...args, '--out', out], options);
   const dir = join(out, 'latest');
   const text = await readFile(join(dir, 'results.json'), 'utf8').catch((cause) => {
-    throw new Error(`kiln test left no results: ${called.stdout}\n${called.stderr}`, { cause });
+    throw new Error(`kiln left no results: ${called.stdout}\n${called.stderr}`, { cause });
   });
   return { ...called, dir, results: readResults(text) };
 }
