@@ -5,9 +5,10 @@ import { isBad } from '../results/judge.ts';
 import type { BaseChoice, Change, CheckResult, Ci, CiPatch, TouchedFile } from '../schema.ts';
 import type { Series } from '../series/series.ts';
 import { plural } from '../util/plural.ts';
+import { boots } from './changes.ts';
 import { findSkipped } from './compare.ts';
 import { nameOf } from './failures.ts';
-import { boots, type CiOutcome } from './run.ts';
+import type { CiOutcome } from './run.ts';
 
 /** Everything that is known at the end. */
 export type CiFacts = {

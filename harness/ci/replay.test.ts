@@ -30,7 +30,7 @@ async function side(
   };
   const { execution, runDir } = await fakeExecution(t, { slots: 1, guest });
   const { recorder, built } = fakeJob({ a: {} });
-  return { plan: recorder.plan, built, execution, runDir };
+  return { plan: recorder.plan, built, execution, runDir, key: '' };
 }
 
 const failure = (name: string): Failure => ({ suite: 'demo', test: 'a', case: name, splat: null });

@@ -15,7 +15,14 @@ import { type Answer, type Blame, pairBudget, type Replays } from './blame.ts';
 import { type Failure, failsAgain, keyOf } from './failures.ts';
 
 /** A kernel on which tests can be run again. */
-export type Side = { plan: Plan; built: Built; execution: Execution; runDir: string };
+export type Side = {
+  plan: Plan;
+  built: Built;
+  execution: Execution;
+  runDir: string;
+  /** See keyOfJob. */
+  key: string;
+};
 
 /** What the replays of a failure say. */
 export type Decision = Replays & {

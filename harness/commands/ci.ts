@@ -39,6 +39,7 @@ type CiOptions = JobOptions & {
   deadline: number;
   reproducer?: string;
   debug?: string[] | false;
+  again?: boolean;
 };
 
 export function registerCi({ program, run, signal, stopAfter }: Cli): void {
@@ -56,6 +57,7 @@ export function registerCi({ program, run, signal, stopAfter }: Cli): void {
       (names: string) => names.split(',').filter((name) => name !== ''),
     )
     .option('--no-debug', 'do not')
+    .option('--again', 'run also what was run before on the same kernels')
     .addOption(outOption())
     .addHelpText('after', examples)
     .action(
@@ -103,6 +105,7 @@ async function ciCommand(
     ...(await prepare(plan, signal)),
     reproducer: reproducer?.name ?? null,
     debug: debugFragments(options.debug, plan.ask.config),
+    again: options.again ?? false,
   };
   const run = await createRunDirectory(runsDirectory(options));
   const reporter = chooseReporter([...buildStages, 'tests', 'replays']);
@@ -118,10 +121,14 @@ type Prepared = Pick<CiFacts, 'series' | 'choice' | 'conflict' | 'reproducer'> &
   plan: Plan;
   count: number;
   debug: string[];
+  again: boolean;
 };
 
 /** What has to be known before there are jobs: the series, its base, and how many patches apply. */
-async function prepare(plan: Plan, signal: AbortSignal): Promise<Omit<Prepared, 'reproducer' | 'debug'>> {
+async function prepare(
+  plan: Plan,
+  signal: AbortSignal,
+): Promise<Omit<Prepared, 'reproducer' | 'debug' | 'again'>> {
   const note: Context['note'] = (_, text) => void process.stderr.write(`kiln: ${printable(text)}\n`);
   const context: Context = { cache: cacheDirectory(), signal, progress: () => {}, note };
   const read = (one: string, isAsked: boolean) =>
@@ -169,7 +176,7 @@ function chooseBase({ base }: Ask): BaseChoice {
 }
 
 async function runSeries(
-  { plan, series, choice, count, conflict, reproducer, debug }: Prepared,
+  { plan, series, choice, count, conflict, reproducer, debug, again }: Prepared,
   run: RunDirectory,
   started: Date,
   emit: Emit,
@@ -186,7 +193,7 @@ async function runSeries(
   const outcome =
     count === 0
       ? null
-      : await runCi(plans, { dir: run.dir, pool, emit, signal, home: home.path }, reproducer);
+      : await runCi(plans, { dir: run.dir, pool, emit, signal, home: home.path }, { reproducer, again });
   const facts: CiFacts = {
     ...{ series, choice, conflict, outcome, reproducer, newLogLines: [] },
     ...{ checks: new Map(), files: new Map() },

@@ -42,7 +42,7 @@ test('what the series breaks is new, with its patch; what failed before is not',
   t.is(failures.length, 3);
 });
 
-test('the build directory of the series goes with the run', (t) => {
+test('every tree but the one that does not build has a kernel', (t) => {
   const { jobs } = shared.ran.results;
   t.deepEqual(
     jobs.map(({ id, kernel }) => [id, kernel !== null]),

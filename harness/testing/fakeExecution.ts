@@ -73,8 +73,8 @@ export function fakeJob(tests: Record<string, Settings>, ask: Partial<Ask> = {},
     signal ?? new AbortController().signal,
   );
   const built = {
-    kernel: { dir: '/nowhere/kernel' },
-    image: { path: '/nowhere/image.cpio' },
+    kernel: { dir: '/nowhere/kernel', key: 'kernel' },
+    image: { path: '/nowhere/image.cpio', key: 'image' },
     accelerator: { name: 'tcg', cpu: 'max', cmdline: '', reason: '' },
     bootWords: '',
     run: [planned],

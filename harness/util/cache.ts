@@ -10,7 +10,14 @@ import { sweep } from './scratch.ts';
 
 const giB = 2 ** 30;
 /** How many bytes on disk the entries of each part may take. The least recently used are removed first. */
-export const budgets = { kernels: 8 * giB, images: 4 * giB, programs: giB, templates: 4 * giB };
+export const budgets = {
+  kernels: 8 * giB,
+  images: 4 * giB,
+  programs: giB,
+  templates: 4 * giB,
+  'known/tests': giB / 4,
+  'known/decisions': giB / 16,
+};
 const others = ['.', 'scratch', 'bases', 'trees'];
 
 /**
@@ -86,10 +93,11 @@ export async function evict(parent: string, limit: number, keep?: string): Promi
 
 /**
  * Counts bytes on disk, not file lengths: memory that a frozen guest never touched is a hole. Counts only the
- * files directly in the entry: a kernel's headers are a thousand files, and each run measures all entries.
+ * files directly in the entry, or the entry if it is a file: a kernel's headers are a thousand files, and each run
+ * measures all entries.
  */
 async function measure(dir: string): Promise<{ dir: string; used: number; bytes: number }> {
-  const names = await readdir(dir).catch(() => []);
+  const names = await readdir(dir).catch(() => ['']);
   const files = await Promise.all(names.map((name) => lstat(join(dir, name)).catch(() => null)));
   const used = (await stat(dir).catch(() => null))?.mtimeMs ?? 0;
   return { dir, used, bytes: files.reduce((sum, file) => sum + (file?.blocks ?? 0) * 512, 0) };
