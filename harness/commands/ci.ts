@@ -13,8 +13,9 @@ import { type Ask, defaultBase, type Plan } from '../job/plan.ts';
 import { paths } from '../paths.ts';
 import { memoryBudget, Pool } from '../pool/pool.ts';
 import { assemble } from '../results/assemble.ts';
+import { History } from '../results/history.ts';
 import { createRunDirectory, type RunDirectory } from '../results/runDirectory.ts';
-import type { BaseChoice, Results } from '../schema.ts';
+import type { BaseChoice, Change, Results } from '../schema.ts';
 import { readSeries } from '../series/series.ts';
 import { readSuite, type Suite } from '../suite/suite.ts';
 import { prepareBase } from '../tree/base.ts';
@@ -141,6 +142,12 @@ async function prepare(
   return { plan, series, choice, count, conflict };
 }
 
+/** What earlier runs say of each change. */
+async function addPast(changes: Change[], run: string): Promise<void> {
+  using history = await History.open(cacheDirectory(), () => {});
+  for (const change of changes) if (history) change.past = history.past(change, run);
+}
+
 /** Those that the run's kernel does not have anyway. */
 function debugFragments(asked: string[] | false | undefined, config: readonly string[]): string[] {
   if (asked === false) return [];
@@ -194,6 +201,7 @@ async function runSeries(
     count === 0
       ? null
       : await runCi(plans, { dir: run.dir, pool, emit, signal, home: home.path }, { reproducer, again });
+  if (outcome) await addPast(outcome.changes, run.id);
   const facts: CiFacts = {
     ...{ series, choice, conflict, outcome, reproducer, newLogLines: [] },
     ...{ checks: new Map(), files: new Map() },
