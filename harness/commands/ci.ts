@@ -13,7 +13,7 @@ import { type Ask, defaultBase, type Plan } from '../job/plan.ts';
 import { paths } from '../paths.ts';
 import { memoryBudget, Pool } from '../pool/pool.ts';
 import { assemble } from '../results/assemble.ts';
-import { History } from '../results/history.ts';
+import { recall } from '../results/history.ts';
 import { createRunDirectory, type RunDirectory } from '../results/runDirectory.ts';
 import type { BaseChoice, Change, Results } from '../schema.ts';
 import { readSeries } from '../series/series.ts';
@@ -144,8 +144,8 @@ async function prepare(
 
 /** What earlier runs say of each change. */
 async function addPast(changes: Change[], run: string): Promise<void> {
-  using history = await History.open(cacheDirectory(), () => {});
-  for (const change of changes) if (history) change.past = history.past(change, run);
+  const past = await recall(cacheDirectory(), changes, run);
+  for (const [index, one] of past.entries()) changes[index]!.past = one;
 }
 
 /** Those that the run's kernel does not have anyway. */

@@ -6,7 +6,7 @@ import { DatabaseSync } from 'node:sqlite';
 import test, { type ExecutionContext } from 'ava';
 import type { Results, SplatResult, TestResult } from '../schema.ts';
 import { exampleResults } from '../testing/example.ts';
-import { History } from './history.ts';
+import { History, recall, remember } from './history.ts';
 
 async function cacheOf(t: ExecutionContext) {
   const cache = await mkdtemp(join(tmpdir(), 'kiln-history-'));
@@ -93,6 +93,18 @@ test('tables of a newer Kiln are left alone, and so is a place that can’t be w
   t.regex(notes.join(), /is not used: .*version 99 of the tables/);
   await writeFile(join(cache, 'file'), '');
   t.is(await History.open(join(cache, 'file'), note), null);
+});
+
+test('a run is remembered and recalled, and nothing is lost but the history if that fails', async (t) => {
+  const { cache, notes, note } = await cacheOf(t);
+  await remember(cache, run(1, failing), '/runs/x', note);
+  t.like((await recall(cache, [asked('a'), asked('b')], ''))[0], { runs: 1, failed: 1 });
+  const holder = new DatabaseSync(join(cache, 'history', 'history.db'));
+  holder.exec('pragma locking_mode = exclusive; begin exclusive');
+  t.teardown(() => holder.close());
+  t.deepEqual(await recall(cache, [asked('a')], ''), []);
+  await remember(cache, run(2, failing), '/runs/x', note);
+  t.regex(notes.join(), /history of tests.*locked/);
 });
 
 test('two runs may write at once', async (t) => {

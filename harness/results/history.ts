@@ -45,7 +45,7 @@ pragma user_version = ${version};
 `;
 
 /** Milliseconds that a writer waits for another run's. */
-const patience = 10_000;
+const patience = 2_000;
 
 /** How often something failed lately. `runs`: those of its test with a verdict that counts. */
 export type Past = NonNullable<Change['past']>;
@@ -171,6 +171,16 @@ export async function remember(
     history?.add(results, dir);
   } catch (error) {
     note(`the run is not in the history of tests: ${(error as Error).message}`);
+  }
+}
+
+/** What the history of a cache says of each, `but` for one run; nothing if it can't be read. */
+export async function recall(cache: string, asked: readonly Asked[], but: string): Promise<Past[]> {
+  try {
+    using history = await History.open(cache, () => {});
+    return history ? asked.map((one) => history.past(one, but)) : [];
+  } catch {
+    return [];
   }
 }
 
