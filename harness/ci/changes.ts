@@ -169,7 +169,9 @@ async function* answer(
       ...changeOf(decision, direction, detail, commandsOf(decision.failure, group, step)),
       ...(group.kernel === null ? {} : { kernel: group.kernel }),
     };
-    yield change.kind === 'new-failure' ? await withPatch(change, step, group, answering) : change;
+    // Only the last step has a debug kernel.
+    const isLocated = change.kind === 'new-failure' && group.kernel === null;
+    yield isLocated ? await withPatch(change, step, group, answering) : change;
   }
 }
 
@@ -196,7 +198,7 @@ function withoutReason({ suite, test, case: name, splat }: Failure): Failure {
   return { suite, test, case: name, splat };
 }
 
-/** The first patch, if each step can be decided. */
+/** The first patch with which it is seen to fail. */
 async function withPatch(
   change: Change,
   step: number,
@@ -211,7 +213,9 @@ async function withPatch(
     return decision!.answer === 'undecided' ? 'skip' : decision!.answer;
   });
   if ('first' in found) return { ...change, patch: found.first };
-  return { ...change, sentence: `${change.sentence}; with one of the patches ${found.from} to ${found.to}` };
+  const { from, to } = found;
+  const unknown = to - from === 1 ? `patch ${from}` : `patches ${from} to ${to - 1}`;
+  return { ...change, patch: to, sentence: `${change.sentence}; ${unknown} can't be tested alone` };
 }
 
 function commandsOf({ suite, test }: Failure, { base, steps }: Group, step: number): Change['reproduce'] {

@@ -57,8 +57,8 @@ export function registerCi({ program, run, signal, stopAfter }: Cli): void {
       'run base and series also on a kernel with these config fragments (default: kasan,lockdep)',
       (names: string) => names.split(',').filter((name) => name !== ''),
     )
-    .option('--no-debug', 'do not')
-    .option('--again', 'run also what was run before on the same kernels')
+    .option('--no-debug', 'run nothing on a debug kernel')
+    .option('--again', 'run also tests that ran on the same kernels before')
     .addOption(outOption())
     .addHelpText('after', examples)
     .action(
@@ -70,13 +70,12 @@ export function registerCi({ program, run, signal, stopAfter }: Cli): void {
 }
 
 const examples = `
-Each patch is applied, built and booted. The tests run on the base and on the whole series. What fails runs again on
-both, until it is known whether the series broke it: all such answers of a run together are wrong with a probability of
-less than 0.1 %.
+Each patch is applied, built and booted. The tests run on the base and on the whole series. A test that fails runs again
+on both, until it is decided whether the series broke it. The probability of any wrong decision in a run is below 0.1 %.
 
 Exit code:
   0    nothing that worked before fails
-  1    a test fails, or the kernel complains, that did not on the base
+  1    a test that passes on the base fails with the series, or a new splat
   3    a patch does not apply
   4    the kernel does not build after a patch
   69   the base fails by itself, or an infrastructure error: nothing is known of the series
@@ -85,7 +84,7 @@ Examples:
   kiln ci thread.mbox                             a series from the list
   kiln ci lore:20260101120000.1-1-ann@example.org
   kiln ci ./fix --base git:$HOME/linux#v6.12 --config kasan,lockdep
-  kiln ci fix.patch --reproducer bug.c            it must fail on the base, and pass with the fix
+  kiln ci fix.patch --reproducer bug.c            bug.c must fail on the base and pass with fix.patch
   kiln ci srvfs srvfs                             one of patches/, with one suite`;
 
 /** `kiln ci`: returns the exit code. */

@@ -32,7 +32,7 @@ test('what the series breaks is new, with its patch; what failed before is not',
   t.deepEqual(told.toSorted(), [
     ['already', 'global.fdinfo_shows_the_count_in_decimal', 'failing-before', null],
     ['counter', 'counter.a_read_takes_one_of_a_semaphore', 'new-failure', 5],
-    ['large', 'WARNING in eventfd_note_read', 'new-failure', 4],
+    ['large', 'WARNING in eventfd_read at fs/eventfd.c', 'new-failure', 4],
   ]);
   for (const { kind, patched, base } of changes) {
     t.is(patched.failed, patched.runs);
