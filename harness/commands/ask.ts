@@ -9,7 +9,7 @@ import { type Ask, defaultBase, type Plan, plan } from '../job/plan.ts';
 import { isPath } from '../kernel/config.ts';
 import { paths } from '../paths.ts';
 import { findProject, type Project } from '../project.ts';
-import { isLoreSource } from '../series/lore.ts';
+import { isLoreSource } from '../series/b4.ts';
 import { listSeries } from '../series/series.ts';
 import { type Isolation, isolations } from '../suite/settings.ts';
 import { findSuites, readSuite, type Suite } from '../suite/suite.ts';

@@ -10,8 +10,8 @@ import test, { type ExecutionContext } from 'ava';
 import { type MadeMail, madeBox, madeMail } from '../testing/mails.ts';
 import { exec } from '../util/exec.ts';
 import { git } from '../util/git.ts';
+import { readThread } from './b4.ts';
 import { indexInbox, threadsIn } from './inbox.ts';
-import { readThread } from './lore.ts';
 import { readSeries } from './series.ts';
 
 const hasB4 = await exec('b4', ['--version']).then(

@@ -3,11 +3,11 @@ import { readdir, stat } from 'node:fs/promises';
 import { basename, join, resolve } from 'node:path';
 import { KilnError } from '../errors.ts';
 import { plural } from '../util/plural.ts';
-import { checkPatches } from './check.ts';
+import { isLoreSource, readThread } from './b4.ts';
 import { type PatchFile, readPatchDirectory } from './directory.ts';
-import { isLoreSource, readThread } from './lore.ts';
 import { type Mail, needsDecoding, readMail } from './mail.ts';
 import { type RawMail, readMailbox } from './mailbox.ts';
+import { findMisapplied } from './misapplied.ts';
 import { barePatch, type Patch, patchFile } from './patch.ts';
 import { type Range, readRange } from './range.ts';
 import { chooseSeries, type ThreadOptions } from './thread.ts';
@@ -209,7 +209,7 @@ function baseCommitOf(mails: Mail[]): string | null {
 
 /** What the text of the patches tells, in addition to why they are refused if they are. */
 function checked(series: Series, refusal: KilnError | undefined): Reading {
-  const found = checkPatches(series);
+  const found = findMisapplied(series);
   return {
     series: { ...series, warnings: [...series.warnings, ...found.warnings] },
     refusal: refusal ?? found.refusal,

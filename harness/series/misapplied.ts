@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// What the text of a patch tells before it is applied. git takes some damaged patches for other ones without an error.
+// Patches that git would apply without an error, but not as their authors meant: damaged ones, and ones for other files.
 import { KilnError } from '../errors.ts';
 import { plural } from '../util/plural.ts';
 import { describeDamage, findDamage } from './damage.ts';
@@ -8,19 +8,19 @@ import { lineInMail, namePatch, type Patch } from './patch.ts';
 import type { Range } from './range.ts';
 
 /** Warnings about patches that came as text, and the refusal of one that git would apply to other files. */
-export function checkPatches({ patches, range }: { patches: Patch[]; range: Range | null }): {
+export function findMisapplied({ patches, range }: { patches: Patch[]; range: Range | null }): {
   warnings: string[];
   refusal: KilnError | undefined;
 } {
   if (range !== null) return { warnings: [], refusal: undefined };
-  const found = patches.map(checkPatch);
+  const found = patches.map(inspect);
   return {
     warnings: found.flatMap(({ warnings }) => warnings),
     refusal: found.find(({ refusal }) => refusal !== undefined)?.refusal,
   };
 }
 
-function checkPatch(patch: Patch): { warnings: string[]; refusal: KilnError | undefined } {
+function inspect(patch: Patch): { warnings: string[]; refusal: KilnError | undefined } {
   const text = patch.content.toString('utf8').replaceAll('\r\n', '\n');
   const diff = text.slice(diffStart(text));
   const damage = findDamage(diff);
