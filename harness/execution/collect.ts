@@ -11,3 +11,6 @@ export type Collected = {
 
 /** Where a test leaves files for the host (docs/writing-a-test.md); the agent counts them. */
 export const artifacts: Collected = { dir: '/run/artifacts', into: 'artifacts', limit: 64 * 1024 * 1024 };
+
+/** What is fetched after each test, in this order. */
+export const collected: readonly Collected[] = [artifacts];

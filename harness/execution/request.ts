@@ -25,7 +25,7 @@ export type TestRequest = {
   /** Titles of the splats that the test provokes. */
   expectSplats: RegExp[];
   /** Directories to fetch from the guest after the test. */
-  collect: Collected[];
+  collect: readonly Collected[];
   /**
    * If it goes through several kernels: how many, what the guest boots for a generation from 1 on, and for how many
    * of them that is sent; a test that keeps the first one needs nothing after it.

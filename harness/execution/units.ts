@@ -9,7 +9,7 @@ import { self } from '../paths.ts';
 import type { Isolation } from '../suite/settings.ts';
 import type { Test } from '../suite/suite.ts';
 import { quote } from '../util/quote.ts';
-import { artifacts } from './collect.ts';
+import { collected } from './collect.ts';
 import type { NextKernel, TestRequest, Unit } from './request.ts';
 
 /** The units of a suite, in the plan's order. */
@@ -49,7 +49,7 @@ function requestFor(
     limit: settings.timeout ?? limits.test / 1000,
     ...(plan.ask.timeout === null ? {} : { fixedLimit: plan.ask.timeout }),
     expectSplats: settings.expect_splat ?? [],
-    collect: [artifacts],
+    collect: collected,
     ...(generations > 1 ? { kexec: { generations, next, sent: generations - 1 } } : {}),
     runDir,
     guestDir: join(runDir, 'guests', plan.id, suite, name),
