@@ -21,8 +21,8 @@ async function rowsOfDocs(): Promise<Row[]> {
 function deadlineOf(what: string, { what: named, deadline }: Row): number {
   const index = named.split(';').findIndex((part) => part.includes(what));
   const text = deadline.split(';')[index] ?? deadline;
-  const [, number, unit] = /(\d+) (s|min)\b/.exec(text) ?? [];
-  return Number(number) * (unit === 'min' ? 60_000 : 1000);
+  const [, number, unit] = /([\d.]+) (s|min|h)\b/.exec(text) ?? [];
+  return Number(number) * { s: 1000, min: 60_000, h: 3600_000 }[unit as 's' | 'min' | 'h'];
 }
 
 test('docs/verdicts.md gives each wait the deadline that the code has', async (t) => {

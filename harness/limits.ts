@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT
-// How long Kiln waits for each thing. docs/verdicts.md has this table under "Time"; limits.test.ts compares
-// them.
+// How long Kiln waits for each thing. docs/verdicts.md has these limits under "Time"; limits.test.ts compares them.
+// What a sandboxed program may use, time included, is in sandbox/sandbox.ts and docs/security.md.
 
-/** One wait, in milliseconds. `what`: its name in the table of docs/verdicts.md. */
+/** One wait, in milliseconds. `what`: its name in a table of docs/verdicts.md. */
 type Limit = { what: string; ms: number };
 
 /**
@@ -15,6 +15,10 @@ const table = {
   /** Also after kexec. Generous, because a guest without KVM is slow. */
   boot: { what: 'the first message', ms: 120_000 },
   setup: { what: '`setup`', ms: 20_000 },
+  /** To a request outside a test: `ping`, `shell`, `window`. */
+  answer: { what: '`ping`', ms: 20_000 },
+  /** For a program to list its cases, see `-l` of kselftest_harness.h. */
+  list: { what: "a program's cases", ms: 20_000 },
   begin: { what: 'the start of a test', ms: 30_000 },
   /** For a test whose settings have no limit. kselftest's own default is 45 s, on real machines. */
   test: { what: 'a test', ms: 60_000 },
@@ -26,7 +30,27 @@ const table = {
   send: { what: 'the transfer of files for kexec', ms: 60_000 },
   powerOff: { what: 'power-off', ms: 30_000 },
   /** For all questions to a hung guest together. */
-  hang: { what: 'a hung guest', ms: 150_000 },
+  hang: { what: 'all answers of a hung guest', ms: 150_000 },
+  firstOutput: { what: 'the first output after a SysRq key', ms: 5000 },
+  nextOutput: { what: 'its next output', ms: 1500 },
+  sysrq: { what: 'the end of its output', ms: 30_000 },
+  /** For a program outside the guest to print something, and to end. */
+  program: { what: 'output of a program', ms: 30 * 60_000 },
+  /** apt-get prints nothing during a download of 140 MB; it has its own timeouts for a dead server. */
+  download: { what: 'of a download', ms: 2 * 3600_000 },
+  /** An archive that does not answer. */
+  b4: { what: 'of b4', ms: 120_000 },
+  /** A program that takes longer hangs, even on a slow machine. */
+  programEnd: { what: 'the end of a program', ms: 6 * 3600_000 },
+  /** Measured: 190 ms under TCG on a loaded machine. */
+  kvm: { what: 'the guest that proves KVM', ms: 2000 },
+  tsc: { what: 'the measurement of the clock', ms: 20_000 },
+  /** For one file. */
+  blame: { what: '`git blame`', ms: 30_000 },
+  /** addr2line reads the debug information of the whole kernel first. */
+  sourceLines: { what: 'addr2line', ms: 120_000 },
+  /** For a look into the history of the base: it explains an error, and is not needed. */
+  history: { what: 'the history of the base', ms: 20_000 },
 } satisfies Record<string, Limit>;
 
 export type LimitName = keyof typeof table;
@@ -37,5 +61,5 @@ export const limits = Object.fromEntries(Object.entries(table).map(([name, { ms 
   number
 >;
 
-/** The rows of the table in docs/verdicts.md. */
+/** The waits that docs/verdicts.md has. */
 export const limitTable: readonly Limit[] = Object.values(table);

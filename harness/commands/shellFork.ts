@@ -6,12 +6,11 @@ import { KilnError } from '../errors.ts';
 import type { GuestExit } from '../guest/guest.ts';
 import { machineFor } from '../guest/qemu.ts';
 import type { Built } from '../job/built.ts';
+import { limits } from '../limits.ts';
 import { type Lease, Pool } from '../pool/pool.ts';
 import { useCache } from '../util/cache.ts';
 import { typeCommands, typeKeys } from './console.ts';
 
-/** Milliseconds in which the agent obeys. */
-const deadline = 20_000;
 /** Bytes of the console's end that are shown of a guest that did not come up. */
 const evidence = 4096;
 
@@ -45,7 +44,7 @@ async function use({ guest, session }: Lease & { guest: object }): Promise<Guest
   guest.console.pipe(process.stdout, { end: false });
   if (!process.stdin.isTTY) typeCommands(process.stdin, ends);
   using _window = await keepWindow(session);
-  await obey(session.shell(deadline));
+  await obey(session.shell(limits.answer));
   using _keys = process.stdin.isTTY ? typeKeys(process.stdin, ends) : null;
   const exit = await guest.exited;
   process.stdin.pause();
@@ -56,7 +55,7 @@ async function use({ guest, session }: Lease & { guest: object }): Promise<Guest
 async function keepWindow(session: Session): Promise<Disposable | null> {
   const { stdout } = process;
   if (!stdout.isTTY) return null;
-  const tell = () => session.window(stdout, deadline);
+  const tell = () => session.window(stdout, limits.answer);
   await obey(tell());
   const onResize = () => void tell();
   stdout.on('resize', onResize);

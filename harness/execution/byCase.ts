@@ -4,6 +4,7 @@ import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { readCaseList } from '../ktap/caseList.ts';
 import { namedOnce } from '../ktap/result.ts';
+import { limits } from '../limits.ts';
 import { logFiles } from '../results/collector.ts';
 import { isBad, worst } from '../results/judge.ts';
 import type { CaseResult, TestResult } from '../schema.ts';
@@ -12,9 +13,6 @@ import { plural } from '../util/plural.ts';
 import { runAlone } from './attempt.ts';
 import type { Execution } from './execution.ts';
 import type { TestRequest } from './request.ts';
-
-/** Seconds in which a program lists its cases. */
-const listLimit = 20;
 
 /**
  * Run a test case by case: its `-l` tells their names, `-r NAME` runs one (kselftest_harness.h). A program that
@@ -28,7 +26,7 @@ export async function runByCase(
   const { guestDir } = request;
   const listDir = join(guestDir, 'list');
   begins(request);
-  const listing = { ...request, args: ['-l'], limit: listLimit, guestDir: listDir };
+  const listing = { ...request, args: ['-l'], limit: limits.list / 1000, guestDir: listDir };
   const listed = await runAlone(listing, execution);
   if (listed.verdict === 'crash' || listed.verdict === 'error') return listed;
   const names = listsCases(listed) && readCaseList(await readFile(join(listDir, logFiles.output), 'utf8'));

@@ -5,6 +5,7 @@ import { access, constants, mkdir, readFile, rename } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Context } from '../context.ts';
 import { KilnError } from '../errors.ts';
+import { limits } from '../limits.ts';
 import { exec } from '../util/exec.ts';
 import { aside, exists, readCachedJson, writeAtomic } from '../util/files.ts';
 import { contentKey } from '../util/hash.ts';
@@ -14,9 +15,6 @@ import { hostTsc } from './tsc.ts';
 /** `cpu`: QEMU's CPU model. `cmdline`: kernel arguments that this accelerator needs. `reason`: why it was chosen. */
 export type Accelerator = { name: 'kvm' | 'tcg'; cpu: string; cmdline: string; reason: string };
 export type AcceleratorChoice = 'auto' | 'kvm' | 'tcg';
-
-/** Milliseconds until the probe must have reported. Measured: 190 under TCG on a loaded machine. */
-const deadline = 2000;
 
 /** Choose an accelerator by a test run. Throws an infrastructure error if KVM is demanded and does not run. */
 export async function chooseAccelerator(
@@ -85,7 +83,7 @@ async function tryKvm(elf: string, context: Context): Promise<string | null> {
   const quiet = ['-nodefaults', '-no-user-config', '-display', 'none', '-no-reboot'];
   const report = ['-device', arch.probe.device, '-kernel', elf];
   try {
-    const options = { timeout: deadline, okCodes: [arch.probe.proven], signal: context.signal };
+    const options = { timeout: limits.kvm, okCodes: [arch.probe.proven], signal: context.signal };
     await exec(arch.qemu, [...machine, ...quiet, ...report], options);
     return null;
   } catch (error) {

@@ -28,18 +28,6 @@ export type Hang = {
   trouble: string | null;
 };
 
-/** Milliseconds of host time, where not noted otherwise. */
-const deadlines = {
-  all: limits.hang,
-  /** Until QEMU's monitor answers, in QEMU's own time. */
-  monitor: limits.qemu,
-  /** Until the kernel begins to answer a key, in QEMU's own time. */
-  first: 5000,
-  /** Silence that ends an answer, in QEMU's own time. */
-  quiet: 1500,
-  /** Until the answer to one key is complete. */
-  answer: 30_000,
-};
 /** Bytes recorded of the answer to one key. */
 const maxAnswer = 512 * 1024;
 
@@ -62,7 +50,7 @@ export async function examine(guest: Guest, kernelDir: string): Promise<Hang> {
   const hang: Hang = { report: Buffer.alloc(0), processors: [], trouble: null };
   const over = new AbortController();
   const write = (text: string | Buffer) => void (over.signal.aborted || parts.push(Buffer.from(text)));
-  const late = setTimeout(deadlines.all, undefined, { signal: over.signal }).then(
+  const late = setTimeout(limits.hang, undefined, { signal: over.signal }).then(
     () => write('\n[the questions end here: it takes too long]\n'),
     () => {},
   );
@@ -91,7 +79,7 @@ async function ask(
 async function troubleOfQemu({ pid, qmp }: Guest): Promise<string | null> {
   if (/^[Tt]/.test(stateOf(pid))) return 'QEMU was stopped by a signal or a debugger';
   try {
-    const { status } = (await qmp.execute('query-status', {}, deadlines.monitor)) as { status: string };
+    const { status } = (await qmp.execute('query-status', {}, limits.qemu)) as { status: string };
     return status === 'running' ? null : `QEMU does not run the guest: ${status}`;
   } catch (error) {
     return `QEMU's monitor is mute: ${(error as Error).message}`;
@@ -106,16 +94,16 @@ async function askQemu(guest: Guest, kernelDir: string, write: (text: string) =>
       await guest.qmp.execute(
         'human-monitor-command',
         { 'command-line': command, 'cpu-index': cpu },
-        deadlines.monitor,
+        limits.qemu,
       ),
     );
   try {
-    await guest.qmp.execute('stop', {}, deadlines.monitor);
+    await guest.qmp.execute('stop', {}, limits.qemu);
     const registers = await monitor('info registers -a');
     const found: [Processor, ProcessorState][] = [];
     for (const processor of readProcessors(registers))
       found.push([processor, await stateOfProcessor(processor, kernel, monitor)]);
-    await guest.qmp.execute('cont', {}, deadlines.monitor);
+    await guest.qmp.execute('cont', {}, limits.qemu);
     write('== Processors, as QEMU sees them. The callers are a guess: some may be of calls that are over.\n');
     for (const [{ number }, { activity, at, callers }] of found)
       write(`CPU ${number}: ${activity}\n${[at, ...callers].map((name) => `  ${name}\n`).join('')}`);
@@ -165,12 +153,13 @@ async function press({ qmp, keyboard, console, clock, exited }: Guest, key: stri
   };
   console.on('data', hear);
   try {
-    await qmp.execute('chardev-send-break', { id: 'console' }, deadlines.monitor);
+    await qmp.execute('chardev-send-break', { id: 'console' }, limits.qemu);
     keyboard.write(key);
-    const until = performance.now() + deadlines.answer;
+    // The kernel has the time that the host gives to QEMU; the whole answer has host time.
+    const until = performance.now() + limits.sysrq;
     const asked = clock.own();
     const isQuiet = () =>
-      last === null ? clock.own() - asked > deadlines.first : clock.own() - last > deadlines.quiet;
+      last === null ? clock.own() - asked > limits.firstOutput : clock.own() - last > limits.nextOutput;
     const isOver = () => gone || performance.now() > until || isQuiet();
     while (!isOver()) await setTimeout(100);
   } finally {

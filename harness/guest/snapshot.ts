@@ -7,13 +7,11 @@ import { createServer } from 'node:net';
 import { join } from 'node:path';
 import { pipeline } from 'node:stream/promises';
 import { KilnError } from '../errors.ts';
+import { limits } from '../limits.ts';
 import { socketDirectory } from '../util/scratch.ts';
 import type { Guest } from './guest.ts';
 import { forkDescriptors } from './qemu.ts';
 import type { Qmp, QmpEvent } from './qmp.ts';
-
-/** Milliseconds. On an idle machine freezing takes about 10, thawing about 5. */
-const timeout = 20_000;
 
 const capabilities = {
   capabilities: [
@@ -59,9 +57,9 @@ export async function thaw({ qmp }: Guest): Promise<void> {
   await migrated(qmp, qmp.execute('migrate-incoming', { uri: `fd:${forkDescriptors.state}` }));
 }
 
-/** @param receive reads the migration stream to its end */
+/** On an idle machine freezing takes about 10 ms, thawing about 5. @param receive reads the migration stream to its end */
 async function migrated(qmp: Qmp, command: Promise<unknown>, receive?: () => Promise<void>): Promise<void> {
-  const ended = qmp.event(({ event, data }) => event === 'MIGRATION' && isEnd(data), timeout);
+  const ended = qmp.event(({ event, data }) => event === 'MIGRATION' && isEnd(data), limits.qemu);
   const [{ data }] = await Promise.all([ended, command, receive?.()]);
   if (data?.status !== 'completed')
     throw new KilnError('infrastructure', `QEMU's migration ended as ${data?.status}`);

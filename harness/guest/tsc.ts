@@ -5,6 +5,7 @@
 import { mkdir, readFile, rename } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Context } from '../context.ts';
+import { limits } from '../limits.ts';
 import { exec } from '../util/exec.ts';
 import { aside, readCachedJson, writeAtomic } from '../util/files.ts';
 import { contentKey } from '../util/hash.ts';
@@ -37,6 +38,6 @@ async function measure(source: string, context: Context): Promise<number> {
   const temporary = aside(program);
   await exec('gcc', ['-O2', '-o', temporary, source], { signal: context.signal });
   await rename(temporary, program);
-  const { stdout } = await exec(program, [], { signal: context.signal, timeout: 20_000 });
+  const { stdout } = await exec(program, [], { signal: context.signal, timeout: limits.tsc });
   return Math.round(Number(stdout) / 1000) * 1000;
 }

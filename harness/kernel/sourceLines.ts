@@ -2,6 +2,7 @@
 // From `function+offset/size`, as the kernel prints it, to source lines.
 import { join } from 'node:path';
 import type { Context } from '../context.ts';
+import { limits } from '../limits.ts';
 import { buildLimits, confined } from '../sandbox/sandbox.ts';
 import { exists } from '../util/files.ts';
 import type { Kernel } from './kernel.ts';
@@ -13,8 +14,6 @@ export type CodePoint = { symbol: string; offset: number; size: number; isReturn
 /** `file` is relative to the tree. */
 export type SourceLine = { function: string; file: string; line: number };
 
-/** Milliseconds; addr2line reads the debug information of the whole kernel first. */
-const patience = 120_000;
 /** Addresses for one call of addr2line. */
 const most = 5000;
 
@@ -42,7 +41,7 @@ export async function findSourceLines(
     reach,
     context,
     {},
-    { ...buildLimits, time: patience },
+    { ...buildLimits, time: limits.sourceLines },
   );
   const found = parseSourceLines(stdout);
   return addresses.map((address) => (address === null ? [] : (found.get(address) ?? [])));

@@ -13,6 +13,7 @@ import type { Hang } from '../guest/hang.ts';
 import type { Machine } from '../guest/qemu.ts';
 import { freeze, prepareThaw } from '../guest/snapshot.ts';
 import type { Load } from '../guest/steal.ts';
+import { limits } from '../limits.ts';
 import { readCachedJson } from '../util/files.ts';
 
 /** A template's files, in its directory of the cache. */
@@ -88,7 +89,6 @@ const quiet = 50;
  */
 const clockWindows = [200, 1000, 3000];
 const clockTolerance = 0.2;
-const pingTimeout = 20_000;
 
 /**
  * Boot a machine, freeze it when its agent waits for a test, and put it into `dir`. Throws BootLost if the agent's
@@ -151,7 +151,7 @@ async function checkClock(session: Session, signal: AbortSignal): Promise<void> 
 
 async function tellTime(session: Session): Promise<{ guest: number; host: number }> {
   const asked = performance.now();
-  const { message, loss } = await session.ping(pingTimeout);
+  const { message, loss } = await session.ping(limits.answer);
   if (loss) throw new KilnError('infrastructure', `the guest to be frozen went away (${loss.why})`);
   return { guest: message.uptime_ms, host: (asked + performance.now()) / 2 };
 }

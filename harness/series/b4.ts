@@ -4,6 +4,7 @@ import { readFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { KilnError } from '../errors.ts';
+import { limits } from '../limits.ts';
 import { exec } from '../util/exec.ts';
 import { scratchDirectory } from '../util/scratch.ts';
 import { threadInInbox } from './inbox.ts';
@@ -50,13 +51,14 @@ function decode(text: string): string {
   }
 }
 
-/** Milliseconds for which b4 may print nothing: an archive that does not answer. */
-const silence = 120_000;
-
 async function fetchThread(id: string, signal?: AbortSignal): Promise<Buffer> {
   await using scratch = await scratchDirectory(tmpdir());
   const args = ['mbox', '--no-cache', '-o', scratch.path, '-n', 'thread.mbx', id];
-  const { exitCode, stderr } = await exec('b4', args, { signal, silence, okCodes: [0, 1, 127] });
+  const { exitCode, stderr } = await exec('b4', args, {
+    signal,
+    silence: limits.b4,
+    okCodes: [0, 1, 127],
+  });
   if (exitCode === 127)
     throw new KilnError('bad-input', `lore:${id} needs b4, which is not installed`, {
       hint: 'apt-get install b4; or save the thread as an mbox file; or name a public-inbox with --inbox',

@@ -1,13 +1,11 @@
 // SPDX-License-Identifier: MIT
 import type { Context } from '../context.ts';
+import { limits } from '../limits.ts';
 import { git } from '../util/git.ts';
 import { lastToTouch, type Tree } from './tree.ts';
 
 /** From `file:line` to the file name of the patch that changed this line last. */
 export type Blame = Map<string, string>;
-
-/** Milliseconds for one file. */
-const patience = 30_000;
 
 /** Find the patch that each line comes from. Lines of the base are not in the result. */
 export async function blameLines(
@@ -24,7 +22,7 @@ export async function blameLines(
     const range = `${tree.patches[0]!.commit}^..${tree.commit}`;
     const args = ['blame', '--porcelain', ...ranges, range, '--', file];
     // 128: a line number past the end of the file. The file is then left out.
-    const { stdout } = await git(tree.gitDir, args, { signal, timeout: patience, okCodes: [0, 128] });
+    const { stdout } = await git(tree.gitDir, args, { signal, timeout: limits.blame, okCodes: [0, 128] });
     for (const [line, commit] of parseBlame(stdout)) {
       const patch = tree.patches.find((one) => one.commit === commit)?.file;
       if (patch) blame.set(`${file}:${line}`, patch);

@@ -3,6 +3,7 @@
 import { join } from 'node:path';
 import type { Context } from '../context.ts';
 import type { ConflictCause, KilnError } from '../errors.ts';
+import { limits } from '../limits.ts';
 import type { ExecOptions } from '../util/exec.ts';
 import type { Base } from './base.ts';
 import {
@@ -16,9 +17,6 @@ import {
 } from './conflict.ts';
 import { nameBase } from './otherBase.ts';
 import { hashes, type Repository } from './repository.ts';
-
-/** Milliseconds for a look into the history of the base: it explains an error, and is not needed. */
-const patience = 20_000;
 
 /**
  * The error for a patch whose change is there already, or undefined. HEAD is what it was to be applied on.
@@ -155,7 +153,7 @@ async function lastChange(
   text: string | undefined,
   context: Context,
 ): Promise<string | undefined> {
-  const options: ExecOptions = { okCodes: [0, 1, 128], timeout: patience };
+  const options: ExecOptions = { okCodes: [0, 1, 128], timeout: limits.history };
   const log = async (...args: string[]) => {
     const format = '--format=%H%x00%P%x00%s';
     return (await repository.git(['log', '-1', format, ...args, 'HEAD', '--', file!], options)).stdout;

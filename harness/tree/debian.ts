@@ -3,6 +3,7 @@ import { mkdir, readdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Context } from '../context.ts';
 import { KilnError } from '../errors.ts';
+import { limits } from '../limits.ts';
 import { exec } from '../util/exec.ts';
 import { exists } from '../util/files.ts';
 import { sha256File } from '../util/hash.ts';
@@ -73,9 +74,6 @@ async function download(
   }
 }
 
-/** Milliseconds. apt-get prints nothing during a download of 140 MB; it has its own timeouts for a dead server. */
-const downloadSilence = 2 * 3600_000;
-
 const keyring = '/usr/share/keyrings/debian-archive-keyring.gpg';
 
 /** Read a suite's list of packages from the machine's mirror. Returns apt's options with which it is used. */
@@ -119,7 +117,7 @@ async function aptDownload(dir: string, wanted: string, options: string[], conte
     exec('apt-get', [...options, 'download', '--quiet', wanted], {
       cwd: dir,
       signal: context.signal,
-      silence: downloadSilence,
+      silence: limits.download,
     });
   try {
     await attempt();

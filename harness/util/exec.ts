@@ -2,6 +2,7 @@
 // Starts every program that Kiln runs, so that none outlives Kiln. No other file imports execa.
 import { execa, type Options, type Result, type ResultPromise } from 'execa';
 import { diskFull, interrupted, KilnError } from '../errors.ts';
+import { limits } from '../limits.ts';
 
 export type ExecOptions = {
   cwd?: string;
@@ -31,9 +32,6 @@ export type ExecResult = { stdout: string; stderr: string; exitCode: number };
 /** Bytes of output that are stored per program: enough for every message, and a bound for memory. */
 const maxOutput = 64 * 1024 * 1024;
 
-/** A program that takes longer hangs, even on a slow machine. */
-const defaults = { timeout: 6 * 3600_000, silence: 30 * 60_000 };
-
 /** Run a program to its end. Throws a KilnError with the command and the end of its output when it fails. */
 export async function exec(file: string, args: string[], options: ExecOptions = {}): Promise<ExecResult> {
   options.signal?.throwIfAborted();
@@ -42,10 +40,10 @@ export async function exec(file: string, args: string[], options: ExecOptions = 
     ...(options.env === undefined ? {} : { env: options.env }),
     ...(options.input === undefined ? { stdin: 'ignore' as const } : { input: options.input }),
     ...(options.signal === undefined ? {} : { cancelSignal: options.signal }),
-    timeout: options.timeout ?? defaults.timeout,
+    timeout: options.timeout ?? limits.programEnd,
     maxBuffer: maxOutput,
   });
-  const silence = options.silence ?? defaults.silence;
+  const silence = options.silence ?? limits.program;
   using watchdog = watchSilence(child, silence);
   const reading = options.onLine
     ? [readLines(child, 'stdout', options.onLine), readLines(child, 'stderr', options.onLine)]
