@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-// All that the harness knows of x86-64. A second architecture is a file beside this one with the same exports, and a
-// choice between the two.
+// What the harness knows of x86-64, besides the exceptions in splat/patterns.ts. A second architecture is a file beside
+// this one with the same exports, and a choice between the two. docs/design.md lists what else it needs.
 
 // What is built.
 
