@@ -77,7 +77,7 @@ export function addBuildOptions(command: Command): Command {
     .option('--up-to <n>', 'apply only the first n patches of the series of --series', positive)
     .option(
       '--tree <dir>',
-      'your own checkout as it is now, with what is not committed; short for --base tree:DIR --no-series',
+      'your own checkout, with its uncommitted changes; short for --base tree:DIR --no-series',
     );
   return addKernelOptions(chosen);
 }
@@ -99,7 +99,7 @@ export function addKernelOptions(command: Command): Command {
     )
     .option(
       '--config-from <file>',
-      'start from a whole configuration, such as .config, instead of a small one',
+      'start from a whole configuration, such as .config, instead of the small one of Kiln',
     )
     .option('--set <symbol=value>', 'one config line, such as KSM=y; repeat for several', collect)
     .option(
@@ -132,7 +132,10 @@ export function addRunOptions(command: Command): Command {
   return command
     .option('--timeout <seconds>', "limit of each test; overrides the suites' settings", positive)
     .addOption(
-      new Option('--deadline <seconds>', 'limit of the whole run, which then ends as if interrupted')
+      new Option(
+        '--deadline <seconds>',
+        'limit of the whole run; a run that reaches it ends as if interrupted',
+      )
         .argParser(positive)
         .default(12 * 3600, '12 hours'),
     )
@@ -148,7 +151,7 @@ export function addRunOptions(command: Command): Command {
     )
     .option(
       '--next <dir>',
-      'the kernel that tests kexec into: a directory that `kiln build` printed, or "same"; repeat for several, which alternate',
+      'the kernel that tests kexec into: a directory that `kiln build` printed, or "same"; if the option is repeated, the kernels alternate',
       collect,
     )
     .addOption(jobsOption());

@@ -35,7 +35,7 @@ export function registerMutants({ program, run, signal, stopAfter }: Cli): void 
     )
     .argument('<suite>', 'a suite with mutants/*.patch in its directory')
     .argument('[name...]', 'mutants, by the names of their files (default: all)')
-    .option('--again', 'run also the mutants that were tried before with the same series and tests')
+    .option('--again', 'also run the mutants that were tried before with the same series and tests')
     .option('--json', 'print one JSON array on stdout')
     .addOption(outOption())
     .addHelpText('after', examples)

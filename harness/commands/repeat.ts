@@ -53,7 +53,7 @@ export function registerRepeat({ program, run, signal, stopAfter }: Cli): void {
 }
 
 const examples = `
-The run directory has the logs of the first failure and of the first guest with each other reason.
+The run directory has the logs of the first failure. For each further reason (at most 10), it has the logs of one guest.
 
 Examples:
   kiln repeat srvfs/races                             100 times: how often does it fail?

@@ -35,9 +35,9 @@ export function registerSeries({ program, run, signal }: Cli): void {
 
 const examples = `
 Examples:
-  kiln series thread.mbox                       the patches of its newest complete version, and what is left out
-  kiln series thread.mbox --revision 1          those of another version
-  kiln series thread.mbox --on git:linux#v6.12  git's hash of the tree that it gives, or why it does not apply
+  kiln series thread.mbox                       the patches of the newest complete version, and what is left out
+  kiln series thread.mbox --revision 1          the patches of another version
+  kiln series thread.mbox --on git:linux#v6.12  git's hash of the resulting tree, or why the series does not apply
   kiln series git:linux#v6.12..work             a range of commits
   kiln series lore:20260101120000.1-1-ann@example.org --inbox ~/lore/linux-mm`;
 
