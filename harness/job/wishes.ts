@@ -1,18 +1,10 @@
 // SPDX-License-Identifier: MIT
 // What a job asks of the kernel's configuration: everything that can be read without a tree.
 import * as arch from '../guest/arch/x86_64.ts';
-import {
-  always,
-  differences,
-  readBootWords,
-  readFragments,
-  readSettings,
-  readSuiteFragment,
-  readWholeConfig,
-} from '../kernel/config.ts';
+import { always, readBootWords, readFragments, readSettings, readSuiteFragment } from '../kernel/config.ts';
 import type { Fragment } from '../kernel/fragment.ts';
+import { describeWholeConfig, guestNeeds, readWholeConfig } from '../kernel/wholeConfig.ts';
 import { contentKey } from '../util/hash.ts';
-import { several } from '../util/plural.ts';
 import type { Plan, PlannedSuite } from './plan.ts';
 
 /** The configuration that a plan asks for. */
@@ -39,10 +31,10 @@ export async function readWishes({ ask, suites }: Plan): Promise<Wishes> {
   const named = await readFragments(dirs, ask.config);
   const whole = ask.configFrom === null ? null : await readWholeConfig(ask.configFrom);
   const everywhere = named.slice(0, always.length);
-  const own = whole === null ? everywhere : [whole, ...everywhere.map(onlyNeeded)];
+  const needs = [...everywhere.map(onlyNeeded), guestNeeds];
+  const own = whole === null ? everywhere : [whole.fragment, ...needs];
   const set = ask.set.length === 0 ? [] : [readSettings(ask.set)];
   const ofSuites = suites.map((planned) => ({ planned, ...readSuiteFragment(planned.suite) }));
-  const lacks = whole === null ? [] : differences(whole, everywhere);
   return {
     own,
     asked: [...named.slice(always.length), ...set],
@@ -54,10 +46,7 @@ export async function readWishes({ ask, suites }: Plan): Promise<Wishes> {
     warnings: ofSuites.flatMap(({ planned, warning }) =>
       warning === null || planned.configOnly ? [] : [warning],
     ),
-    notes:
-      lacks.length === 0
-        ? []
-        : [`added to ${ask.configFrom}, because a guest needs it: ${several(lacks, 30)}`],
+    notes: whole === null ? [] : describeWholeConfig(whole, needs),
   };
 }
 

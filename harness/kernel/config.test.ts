@@ -7,7 +7,6 @@ import { KilnError } from '../errors.ts';
 import { git } from '../util/git.ts';
 import {
   configNotes,
-  differences,
   findDisagreements,
   findOverruled,
   findReasons,
@@ -17,7 +16,6 @@ import {
   readFragments,
   readSettings,
   readSuiteFragment,
-  readWholeConfig,
   requireConfig,
 } from './config.ts';
 import { parseConfig } from './dotConfig.ts';
@@ -224,32 +222,33 @@ test('the error names symbol, fragment, value and the dependency that is not met
   t.regex(error.hint, /^install pahole; /);
 });
 
-test('a whole configuration keeps its modules, and what a guest needs beside it is named', async (t) => {
-  const dir = await scratch(t);
-  const file = join(dir, 'config-6.1');
-  await writeFile(
-    file,
-    '#\n# Linux/x86 6.1.0 Kernel Configuration\n#\nCONFIG_X86_64=y\nCONFIG_VIRTIO_PCI=m\nCONFIG_SYSTEM_TRUSTED_KEYS="debian/certs/a.pem"\n# CONFIG_PVH is not set\n',
+test('of a whole configuration, the lines that a tree has otherwise are named, but not what follows from others', async (t) => {
+  const dir = await kconfig(
+    t,
+    'config A\n\tbool "A"\n\tdepends on B\nconfig CC_VERSION\n\tint\n\tdefault 3\nconfig OLD\n\tdef_bool A\n',
   );
-  const whole = await readWholeConfig(file);
-  t.deepEqual(whole.wishes.map(asLine), [
-    'CONFIG_X86_64=y',
-    'CONFIG_VIRTIO_PCI=m',
-    '# CONFIG_PVH is not set',
-  ]);
-  const base = fragment(
-    'base',
-    'CONFIG_VIRTIO_PCI=y\nCONFIG_X86_64=y\nCONFIG_PVH=y\n# kiln: preferred\nCONFIG_KSM=y',
+  const { fragment: whole } = parseFragment(
+    '.config',
+    'CONFIG_A=y\nCONFIG_CC_VERSION=2\nCONFIG_OLD=y\nCONFIG_GONE=y\n# CONFIG_NEVER is not set\n',
+    { need: 'optional' },
   );
-  t.deepEqual(differences(whole, [base]), ['CONFIG_VIRTIO_PCI=y (m there)', 'CONFIG_PVH=y (n there)']);
-  const unmet = findUnmet([whole], parseConfig('CONFIG_X86_64=y\nCONFIG_PVH=y'));
+  const final = parseConfig('CONFIG_CC_VERSION=3');
+  const unmet = findUnmet([whole], final);
   t.notThrows(() => requireConfig(unmet, {}));
-  t.deepEqual(configNotes(unmet, {}, [whole]), [
-    `2 lines of ${file} did not get their value: CONFIG_VIRTIO_PCI=m, # CONFIG_PVH is not set`,
+  t.deepEqual(configNotes(unmet, await findReasons(unmet, [whole], dir, final), [whole]), [
+    '1 line of .config did not get their value: CONFIG_A=y',
+    '1 line of .config name symbols that this tree does not define: CONFIG_GONE=y',
   ]);
-  await writeFile(file, '# Linux/arm64 6.1.0 Kernel Configuration\nCONFIG_ARM64=y\n');
-  const error = await t.throwsAsync<KilnError>(readWholeConfig(file));
-  t.regex(error.message, /is no configuration for x86_64, but for arm64$/);
+});
+
+test('a symbol that became a module names the modules that it depends on', async (t) => {
+  const dir = await kconfig(t, 'config NFT\n\ttristate "NFT"\n\tdepends on NET && TABLES\n');
+  const asked = [fragment('--set', 'CONFIG_NFT=y')];
+  const final = parseConfig('CONFIG_NET=y\nCONFIG_TABLES=m\nCONFIG_NFT=m');
+  const unmet = findUnmet(asked, final);
+  const reasons = await findReasons(unmet, asked, dir, final);
+  const error = t.throws<KilnError>(() => requireConfig(unmet, reasons));
+  t.regex(error.message, /CONFIG_NFT=y \(--set, line 1\) became m: depends on TABLES, =m here$/);
 });
 
 function fragment(name: string, text: string): Fragment {

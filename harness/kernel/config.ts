@@ -1,13 +1,14 @@
 // SPDX-License-Identifier: MIT
 // The configuration of a kernel. Kconfig merges the fragments; the result is compared with what they wish for.
-import { readdir, readFile } from 'node:fs/promises';
+import { readdir } from 'node:fs/promises';
 import { basename, join } from 'node:path';
 import { KilnError } from '../errors.ts';
 import * as arch from '../guest/arch/x86_64.ts';
 import type { Suite } from '../suite/suite.ts';
 import { exists, readIfThere } from '../util/files.ts';
 import { plural, several } from '../util/plural.ts';
-import { explainMissing, findChoices } from './dependency.ts';
+import { readConfigFile } from './configFile.ts';
+import { explainMissing, findChoices, findSettable, noPrompt, undefinedSymbol } from './dependency.ts';
 import type { ConfigValues } from './dotConfig.ts';
 import {
   asLine,
@@ -59,7 +60,7 @@ export async function readFragments(dirs: readonly string[], asked: readonly str
 }
 
 async function readFragment(name: string, path: string): Promise<Fragment> {
-  const { fragment, strays } = parseFragment(name, await readFile(path, 'utf8'));
+  const { fragment, strays } = parseFragment(name, await readConfigFile(path));
   if (strays.length > 0) throw strayError(path, strays);
   return fragment;
 }
@@ -112,42 +113,6 @@ export function readSettings(settings: readonly string[]): Fragment {
       hint: 'for example: --set KSM=y, --set NR_CPUS=8, --set \'CMDLINE="quiet"\'',
     });
   return fragment;
-}
-
-/**
- * A whole configuration, such as a distribution's. What a guest needs comes from the fragments that every kernel gets.
- * Modules are not built.
- */
-export async function readWholeConfig(path: string): Promise<Fragment> {
-  const text = await readFile(path, 'utf8').catch((cause) => {
-    throw new KilnError('bad-input', `there is no configuration at ${path}`, { cause });
-  });
-  const { fragment, strays } = parseFragment(path, text, { need: 'optional', keepsModules: true });
-  if (strays.length > 0) throw strayError(path, strays);
-  if (!fragment.wishes.some(({ symbol, value }) => symbol === arch.kconfigSymbol && value === 'y')) {
-    const other = /^# Linux\/(\S+)/m.exec(text)?.[1];
-    throw new KilnError(
-      'bad-input',
-      `${path} is no configuration for ${arch.name}${other ? `, but for ${other}` : ''}`,
-      {
-        hint: `it lacks CONFIG_${arch.kconfigSymbol}=y; guests are ${arch.name}`,
-      },
-    );
-  }
-  const wishes = fragment.wishes.filter(({ symbol, value }) => !keyFiles.has(symbol) || value === '""');
-  return { ...fragment, wishes };
-}
-
-/** They name files that only the distribution has, without which nothing can be linked. */
-const keyFiles = new Set(['SYSTEM_TRUSTED_KEYS', 'SYSTEM_REVOCATION_KEYS']);
-
-/** What a guest needs and a whole configuration has otherwise: config lines, each with the value there. */
-export function differences(whole: Fragment, fragments: readonly Fragment[]): string[] {
-  const values = new Map(whole.wishes.map(({ symbol, value }) => [symbol, value]));
-  return fragments
-    .flatMap(({ wishes }) => wishes)
-    .filter(({ need, symbol, value }) => need === 'needed' && (values.get(symbol) ?? 'n') !== value)
-    .map((wish) => `${asLine(wish)} (${values.get(wish.symbol) ?? 'n'} there)`);
 }
 
 /** Symbols for which two suites wish for different values. `text` is for the user. */
@@ -213,9 +178,11 @@ export async function findReasons(
     );
     return choice === undefined ? null : (winner?.symbol ?? null);
   };
-  const told = unmet.filter(({ need }) => need !== 'optional');
-  const reasons = told.map(async (wish): Promise<[string, Reason]> => {
+  const isOptional = ({ need }: Unmet) => need === 'optional';
+  const whyNot = unmet.some(isOptional) ? await findSettable(sourceDir) : () => '';
+  const reasons = unmet.map(async (wish): Promise<[string, Reason]> => {
     const winner = winnerOf(wish);
+    if (isOptional(wish)) return [wish.symbol, { why: whyNot(wish.symbol), winner }];
     const why = winner === null ? await explainMissing(wish.symbol, sourceDir, final) : '';
     return [wish.symbol, { why, winner }];
   });
@@ -272,13 +239,16 @@ export function configNotes(
   const without = unmet
     .filter(({ need, symbol }) => need === 'preferred' && (reasons[symbol]?.winner ?? null) === null)
     .map(asLine);
-  const changed = unmet.filter(({ need }) => need === 'optional');
-  const [first] = changed;
-  const lost = first
-    ? [
-        `${plural(changed.length, 'line')} of ${first.fragment} did not get their value: ${several(changed.map(asLine))}`,
-      ]
-    : [];
+  const optional = unmet.filter(({ need }) => need === 'optional');
+  const isUnknown = ({ symbol }: Unmet) => reasons[symbol]?.why === undefinedSymbol;
+  const changed = optional.filter((wish) => !isUnknown(wish) && reasons[wish.symbol]?.why !== noPrompt);
+  const lost = [
+    { lines: changed, text: 'did not get their value' },
+    { lines: optional.filter(isUnknown), text: 'name symbols that this tree does not define' },
+  ].flatMap(({ lines, text }) => {
+    if (lines.length === 0) return [];
+    return `${plural(lines.length, 'line')} of ${lines[0]!.fragment} ${text}: ${several(lines.map(asLine), 30)}`;
+  });
   return [
     ...lost,
     ...gaveWay,

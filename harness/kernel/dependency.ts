@@ -20,10 +20,13 @@ export async function explainMissing(
     },
   );
   const files = grep.stdout.split('\n').filter((file) => file !== '' && !isForeign(file));
-  if (files.length === 0) return 'no Kconfig file defines it';
+  if (files.length === 0) return undefinedSymbol;
   const conditions = (await Promise.all(files.map((file) => conditionsIn(file, symbol, sourceDir)))).flat();
   const unmet = conditions.filter((condition) => !isMet(condition, final));
   if (unmet.length > 0) return `depends on ${unmet.join(' && ')}`;
+  const symbols = new Set(conditions.flatMap((condition) => condition.match(/\w+/g) ?? []));
+  const modules = [...symbols].filter((name) => final.get(name) === 'm');
+  if (final.get(symbol) === 'm' && modules.length > 0) return `depends on ${modules.join(' && ')}, =m here`;
   return conditions.length > 0 ? `its conditions (${conditions.join(' && ')}) look met` : 'nothing names why';
 }
 
@@ -41,6 +44,28 @@ export async function findChoices(sourceDir: string): Promise<Map<string, string
     else if (choice?.startsWith(`${file}:`)) members.set(symbol!, choice);
   }
   return members;
+}
+
+/**
+ * Why a config file can't set a symbol: `undefinedSymbol`, `noPrompt`, or '' if it can. Symbols without a prompt get
+ * their value from others.
+ */
+export async function findSettable(sourceDir: string): Promise<(symbol: string) => string> {
+  const pattern =
+    '^[[:space:]]*((menu)?config[[:space:]]+[A-Za-z0-9_]+|(bool|tristate|string|int|hex|prompt)[[:space:]]*["\'])';
+  const grep = await git(sourceDir, ['grep', '-hE', pattern, '--', '*Kconfig*'], { okCodes: [0, 1] });
+  const settable = new Map<string, boolean>();
+  let symbol = '';
+  for (const line of grep.stdout.split('\n')) {
+    const next = /^\s*(?:menu)?config\s+(\w+)/.exec(line)?.[1];
+    if (next === undefined) settable.set(symbol, true);
+    else settable.set(next, settable.get(next) ?? false);
+    symbol = next ?? symbol;
+  }
+  return (name) => {
+    if (!settable.has(name)) return undefinedSymbol;
+    return settable.get(name) ? '' : noPrompt;
+  };
 }
 
 /** Whether a Kconfig file is another architecture's. */
@@ -66,7 +91,8 @@ async function text(sourceDir: string, file: string): Promise<string> {
   return (await readIfThere(join(sourceDir, file))) ?? '';
 }
 
-const noPrompt = 'being selected by another symbol (it has no prompt)';
+export const undefinedSymbol = 'no Kconfig file defines it';
+export const noPrompt = 'being selected by another symbol (it has no prompt)';
 
 /**
  * The conditions of a symbol, or of a `source` line, in the text of one Kconfig file: its own, and those of the ifs and
