@@ -8,6 +8,7 @@ import * as arch from '../guest/arch/x86_64.ts';
 import { type Image, type ImageRequest, prepareImage } from '../image/image.ts';
 import { isExplained } from '../kernel/compile.ts';
 import { findDisagreements, findOverruled } from '../kernel/config.ts';
+import type { Configured as Configuration } from '../kernel/configure.ts';
 import { formatDiagnostic } from '../kernel/diagnostics.ts';
 import type { Fragment } from '../kernel/fragment.ts';
 import {
@@ -18,6 +19,7 @@ import {
   type Kernel,
   type KernelRequest,
   kernelKey,
+  readConfigured,
 } from '../kernel/kernel.ts';
 import { findToolchain, type Toolchain } from '../kernel/toolchain.ts';
 import { paths } from '../paths.ts';
@@ -251,12 +253,15 @@ async function stageKernel(
   };
   const found = await findSuitable(request, given, context);
   job.keys.kernel = found?.key ?? kernelKey(request);
+  const check = (configured: Configuration) => {
+    for (const note of checkConfig(configured, checked)) context.note('info', note);
+  };
+  if (found) check(await readConfigured(found));
   const kernel =
     found ??
-    (await buildKernel(request, context).catch(async (error: unknown) => {
+    (await buildKernel(request, context, check).catch(async (error: unknown) => {
       throw (await isBaseToBlame(error, request, base, context)) ?? error;
     }));
-  for (const note of await checkConfig(kernel, checked)) context.note('info', note);
   const { release, key } = kernel;
   const warnings = kernel.warnings.map(({ file, line, text, patch }) => ({ file, line, text, patch }));
   job.kernel = { release, key, warnings };

@@ -2,23 +2,24 @@
 import { copyFile, mkdir, readdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Context } from '../context.ts';
-import { KilnError } from '../errors.ts';
 import * as arch from '../guest/arch/x86_64.ts';
 import { onlyPlain, plainFile } from '../sandbox/plain.ts';
 import { confined } from '../sandbox/sandbox.ts';
-import { lastToTouch, type Tree } from '../tree/tree.ts';
+import type { Tree } from '../tree/tree.ts';
 import { markUsed } from '../util/cache.ts';
-import { makeDirectory, readCachedJson, readIfThere, writeAtomic } from '../util/files.ts';
+import { makeDirectory, readCachedJson, writeAtomic } from '../util/files.ts';
 import { contentKey, treeKey } from '../util/hash.ts';
-import { compile, isExplained } from './compile.ts';
-import { configNotes, findReasons, findUnmet, type Reason, requireConfig } from './config.ts';
+import { compile } from './compile.ts';
+import { configNotes, findUnmet, type Reason, requireConfig } from './config.ts';
+import { type Configured, configure } from './configure.ts';
 import type { Diagnostic } from './diagnostics.ts';
-import { type ConfigValues, parseConfig } from './dotConfig.ts';
-import { asKconfigText, asLine, type Fragment, lastWishes } from './fragment.ts';
+import { parseConfig } from './dotConfig.ts';
+import { announceLargeBuild } from './estimate.ts';
+import { asLine, type Fragment, lastWishes } from './fragment.ts';
 import { hasDebugInfo, kernelMake } from './make.ts';
 import type { Toolchain } from './toolchain.ts';
 import { warningsOfSeries } from './warnings.ts';
-import { openWorkspace, type Workspace } from './workspace.ts';
+import { openWorkspace, readBuilt, type Workspace } from './workspace.ts';
 
 /** The results of a build, in one directory of the cache. Later stages need nothing else of the tree's build. */
 export type Kernel = {
@@ -73,32 +74,46 @@ export async function findKernel(key: string, context: Context): Promise<Kernel 
 }
 
 /**
- * Compare a kernel's configuration with what the fragments wish for. Throws config-missing if a symbol that is needed
- * has another value. Returns sentences about others.
+ * Compare a configuration with what the fragments wish for. Throws config-missing if a symbol that is needed has another
+ * value. Returns sentences about others.
  */
-export async function checkConfig(kernel: Kernel, fragments: readonly Fragment[]): Promise<string[]> {
-  const unmet = findUnmet(fragments, await readConfig(kernel));
-  requireConfig(unmet, kernel.reasons);
-  return configNotes(unmet, kernel.reasons, fragments);
+export function checkConfig({ config, reasons }: Configured, fragments: readonly Fragment[]): string[] {
+  const unmet = findUnmet(fragments, config);
+  requireConfig(unmet, reasons);
+  return configNotes(unmet, reasons, fragments);
 }
 
 /** Whether all wishes came true in a kernel. */
 export async function hasConfig(kernel: Kernel, fragments: readonly Fragment[]): Promise<boolean> {
-  return findUnmet(fragments, await readConfig(kernel)).length === 0;
+  return findUnmet(fragments, (await readConfigured(kernel)).config).length === 0;
 }
 
-async function readConfig({ dir }: Kernel): Promise<ConfigValues> {
-  return parseConfig(await readFile(join(dir, 'config'), 'utf8'));
+/** How a kernel was configured. */
+export async function readConfigured({ dir, reasons }: Kernel): Promise<Configured> {
+  return { config: parseConfig(await readFile(join(dir, 'config'), 'utf8')), reasons };
 }
 
-/** Configure and build. Throws config-missing or does-not-build. */
-export async function buildKernel(request: KernelRequest, context: Context): Promise<Kernel> {
+/**
+ * Configure and build. Throws config-missing or does-not-build.
+ * @param onConfigured called before the kernel is compiled
+ */
+export async function buildKernel(
+  request: KernelRequest,
+  context: Context,
+  onConfigured: (configured: Configured) => void = () => {},
+): Promise<Kernel> {
   const key = kernelKey(request);
   const { tree, toolchain } = request;
   await using workspace = await openWorkspace(tree, request.buildName, toolchain, context);
   const meanwhile = await findKernel(key, context);
-  if (meanwhile) return meanwhile;
-  const reasons = await configure(workspace, request, context);
+  if (meanwhile) {
+    onConfigured(await readConfigured(meanwhile));
+    return meanwhile;
+  }
+  const configured = await configure(workspace, request, context);
+  const { reasons } = configured;
+  onConfigured(configured);
+  await announceLargeBuild(workspace, configured.config, context);
   const dir = join(context.cache, 'kernels', key);
   await mkdir(join(context.cache, 'kernels'), { recursive: true });
   const log = await compile(workspace, tree, join(context.cache, 'build-failed.log'), context);
@@ -116,70 +131,6 @@ export async function buildKernel(request: KernelRequest, context: Context): Pro
     await writeAtomic(join(temporary, 'kernel.json'), JSON.stringify(kernel));
   });
   return (await findKernel(key, context))!;
-}
-
-/** Merge the fragments with Kconfig. Throws config-missing if a symbol that is needed did not get its value. */
-async function configure(
-  workspace: Workspace,
-  { fragments, tree, defaults }: KernelRequest,
-  context: Context,
-): Promise<Record<string, Reason>> {
-  const { source, build, seen } = workspace;
-  const fragment = join(build, 'kiln.config');
-  const asked = asKconfigText(fragments, new Set(tree.symbols));
-  const unchanged = (await readIfThere(fragment)) === asked && (await readIfThere(join(build, '.config')));
-  if (!unchanged) {
-    context.progress('configuring');
-    await writeAtomic(fragment, asked);
-  }
-  // Also run for unchanged fragments: it is quick, and the tree's Kconfig files may have changed.
-  const output: string[] = [];
-  try {
-    const words = [
-      `KCONFIG_ALLCONFIG=${join(seen.build, 'kiln.config')}`,
-      defaults ? 'alldefconfig' : 'allnoconfig',
-    ];
-    await kernelMake(workspace, words, context, (line) => output.push(line));
-  } catch (cause) {
-    context.signal.throwIfAborted();
-    if (isExplained(cause)) throw cause;
-    throw oldTools(output) ?? configureError(output, seen.source, tree, cause);
-  }
-  const final = parseConfig(await readBuilt(workspace, '.config'));
-  const unmet = findUnmet(fragments, final);
-  const reasons = await findReasons(unmet, fragments, source, final);
-  requireConfig(unmet, reasons);
-  return reasons;
-}
-
-/** scripts/cc-version.sh, as-version.sh and ld-version.sh name the versions in lines that begin with stars. */
-export function oldTools(output: readonly string[]): KilnError | undefined {
-  const lines = output.filter((line) => line.startsWith('*** ')).map((line) => line.replace(/^\*+ +/, ''));
-  const at = lines.findIndex((line) => /\b(?:too old|unknown)\b/.test(line));
-  if (at < 0) return undefined;
-  const words = lines.slice(at, at + 3).map((line) => line.replace(/\.$/, '').replace(/:\s+/, ' '));
-  return new KilnError('bad-input', `this tree needs other tools: ${words.join('; ')}`, {
-    hint: 'choose another compiler with --llvm or --cc, or another tree',
-  });
-}
-
-function configureError(output: string[], source: string, tree: Tree, cause: unknown): KilnError {
-  const last = lastToTouch(tree);
-  const line =
-    output.find((text) => /Kconfig.*:\d+:/.test(text)) ??
-    output.findLast((text) => text !== '' && !/^make(\[\d+\])?: (Entering|Leaving|\*\*\*) /.test(text)) ??
-    output.at(-1) ??
-    '';
-  const file = line.replace(`${source}/`, '').split(':')[0] ?? '';
-  const patch = last.get(file)?.file;
-  return new KilnError(
-    'does-not-build',
-    `the kernel can't be configured: ${line.replace(`${source}/`, '')}`,
-    {
-      details: { file, ...(patch === undefined ? {} : { patch }), output: output.slice(-20).join('\n') },
-      cause,
-    },
-  );
 }
 
 /** Guests boot vmlinux without debug information, which is many times as large as the rest. */
@@ -222,11 +173,3 @@ async function copyHeaders(source: string, from: string, to: string): Promise<vo
   for (const name of names.filter((file) => file.endsWith('.h')))
     await copyFile(await plainFile(source, join(from, name)), join(to, name));
 }
-
-/** Read a text file of the build directory. */
-async function readBuilt({ build }: Workspace, path: string): Promise<string> {
-  return readFile(await plainFile(build, path, largestText), 'utf8');
-}
-
-/** Bytes. */
-const largestText = 16 * 2 ** 20;

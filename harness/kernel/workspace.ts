@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: MIT
-import { lstat, mkdir, readdir, realpath, rm } from 'node:fs/promises';
+import { lstat, mkdir, readdir, readFile, realpath, rm } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
 import type { Context } from '../context.ts';
+import { plainFile } from '../sandbox/plain.ts';
 import type { Tree } from '../tree/tree.ts';
 import { exec } from '../util/exec.ts';
 import { exists, makeDirectory, readIfThere, writeAtomic } from '../util/files.ts';
@@ -135,3 +136,11 @@ async function checkout(tree: Tree, source: string, context: Context): Promise<v
   await git(source, ['checkout', '--quiet', '--force', '--detach', tree.commit], { signal });
   await git(source, ['clean', '--quiet', '-dffx'], { signal });
 }
+
+/** Read a text file of the build directory. */
+export async function readBuilt({ build }: Workspace, path: string): Promise<string> {
+  return readFile(await plainFile(build, path, largestText), 'utf8');
+}
+
+/** Bytes. */
+const largestText = 16 * 2 ** 20;
