@@ -13,7 +13,7 @@ import type { ConfigValues } from './dotConfig.ts';
 export async function countObjects(source: string, config: ConfigValues): Promise<number> {
   const seen = new Set<string>();
   const count = async (dir: string): Promise<number> => {
-    if (seen.has(dir) || dir.startsWith('..')) return 0;
+    if (seen.has(dir)) return 0;
     seen.add(dir);
     const { objects, dirs } = readMakefile(await text(source, dir), config);
     const below = await Promise.all(dirs.map((name) => count(normalize(join(dir, name)))));
