@@ -85,7 +85,7 @@ export async function confined(
   args: string[],
   reach: Reach,
   { sandbox, signal }: Pick<Context, 'sandbox' | 'signal'>,
-  options: Pick<ExecOptions, 'onLine'> = {},
+  options: Pick<ExecOptions, 'onLine' | 'input' | 'okCodes'> = {},
   limits: Limits = buildLimits,
 ): Promise<ExecResult> {
   const { cwd, env } = reach;

@@ -19,8 +19,14 @@ export type Repository = {
 /**
  * A repository that writes its objects into the base's, so that several runs can apply at once. HEAD is the base, the
  * index is empty: `checkOut` fills it.
+ * @param patterns what its work tree holds, as git's sparse-checkout file has it; default: no file
  */
-export async function scratchRepository(base: Base, scratch: string, context: Context): Promise<Repository> {
+export async function scratchRepository(
+  base: Pick<Base, 'gitDir' | 'commit'>,
+  scratch: string,
+  context: Context,
+  patterns: readonly string[] = ['/.nothing'],
+): Promise<Repository> {
   const gitDir = join(scratch, 'repo.git');
   const directory = join(scratch, 'tree');
   const objects = join(base.gitDir, 'objects');
@@ -37,7 +43,7 @@ export async function scratchRepository(base: Base, scratch: string, context: Co
   await repository.git(['init', '--quiet', '--template=']);
   await mkdir(join(gitDir, 'info'));
   await mkdir(join(gitDir, 'objects'));
-  await writeFile(join(gitDir, 'info', 'sparse-checkout'), '/.nothing\n');
+  await writeFile(join(gitDir, 'info', 'sparse-checkout'), `${patterns.join('\n')}\n`);
   // A patch is for the bytes that git stores, whatever the tree's attributes make of a file that is checked out.
   await writeFile(
     join(gitDir, 'info', 'attributes'),
