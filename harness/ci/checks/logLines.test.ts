@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: MIT
 import test from 'ava';
 import { parseKmsg } from '../../channel/kmsg.ts';
+import { findSplats } from '../../splat/find.ts';
+import { goldens } from '../../testing/golden.ts';
 import { newLogLines, shapeOfLine } from './logLines.ts';
 
 const log = (...lines: string[]) =>
@@ -49,6 +51,16 @@ test('what processes write does not count', (t) => {
   t.deepEqual(newLogLines([], [parseKmsg('12,0,5,-;from a process\n6,1,6,-;from the kernel\n')]), [
     'from the kernel',
   ]);
+});
+
+test('neither a splat nor a busy host makes new lines', (t) => {
+  const records = parseKmsg(goldens('splats', '.log').find(({ name }) => name === 'warning.kmsg')!.input);
+  const splats = new Set(findSplats(records).flatMap(({ lines }) => lines));
+  t.true(splats.size > 20);
+  const busy = log('hrtimer: interrupt took 33 ns', 'calibrate_delay_direct() dropping min bogoMips estimate 3 = 5');
+  const fresh = newLogLines([], [[...records, ...busy, ...log('after')]]);
+  t.deepEqual(fresh.filter((line) => splats.has(line)), []);
+  t.deepEqual(fresh.slice(-2), ['clocksource: Switched to clocksource tsc', 'after']);
 });
 
 test('lines are made harmless and are bounded', (t) => {

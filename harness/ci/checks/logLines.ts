@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
 import type { LogRecord } from '../../channel/kmsg.ts';
+import { findSplats } from '../../splat/find.ts';
 import { stable } from '../../splat/patterns.ts';
 import { printable } from '../../util/printable.ts';
 
@@ -8,7 +9,8 @@ const most = 200;
 
 /**
  * Lines of the kernel that are in a log of `patched` and in none of `base`, each once, without time and level. Lines
- * that differ only in addresses, numbers, sizes or times count as the same. Lines that processes wrote are left out.
+ * that differ only in addresses, numbers, sizes or times count as the same. Left out are lines that processes wrote, those
+ * of splats, which are results of their own, and those by which the kernel notes that the host was busy.
  */
 export function newLogLines(
   base: readonly (readonly LogRecord[])[],
@@ -27,11 +29,16 @@ export function newLogLines(
 }
 
 function kernelLines(log: readonly LogRecord[]): string[] {
+  const ofSplats = new Set(findSplats(log).flatMap(({ lines }) => lines));
   return log
     .filter(({ facility }) => facility === 0)
-    .flatMap(({ text }) => printable(text).split('\n'))
-    .map((line) => line.trimEnd());
+    .flatMap(({ text }) => text.split('\n'))
+    .filter((line) => !ofSplats.has(line) && !busyHost.test(line))
+    .map((line) => printable(line).trimEnd());
 }
+
+const busyHost =
+  /^calibrate_delay_direct\(\) |^hrtimer: interrupt took |^perf: interrupt took too long|^clocksource: timekeeping watchdog /;
 
 /** A line without what differs between two boots of one kernel. */
 export function shapeOfLine(line: string): string {
