@@ -57,9 +57,15 @@ test('neither a splat nor a busy host makes new lines', (t) => {
   const records = parseKmsg(goldens('splats', '.log').find(({ name }) => name === 'warning.kmsg')!.input);
   const splats = new Set(findSplats(records).flatMap(({ lines }) => lines));
   t.true(splats.size > 20);
-  const busy = log('hrtimer: interrupt took 33 ns', 'calibrate_delay_direct() dropping min bogoMips estimate 3 = 5');
+  const busy = log(
+    'hrtimer: interrupt took 33 ns',
+    'calibrate_delay_direct() dropping min bogoMips estimate 3 = 5',
+  );
   const fresh = newLogLines([], [[...records, ...busy, ...log('after')]]);
-  t.deepEqual(fresh.filter((line) => splats.has(line)), []);
+  t.deepEqual(
+    fresh.filter((line) => splats.has(line)),
+    [],
+  );
   t.deepEqual(fresh.slice(-2), ['clocksource: Switched to clocksource tsc', 'after']);
 });
 

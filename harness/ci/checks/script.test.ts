@@ -31,7 +31,10 @@ test('a script that fails, or can’t start, is no more than a trouble', async (
   const failed = await run(t, '#!/bin/sh\necho cause >&2; exit 2\n');
   t.deepEqual(failed.result, { trouble: 'script failed with exit code 2: cause' });
   const missing = await run(t, '#!/usr/bin/env kiln-no-such-interpreter\n');
-  t.regex((missing.result as { trouble: string }).trouble, /^\S*env: .*kiln-no-such-interpreter.*No such file/);
+  t.regex(
+    (missing.result as { trouble: string }).trouble,
+    /^\S*env: .*kiln-no-such-interpreter.*No such file/,
+  );
 });
 
 test('an interruption is thrown', async (t) => {
