@@ -8,7 +8,7 @@ import { type ExecResult, isExit } from '../../util/exec.ts';
 import { printable } from '../../util/printable.ts';
 
 const miB = 2 ** 20;
-/** checkpatch.pl takes 4 s of processor time at most, and reads the tree. A busy host may need minutes for that. */
+/** checkpatch.pl takes 4 s of processor time for a small patch, which a busy host may give it in minutes. */
 const limits: Limits = {
   processes: 128,
   memory: 4096 * miB,

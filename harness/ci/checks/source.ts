@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// What the kernel's own scripts read of a tree, checked out: a whole tree takes ten times as long.
+// What the kernel’s own scripts read of a tree, checked out: one file of twelve.
 import { join } from 'node:path';
 import type { Context } from '../../context.ts';
 import { checkOut, scratchRepository, setHead } from '../../tree/repository.ts';
@@ -50,7 +50,7 @@ export async function openSource(
 
 /**
  * checkpatch.pl takes a directory for a kernel tree if it has some files and directories; it reads include/ for the
- * names in CamelCase that are in use. kernel-doc has modules below tools/ since 6.19.
+ * names in CamelCase that are in use. kernel-doc has modules below tools/ in Linux 7.3.
  */
 const always = [
   ...['/*', '!/*/', '/*/Kconfig', '/*/Makefile'],
