@@ -2,7 +2,16 @@
 // Every event of a run, as a closed union. Reporters consume only these.
 import type { Counts, Results, TestResult } from './schema.ts';
 
-export type StageName = 'base' | 'series' | 'config' | 'kernel' | 'checks' | 'image' | 'tests' | 'replays';
+export type StageName =
+  | 'base'
+  | 'series'
+  | 'config'
+  | 'checks'
+  | 'kernel'
+  | 'comparison'
+  | 'image'
+  | 'tests'
+  | 'replays';
 
 export type KilnEvent =
   | { type: 'run-start'; id: string; dir: string; jobs: string[] }

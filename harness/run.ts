@@ -9,7 +9,7 @@ import { runTests } from './execution/schedule.ts';
 import type { Built } from './job/built.ts';
 import type { Plan } from './job/plan.ts';
 import { JobRecorder, type StageResult } from './job/recorder.ts';
-import { build, type Extras } from './job/stages.ts';
+import { build, type Extras, type Inspector } from './job/stages.ts';
 import type { Kernel } from './kernel/kernel.ts';
 import type { Pool } from './pool/pool.ts';
 import type { JobOutcome } from './results/assemble.ts';
@@ -25,7 +25,7 @@ export type Run = {
   signal: AbortSignal;
   /** Of the build; see Extras. */
   home?: string;
-  inspect?: Extras['inspect'];
+  inspector?: Inspector;
   /** The tests stage; default: runTests. */
   execute?: typeof runTests;
 };
@@ -44,7 +44,7 @@ async function runJob(plan: Plan, run: Run, builds: Turns<Plan>): Promise<JobOut
   const recorder = new JobRecorder(plan, emit, signal);
   let error: KilnError | null = null;
   try {
-    const built = await buildInTurn(recorder, builds, { home: run.home, inspect: run.inspect });
+    const built = await buildInTurn(recorder, builds, { home: run.home, inspector: run.inspector });
     await copyKernelFiles(built.kernel, join(dir, 'jobs', plan.id));
     await recorder.stage('tests', (context): Promise<StageResult<void>> => {
       const decoder = new Decoder(built.kernel, built.tree, context);

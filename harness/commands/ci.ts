@@ -2,7 +2,7 @@
 import { copyFile, mkdir, stat } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { basename, join } from 'node:path';
-import { countApplying } from '../ci/apply.ts';
+import { applyAsFar } from '../ci/apply.ts';
 import { assembleCi, type CiFacts, exitCodeOf } from '../ci/assemble.ts';
 import { ciPlans, withReproducer } from '../ci/plans.ts';
 import { runCi } from '../ci/run.ts';
@@ -137,7 +137,7 @@ async function prepare(
   const before = await Promise.all(plan.with.map((one) => read(one, false)));
   const choice = chooseBase(plan.ask);
   const { base } = await prepareBase(choice.source, context);
-  const { count, conflict } = await countApplying(base, before, series, context);
+  const { count, conflict } = await applyAsFar(base, before, series, context);
   return { plan, series, choice, count, conflict };
 }
 

@@ -41,8 +41,15 @@ export type Extras = {
   busybox?: string;
   /** Where the builds of a foreign series go that share a directory; see Sandbox. */
   home?: string | undefined;
-  /** Called when the kernel has been built and nothing else builds. */
-  inspect?: ((recorder: JobRecorder, built: BuiltKernel) => Promise<void>) | undefined;
+  /** Called while nothing else builds. */
+  inspector?: Inspector | undefined;
+};
+
+/** Looks at a job under way. */
+export type Inspector = {
+  /** Before the kernel is built. */
+  beforeBuild: (recorder: JobRecorder, tree: Tree) => Promise<void>;
+  afterBuild: (recorder: JobRecorder, built: BuiltKernel) => Promise<void>;
 };
 
 /** The stages up to the image. */
@@ -55,10 +62,11 @@ export async function build(recorder: JobRecorder, extras: Extras = {}): Promise
     stageConfig(plan, wishes, tree, job, context),
   );
   recorder.sandbox = { ...configured.sandbox, ...(extras.home === undefined ? {} : { home: extras.home }) };
+  await extras.inspector?.beforeBuild(recorder, tree);
   const { kernel, request } = await recorder.stage('kernel', (context) =>
     stageKernel(plan, base, tree, configured, job, context),
   );
-  await extras.inspect?.(recorder, { base, tree, kernel, request });
+  await extras.inspector?.afterBuild(recorder, { base, tree, kernel, request });
   const { image, next } = await recorder.stage('image', (context) =>
     stageImage(plan, configured, kernel, extras, job, context),
   );

@@ -18,7 +18,7 @@ import { announceLargeBuild } from './estimate.ts';
 import { asLine, type Fragment, lastWishes } from './fragment.ts';
 import { hasDebugInfo, kernelMake } from './make.ts';
 import type { Toolchain } from './toolchain.ts';
-import { warningsOfSeries } from './warnings.ts';
+import { compileWithWarnings, warningsOfSeries } from './warnings.ts';
 import { openWorkspace, readBuilt, type Workspace } from './workspace.ts';
 
 /** The results of a build, in one directory of the cache. Later stages need nothing else of the tree's build. */
@@ -131,6 +131,26 @@ export async function buildKernel(
     await writeAtomic(join(temporary, 'kernel.json'), JSON.stringify(kernel));
   });
   return (await findKernel(key, context))!;
+}
+
+/**
+ * Warnings with W=1 in C files, of a kernel that was built: from the cache, else from the build directory, which make
+ * brings up to date first.
+ */
+export async function readWarnings(
+  request: KernelRequest,
+  files: readonly string[],
+  context: Context,
+): Promise<Diagnostic[]> {
+  const key = contentKey('warnings 1', kernelKey(request), ...files);
+  const record = join(context.cache, 'known', 'warnings', `${key}.json`);
+  const found = await readCachedJson<Diagnostic[]>(record);
+  if (Array.isArray(found)) return found;
+  await using workspace = await openWorkspace(request.tree, request.buildName, request.toolchain, context);
+  await configure(workspace, request, context);
+  const warnings = await compileWithWarnings(workspace, request.tree, files, context);
+  await writeAtomic(record, JSON.stringify(warnings));
+  return warnings;
 }
 
 /** Guests boot vmlinux without debug information, which is many times as large as the rest. */

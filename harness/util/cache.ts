@@ -17,6 +17,8 @@ export const budgets = {
   templates: 4 * giB,
   'known/tests': giB / 4,
   'known/decisions': giB / 16,
+  'known/warnings': giB / 16,
+  'known/checks': giB / 16,
 };
 const others = ['.', 'scratch', 'bases', 'trees'];
 
