@@ -7,6 +7,7 @@ import { gzipSync } from 'node:zlib';
 import test, { type ExecutionContext } from 'ava';
 import type { KilnError } from '../errors.ts';
 import { addsFile, clearsigned, type MadeMail, madeBox, madeMail } from '../testing/mails.ts';
+import { namePrerequisite } from './prerequisite.ts';
 import { inspectSeries, type ReadOptions } from './series.ts';
 
 /** What is taken of a directory with these files: titles, what is left out, what is said, what is refused. */
@@ -31,6 +32,7 @@ async function read(
     left: series?.leftOut.map(({ subject, reason }) => `${subject}: ${reason}`),
     warnings: series?.warnings,
     base: series?.baseCommit,
+    prerequisites: series?.prerequisites.map(namePrerequisite),
     refused: refusal?.message.replaceAll(dir, 'DIR'),
     code: refusal?.code,
     hint: refusal?.hint,
@@ -84,6 +86,32 @@ test('the commit that a series was made on is that of its cover letter', async (
     (await read(t, { '0000-cover-letter.patch': cover, '0001-one.patch': one })).refused,
     'DIR: 2/2 is missing of "cover"',
   );
+});
+
+test('the prerequisites of a series are those beside its base-commit', async (t) => {
+  const [first, second] = ['b2'.repeat(20), 'C3'.repeat(20)];
+  const body = [
+    `Hello.\n\nbase-commit: ${'a1'.repeat(20)}`,
+    'change-id: 20260101-things-0123456789ab',
+    'prerequisite-change-id: 20251224-before-0123456789ab:v3',
+    'prerequisite-message-id: <before@example.org>',
+    `prerequisite-patch-id: ${first}`,
+    `prerequisite-patch-id: ${second}  `,
+    `The prerequisite-patch-id: ${first} is in a sentence.\n`,
+  ].join('\n');
+  const named = [
+    'prerequisite-change-id 20251224-before-0123456789ab:v3',
+    'prerequisite-message-id before@example.org',
+    `prerequisite-patch-id ${first}`,
+    `prerequisite-patch-id ${second.toLowerCase()}`,
+  ];
+  const cover = { '0000-cover-letter.patch': { subject: '[PATCH 0/2] cover', body } };
+  const stray = { ...one, body: `${addsFile('x')}-- \n\nprerequisite-patch-id: ${first}\n` };
+  const mails = { '0001-one.patch': stray, '0002-two.patch': two };
+  t.deepEqual((await read(t, { ...cover, ...mails })).prerequisites, named);
+  const others = { ...cover, ...mails, '0003-more.diff': addsFile('y') };
+  t.deepEqual((await read(t, others)).prerequisites, named);
+  t.deepEqual((await read(t, mails)).prerequisites, []);
 });
 
 test('mails that a mail program saved are a thread, in the order of their numbers', async (t) => {

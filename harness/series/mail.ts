@@ -4,6 +4,7 @@ import type { RawMail } from './mailbox.ts';
 import { asUtf8, decodeText, type Headers, header, leaves, type Part, splitMail } from './mime.ts';
 import type { Patch } from './patch.ts';
 import { isEncrypted, isSigned, unsign } from './pgp.ts';
+import { type Prerequisite, prerequisitesIn } from './prerequisite.ts';
 import { parseSubject, type Subject } from './subject.ts';
 
 /** A mail of a thread. */
@@ -28,6 +29,8 @@ export type Mail = {
   recoded: Patch['recoded'];
   /** The commit that a line `base-commit:` names. */
   baseCommit: string | null;
+  /** What its lines `prerequisite-…:` name. */
+  prerequisites: Prerequisite[];
   /** git format-patch wrote it, and no mail system has touched it. */
   fromGit: boolean;
   /** Why it can't be a patch whatever its subject says; null: it can. */
@@ -77,6 +80,7 @@ export function readMail({ envelope, content }: RawMail): Mail {
           }
         : null,
     baseCommit: /^base-commit:\s*([0-9a-f]{7,64})\b/im.exec(text)?.[1] ?? null,
+    prerequisites: prerequisitesIn(text),
     fromGit: fromGit(envelope),
     unreadable: isLarge ? `larger than ${maxMail / 1024 / 1024} MiB` : fault,
     whyNone: `no diff in it${insteadOf(parts)}`,

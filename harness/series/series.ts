@@ -9,6 +9,7 @@ import { type Mail, needsDecoding, readMail } from './mail.ts';
 import { type RawMail, readMailbox } from './mailbox.ts';
 import { findMisapplied } from './misapplied.ts';
 import { barePatch, type Patch, patchFile } from './patch.ts';
+import type { Prerequisite } from './prerequisite.ts';
 import { type Range, readRange } from './range.ts';
 import { chooseSeries, type ThreadOptions } from './thread.ts';
 
@@ -29,6 +30,8 @@ export type Series = {
   cover: { subject: string; messageId: string | null; from: string } | null;
   /** The `base-commit:` that the cover letter or a patch names, as it has it; the commit that a range was made on. */
   baseCommit: string | null;
+  /** What the same mail says is applied on that commit before the series. */
+  prerequisites: Prerequisite[];
   /** What the patches of a range are made from; null if they are mails. */
   range: Range | null;
 };
@@ -47,6 +50,7 @@ export function bareSeries(name: string, source: string, patches: Patch[]): Seri
     warnings: [],
     cover: null,
     baseCommit: null,
+    prerequisites: [],
     range: null,
   };
 }
@@ -135,7 +139,7 @@ async function directorySeries(
       ...series,
       leftOut: [...series.leftOut, ...leftOut],
       warnings: [...warnings, ...notes, ...series.warnings],
-      baseCommit: series.baseCommit ?? baseCommitOf(mails),
+      ...(series.baseCommit === null && madeOn(mails)),
     },
     refusal,
   };
@@ -190,10 +194,7 @@ function fromChoice(
       ...choice.patches.flatMap(({ mail }) => mail.notes.map((note) => `"${mail.subject.text}": ${note}`)),
     ],
     cover: choice.cover ? coverOf(choice.cover) : null,
-    baseCommit: baseCommitOf([
-      ...(choice.cover ? [choice.cover] : []),
-      ...choice.patches.map(({ mail }) => mail),
-    ]),
+    ...madeOn([...(choice.cover ? [choice.cover] : []), ...choice.patches.map(({ mail }) => mail)]),
     range: null,
   };
   return checked(series, choice.refusal);
@@ -203,8 +204,10 @@ function coverOf({ subject, messageId, from }: Mail): Series['cover'] {
   return { subject: subject.text, messageId, from };
 }
 
-function baseCommitOf(mails: Mail[]): string | null {
-  return mails.find(({ baseCommit }) => baseCommit !== null)?.baseCommit ?? null;
+/** What the first mail that names a base says of it. */
+function madeOn(mails: Mail[]): Pick<Series, 'baseCommit' | 'prerequisites'> {
+  const { baseCommit = null, prerequisites = [] } = mails.find((mail) => mail.baseCommit !== null) ?? {};
+  return { baseCommit, prerequisites };
 }
 
 /** What the text of the patches tells, in addition to why they are refused if they are. */
