@@ -5,90 +5,126 @@ import { join } from 'node:path';
 import test from 'ava';
 import { quietContext } from '../testing/context.ts';
 import { git } from '../util/git.ts';
-import { findMatchingCommit, preimagesOf } from './matchingBase.ts';
+import { findMatchingCommit } from './matchingBase.ts';
+import type { Preimages } from './preimages.ts';
 
-/** `a` and `b` change in turns on main; side leaves at `a2`; main merges it, and `a` changes once more. */
+/** `a` and `b` change in turns on main; side leaves at `a2` and is merged; then `a` changes back and `n` is added. */
 let dir: string;
 const commits = new Map<string, string>();
 const run = async (...args: string[]) => (await git(dir, args)).stdout;
 async function commit(name: string, files: Record<string, string>): Promise<void> {
   for (const [path, content] of Object.entries(files)) await writeFile(join(dir, path), content);
   await run('add', '--all');
-  const when = `${1_700_000_000 + commits.size * 60} +0000`;
-  await git(dir, ['commit', '--quiet', '--message', name], {
-    env: { GIT_COMMITTER_DATE: when, GIT_AUTHOR_DATE: when },
-  });
+  await at(['commit', '--quiet', '--message', name]);
   commits.set(name, await run('rev-parse', 'HEAD'));
+}
+/** Each a minute after the one before. */
+async function at(args: string[]): Promise<void> {
+  const when = `${1_700_000_000 + commits.size * 60} +0000`;
+  await git(dir, args, { env: { GIT_COMMITTER_DATE: when, GIT_AUTHOR_DATE: when } });
 }
 test.before(async () => {
   dir = await mkdtemp(join(tmpdir(), 'kiln-test-'));
   await run('init', '--quiet', '--template=', '--initial-branch=main');
-  await commit('a1 b1', { a: 'a1\n', b: 'b1\n' });
+  await commit('a1 b1', { a: 'a1\n', b: 'b1\n', 'w[x]': 'w1\n', wx: 'w2\n' });
   await commit('a2', { a: 'a2\n' });
   await run('checkout', '--quiet', '-b', 'side');
   await commit('b of side', { b: 'side\n' });
   await run('checkout', '--quiet', 'main');
   await commit('c1', { c: 'c1\n' });
   await commit('b2', { b: 'b2\n' });
+  await at(['merge', '--quiet', '--strategy=ours', '--message=merge', 'side']);
+  commits.set('merge', await run('rev-parse', 'HEAD'));
+  await run('branch', '--quiet', '--delete', 'side');
   await commit('a1 again', { a: 'a1\n' });
-  await commit('c2', { c: 'c2\n' });
+  await commit('c2', { c: 'c2\n', n: 'n\n' });
 });
 test.after.always(() => rm(dir, { recursive: true, force: true }));
 
-const found = async (diffs: string[]) => {
-  const commit = await findMatchingCommit(dir, preimagesOf(diffs), quietContext(dir));
-  return [...commits].find(([, one]) => one === commit)?.[0] ?? commit;
-};
-/** A patch that changes files as they are at a commit. */
-async function diffOf(at: string, ...files: string[]): Promise<string> {
-  const parts = files.map(async (file) => {
-    const blob = (await run('rev-parse', `${commits.get(at)!}:${file}`)).slice(0, 12);
-    return `diff --git a/${file} b/${file}\nindex ${blob}..123456789abc 100644\n--- a/${file}\n+++ b/${file}\n`;
-  });
-  return (await Promise.all(parts)).join('');
+async function found(preimages: Preimages, repository = dir): Promise<string | undefined> {
+  const { commit: hash, why } = await findMatchingCommit(repository, preimages, quietContext(dir));
+  return why ?? [...commits].find(([, one]) => one === hash)?.[0];
+}
+/** What a series has found that changed files as they were at a commit. */
+async function stateAt(at: string, ...files: string[]): Promise<Preimages> {
+  const blobs = files.map(async (file): Promise<[string, string]> => [
+    file,
+    (await run('rev-parse', `${commits.get(at)!}:${file}`)).slice(0, 12),
+  ]);
+  return new Map(await Promise.all(blobs));
 }
 
-test('the newest commit that has all blobs, at its tip or before one is taken away', async (t) => {
-  t.is(await found([await diffOf('a1 b1', 'a')]), 'c2');
-  t.is(await found([await diffOf('a1 b1', 'a', 'b')]), 'a1 b1');
-  t.is(await found([await diffOf('a2', 'a', 'b')]), 'c1');
-  t.is(await found([await diffOf('b of side', 'a', 'b')]), 'b of side');
-  t.is(await found([await diffOf('b2', 'a', 'b')]), 'b2');
+test('the newest commit that has all blobs, at a tip or before one is taken away', async (t) => {
+  t.is(await found(await stateAt('a1 b1', 'a')), 'c2');
+  t.is(await found(await stateAt('a1 b1', 'a', 'b')), 'a1 b1');
+  t.is(await found(await stateAt('c1', 'a', 'b', 'c')), 'c1');
+  t.is(await found(await stateAt('b2', 'a', 'b')), 'merge');
 });
 
-test('no commit has blobs that never met, or that nobody has', async (t) => {
-  t.is(await found([(await diffOf('b of side', 'b')) + (await diffOf('c2', 'c'))]), null);
-  const strange = 'diff --git a/a b/a\nindex 0123456789ab..123456789abc 100644\n--- a/a\n+++ b/a\n';
-  t.is(await found([strange]), null);
-  t.is(
-    await found([
-      'diff --git a/n b/n\nnew file mode 100644\nindex 0000000..1234567\n--- /dev/null\n+++ b/n\n',
-    ]),
-    null,
-  );
+test('a commit that only a merge took away', async (t) => {
+  t.is(await found(await stateAt('b of side', 'a', 'b')), 'b of side');
 });
 
-test('a blob at another path is no match', async (t) => {
-  const moved = (await diffOf('a1 b1', 'a')).replaceAll('/a', '/c');
-  t.is(await found([moved]), null);
+test('a file that the series adds must not be there', async (t) => {
+  const before = new Map<string, string | null>(await stateAt('a1 again', 'a', 'b'));
+  t.is(await found(before), 'c2');
+  t.is(await found(before.set('n', null)), 'a1 again');
+  t.is(await found(before.set('c', null)), 'no commit in DIR has the blobs of all 2 files');
 });
 
-test('only the first patch to touch a file says how the series found it', (t) => {
-  const patch = (file: string, from: string, to: string) =>
-    `diff --git a/${file} b/${file}\nindex ${from}..${to} 100644\n--- a/${file}\n+++ b/${file}\n`;
-  t.deepEqual(
-    preimagesOf([
-      patch('x', '1111111', '2222222') +
-        'diff --git a/n b/n\nnew file mode 100644\nindex 0000000..3333333\n--- /dev/null\n+++ b/n\n',
-      patch('x', '2222222', '4444444') + patch('n', '3333333', '5555555'),
-      'diff --git a/old b/new\nsimilarity index 90%\nrename from old\nrename to new\nindex 6666666..7777777 100644\n--- a/old\n+++ b/new\n',
-      patch('new', '7777777', '8888888'),
-      'diff --git a/logo b/logo\nindex 9999999..aaaaaaa 100644\nGIT binary patch\n',
-    ]),
-    new Map([
-      ['x', '1111111'],
-      ['old', '6666666'],
-      ['logo', '9999999'],
-    ]),
-  );
+test('a file whose content does not matter must be there', async (t) => {
+  const state = new Map<string, string | null>(await stateAt('a1 b1', 'a'));
+  t.is(await found(state.set('c', '')), 'c2');
+  t.is(await found(state.set('never', '')), 'no commit in DIR has the blobs of all 3 files');
+});
+
+test('no commit has blobs that never met', async (t) => {
+  const state = new Map([...(await stateAt('b of side', 'b')), ...(await stateAt('c2', 'c'))]);
+  t.is(await found(state), 'no commit in DIR has the blobs of all 2 files');
+});
+
+test('a blob at another path is no match, and a path is no pattern', async (t) => {
+  const [blob] = (await stateAt('a1 b1', 'a')).values();
+  t.is(await found(new Map([['c', blob!]])), 'no commit in DIR has the blob of the file');
+  t.is(await found(await stateAt('a1 b1', 'w[x]')), 'c2');
+});
+
+test('a blob that the repository does not have is named', async (t) => {
+  const state = new Map([...(await stateAt('c2', 'a')), ['b', '0123456789ab']] as const);
+  t.is(await found(state), 'DIR does not have the blob 0123456789ab of b');
+});
+
+test('a series that only adds files has no blobs to find', async (t) => {
+  t.is(await found(new Map([['never', null]])), 'the series changes no file that was there before');
+});
+
+test('an abbreviation that several objects share is no obstacle', async (t) => {
+  const blob = (await run('rev-parse', 'HEAD:wx')).slice(0, 4);
+  const like = await findBlobLike(blob);
+  await run('update-ref', 'refs/tags/blob', like);
+  t.is(await found(new Map([['wx', blob]])), 'c2');
+});
+
+/** Another blob whose hash begins in the same way. */
+async function findBlobLike(prefix: string): Promise<string> {
+  const { createHash } = await import('node:crypto');
+  for (let number = 0; ; number++) {
+    const content = `${number}\n`;
+    const hash = createHash('sha1').update(`blob ${content.length}\0${content}`).digest('hex');
+    if (!hash.startsWith(prefix)) continue;
+    return (await git(dir, ['hash-object', '-w', '--stdin'], { input: content })).stdout;
+  }
+}
+
+test('what is stashed is no base, the newest commit of any branch is one', async (t) => {
+  const clone = await mkdtemp(join(tmpdir(), 'kiln-test-'));
+  t.teardown(() => rm(clone, { recursive: true, force: true }));
+  await git(clone, ['clone', '--quiet', dir, '.']);
+  await git(clone, ['update-ref', 'refs/stash', commits.get('c2')!]);
+  await git(clone, ['checkout', '--quiet', '--detach', commits.get('a2')!]);
+  for (const ref of ['refs/heads/main', 'refs/remotes/origin/main', 'refs/remotes/origin/HEAD', 'refs/tags/blob'])
+    await git(clone, ['update-ref', '--no-deref', '-d', ref]);
+  t.is(await found(await stateAt('a1 b1', 'a'), clone), 'a1 b1');
+  await git(clone, ['branch', 'topic', commits.get('a1 again')!]);
+  t.is(await found(await stateAt('a1 b1', 'a'), clone), 'a1 again');
 });

@@ -1,86 +1,117 @@
 // SPDX-License-Identifier: MIT
-// The commit that a series was made on, by the blobs that its diffs name: `index OLD..NEW` of each file.
+// The commit that a series was made on, by the blobs that its diffs name.
 import type { Context } from '../context.ts';
 import { git } from '../util/git.ts';
+import { plural } from '../util/plural.ts';
+import { allRefs, type Commit, commitFormat, linesOf, parseCommit, readCommits } from './history.ts';
+import type { Preimages } from './preimages.ts';
 
-/** What a commit must have for a series to have been made on it. Keys are paths, values abbreviated blobs. */
-export type Preimages = Map<string, string>;
-
-/** The blobs that the first patch to touch each path names, as a series found them. New files have none. */
-export function preimagesOf(diffs: readonly string[]): Preimages {
-  const found: Preimages = new Map();
-  const made = new Set<string>();
-  for (const diff of diffs)
-    for (const file of diff.split(/^(?=diff --git )/m)) {
-      const blobs = /^index ([0-9a-f]{7,40})\.\.([0-9a-f]{7,40})/m.exec(file);
-      const before =
-        /^--- a\/([^\t\n]+)/m.exec(file)?.[1] ??
-        /^rename from (.+)$/m.exec(file)?.[1] ??
-        /^diff --git a\/(.+) b\/\1$/m.exec(file)?.[1];
-      const after = /^\+\+\+ b\/([^\t\n]+)/m.exec(file)?.[1] ?? /^rename to (.+)$/m.exec(file)?.[1] ?? before;
-      if (before !== undefined && blobs && !/^0+$/.test(blobs[1]!) && !made.has(before) && !found.has(before))
-        found.set(before, blobs[1]!);
-      if (after !== undefined) made.add(after);
-    }
-  return found;
-}
+/** A commit, or why there is none: a sentence. */
+export type Matching = { commit: string; why?: never } | { commit?: never; why: string };
 
 /**
- * The newest commit of a repository, on any of its refs, that has each of these blobs at its path; null if there is none.
- * A newest match is the tip of a ref, or the next commit takes one of the blobs away, so only these are looked at.
- * @param gitDir a repository with its history
+ * The newest commit of a repository, on any of its refs, in which each file is as the series found it. That is the tip of
+ * a ref, or the commit before one that changes such a file, so only these are looked at.
+ * @param dir a repository with its history; only read
  */
 export async function findMatchingCommit(
-  gitDir: string,
+  dir: string,
+  preimages: Preimages,
+  context: Context,
+): Promise<Matching> {
+  const files = [...preimages.values()].filter((blob) => blob !== null).length;
+  if (files === 0) return { why: 'the series changes no file that was there before' };
+  const missing = await findMissingBlob(dir, preimages, context);
+  if (missing !== undefined) return { why: missing };
+  const tips = await readCommits(dir, allRefs, context);
+  let [best] = await matchingOf(dir, tips, preimages, context);
+  for await (const { date, parents } of changesOf(dir, preimages, context)) {
+    // The walk goes from the newest to the oldest.
+    if (best !== undefined && date <= best.date) break;
+    const [found] = await matchingOf(dir, await readCommits(dir, parents, context), preimages, context);
+    if (found !== undefined && (best === undefined || found.date > best.date)) best = found;
+  }
+  if (best !== undefined) return { commit: best.commit };
+  return {
+    why: `no commit in DIR has the ${files === 1 ? 'blob of the file' : `blobs of all ${plural(files, 'file')}`}`,
+  };
+}
+
+/** A sentence about the first blob that no object of the repository can be. */
+async function findMissingBlob(
+  dir: string,
   preimages: Preimages,
   { signal }: Context,
-): Promise<string | null> {
-  if (preimages.size === 0) return null;
-  const candidates = new Set(await tips(gitDir, signal));
-  for (const [path, blob] of preimages) {
-    const object = (
-      await git(gitDir, ['rev-parse', '--verify', '--quiet', `${blob}^{blob}`], {
-        signal,
-        okCodes: [0, 1, 128],
-      })
-    ).stdout;
-    if (object === '') return null;
-    // -m: a merge that brings another blob takes this one away from one of its parents.
-    const ask = [
-      'log',
-      '--all',
-      '-m',
-      '--full-history',
-      '--format=%P',
-      `--find-object=${object}`,
-      '--',
-      path,
-    ];
-    const { stdout } = await git(gitDir, ask, { signal });
-    for (const parent of stdout.split(/\s+/).filter(Boolean)) candidates.add(parent);
+): Promise<string | undefined> {
+  // A partial clone has not all blobs, and would fetch them one by one.
+  const ask = ['config', '--get-regexp', '^remote\\..*\\.promisor$'];
+  if ((await git(dir, ask, { signal, okCodes: [0, 1] })).exitCode === 0) return undefined;
+  const named = [...preimages].filter(([, blob]) => blob);
+  const input = named.map(([, blob]) => `${blob}\n`).join('');
+  const { stdout } = await git(dir, ['cat-file', '--batch-check'], { signal, input });
+  const at = stdout.split('\n').findIndex((line) => line.endsWith(' missing'));
+  const [path, blob] = named[at] ?? [];
+  return path === undefined ? undefined : `DIR does not have the blob ${blob} of ${path}`;
+}
+
+/** Commits that take away what a series found, the newest first. */
+async function* changesOf(dir: string, preimages: Preimages, context: Context): AsyncGenerator<Commit> {
+  const walk = ['log', ...allRefs, '--full-history', `--format=${commitFormat}`];
+  // -m: a merge that brings another blob takes this one away from one of its parents.
+  const show = ['-m', '--raw', '--no-abbrev', '--no-renames', '--', ...preimages.keys()];
+  let current: Commit | undefined;
+  for await (const line of linesOf(dir, ['--literal-pathspecs', ...walk, ...show], context)) {
+    if (!line.startsWith(':')) {
+      if (line !== '') current = parseCommit(line);
+      continue;
+    }
+    const { path, before } = parseRaw(line);
+    if (current === undefined || !fits(preimages.get(path), before)) continue;
+    yield current;
+    current = undefined;
   }
-  const matching: string[] = [];
-  for (const commit of candidates) if (await hasAll(gitDir, commit, preimages, signal)) matching.push(commit);
-  if (matching.length === 0) return null;
-  const newest = ['rev-list', '--no-walk=sorted', '--max-count=1', ...matching];
-  return (await git(gitDir, newest, { signal })).stdout;
 }
 
-async function tips(gitDir: string, signal: AbortSignal): Promise<string[]> {
-  const ask = ['for-each-ref', '--format=%(objecttype) %(objectname) %(*objecttype) %(*objectname)'];
-  const { stdout } = await git(gitDir, ask, { signal });
-  return [...stdout.matchAll(/\bcommit ([0-9a-f]{40})/g)].map(([, commit]) => commit!);
-}
-
-async function hasAll(
-  gitDir: string,
-  commit: string,
+/** Of these commits those in which each file is as the series found it, in their order. */
+async function matchingOf(
+  dir: string,
+  commits: Commit[],
   preimages: Preimages,
-  signal: AbortSignal,
-): Promise<boolean> {
-  const ask = ['ls-tree', '-z', '--full-tree', commit, '--', ...preimages.keys()];
-  const { stdout } = await git(gitDir, ask, { signal });
-  const entries = stdout.split('\0').map((line) => /^\d+ blob ([0-9a-f]{40})\t(.*)$/s.exec(line));
-  const blobs = new Map(entries.flatMap((entry) => (entry ? [[entry[2]!, entry[1]!]] : [])));
-  return [...preimages].every(([path, blob]) => blobs.get(path)?.startsWith(blob));
+  { signal }: Context,
+): Promise<Commit[]> {
+  if (commits.length === 0) return [];
+  const trees = [...new Set(commits.map(({ tree }) => tree))];
+  // Only trees are read, which a partial clone has.
+  const ask = ['--literal-pathspecs', 'diff-tree', '--stdin', '-r', '--raw', '--no-abbrev', '--no-renames'];
+  const { stdout } = await git(dir, [...ask, '--', ...preimages.keys()], {
+    signal,
+    input: trees.map((tree) => `${emptyTree} ${tree}\n`).join(''),
+  });
+  const contents = new Map(trees.map((tree) => [tree, new Map<string, string>()]));
+  let current: Map<string, string> | undefined;
+  for (const line of stdout.split('\n')) {
+    if (line.startsWith(':')) {
+      const { path, after } = parseRaw(line);
+      current?.set(path, after);
+    } else current = contents.get(line.split(' ')[1] ?? '');
+  }
+  const has = (tree: string) => [...preimages].every(([path, blob]) => fits(blob, contents.get(tree)!.get(path)));
+  const matching = new Set(trees.filter(has));
+  return commits.filter(({ tree }) => matching.has(tree));
+}
+
+/** git knows it without having it. */
+const emptyTree = '4b825dc642cb6eb9a060e54bf8d69288fbee4904';
+
+/** `:MODE MODE BLOB BLOB STATUS\tPATH`; the blob of a file that is not there is null. */
+function parseRaw(line: string): { path: string; before: string | undefined; after: string } {
+  const [fields = '', path = ''] = line.split('\t');
+  const [, , before = '', after = ''] = fields.split(' ');
+  return { path, before: /^0+$/.test(before) ? undefined : before, after };
+}
+
+/** @param wanted of a path of Preimages. @param blob what is there */
+function fits(wanted: string | null | undefined, blob: string | undefined): boolean {
+  if (wanted === null) return blob === undefined;
+  return wanted !== undefined && blob?.startsWith(wanted) === true;
 }
