@@ -58,3 +58,15 @@ export async function readCommits(dir: string, names: string[], { signal }: Cont
   const { stdout } = await git(dir, ask, { signal });
   return stdout.split('\n').filter(Boolean).map(parseCommit);
 }
+
+/** The commit that a hash, which may be abbreviated, names; undefined: it is not there, or not the only one. */
+export async function findCommit(
+  dir: string,
+  hash: string,
+  { signal }: Context,
+): Promise<string | undefined> {
+  const ask = ['rev-parse', '--verify', '--quiet', `${hash}^{commit}`];
+  const { stdout } = await git(dir, ask, { signal, okCodes: [0, 1, 128] });
+  // A branch may be called like the beginning of a hash.
+  return stdout !== '' && stdout.startsWith(hash) ? stdout : undefined;
+}
