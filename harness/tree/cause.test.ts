@@ -97,6 +97,21 @@ test('a patch that the base has is already in this base', async (t) => {
   t.regex(error.hint, /leave the patch out/);
 });
 
+test('a series of which the base has every patch is applied, one of which it has some is not', async (t) => {
+  const ten = change('fs/a.c', 'a', 10, 'ten');
+  const there =
+    'diff --git a/fs/there.c b/fs/there.c\nnew file mode 100644\n--- /dev/null\n+++ b/fs/there.c\n@@ -0,0 +1 @@\n+int there;\n';
+  const whole = await refused(mails(ten, there));
+  t.is(
+    whole.message,
+    's: 0001-a-change.patch (v2 1/2) is already in this base, and so are all other patches of the series',
+  );
+  t.is(whole.details.cause, 'already-applied');
+  t.regex(whole.hint, /^the series is applied, which leaves nothing to test: choose/);
+  const first = await refused(mails(ten, change('fs/a.c', 'a', 20)));
+  t.is(first.message, 's: 0001-a-change.patch (v2 1/2) is already in this base');
+});
+
 test('a patch that comes twice is already there, and not in the base', async (t) => {
   const one = change('fs/a.c', 'a', 20);
   const error = await refused(mails(one, one));

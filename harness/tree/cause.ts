@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import type { Context } from '../context.ts';
 import type { ConflictCause, KilnError } from '../errors.ts';
 import { limits } from '../limits.ts';
+import { diffStart } from '../series/diff.ts';
 import type { ExecOptions } from '../util/exec.ts';
 import type { Base } from './base.ts';
 import {
@@ -31,19 +32,47 @@ export async function findApplied(
   const [head] = await hashes(repository, 'HEAD');
   if (!(await reverts(repository, head!, diff))) return undefined;
   const inBase = head === base.commit || (await reverts(repository, base.commit, diff));
-  return alreadyThere(conflict, inBase);
+  const isWhole = inBase && (await hasWholeSeries(repository, base, conflict));
+  return alreadyThere(conflict, inBase, isWhole);
 }
 
-/** @param inBase whether the base itself has the change, or what was applied before the patch */
-export function alreadyThere(conflict: Conflict, inBase: boolean): KilnError {
-  const sentence = inBase
-    ? 'is already in this base'
-    : 'is already there: what was applied before it makes the same change';
+/**
+ * @param inBase whether the base itself has the change, or what was applied before the patch
+ * @param isWhole whether it has those of all patches of the series
+ */
+export function alreadyThere(conflict: Conflict, inBase: boolean, isWhole = false): KilnError {
+  const sentence = isWhole
+    ? 'is already in this base, and so are all other patches of the series'
+    : inBase
+      ? 'is already in this base'
+      : 'is already there: what was applied before it makes the same change';
+  const own = 'choose the base that the series was made on with --base';
   return refusal(conflict, 'already-applied', sentence, {
-    hint: inBase
-      ? 'leave the patch out, or choose the base that the series was made on with --base'
-      : 'leave it out, or what makes the same change: a patch of the series, or of --with',
+    hint: isWhole
+      ? `the series is applied, which leaves nothing to test: ${own}`
+      : inBase
+        ? `leave the patch out, or ${own}`
+        : 'leave it out, or what makes the same change: a patch of the series, or of --with',
   });
+}
+
+/** Whether the base has several patches that came by mail, all of them: they can be taken back, the last one first. */
+async function hasWholeSeries(
+  repository: Repository,
+  base: Base,
+  { series: { range, patches }, patch }: Conflict,
+): Promise<boolean> {
+  if (range || patches.length === 1 || patch !== patches[0]) return false;
+  const env = { GIT_INDEX_FILE: join(repository.gitDir, 'index.reverse') };
+  await repository.git(['read-tree', base.commit], { env });
+  for (const { content } of patches.toReversed()) {
+    const text = content.toString('latin1');
+    const input = Buffer.from(text.slice(diffStart(text)), 'latin1');
+    const takeBack = ['apply', '--cached', '--reverse', '--whitespace=nowarn'];
+    const { exitCode } = await repository.git(takeBack, { env, input, okCodes: [0, 1, 128] });
+    if (exitCode !== 0) return false;
+  }
+  return true;
 }
 
 /** Whether the patch, taken back, applies to a commit. */

@@ -70,3 +70,7 @@ export async function findCommit(
   // A branch may be called like the beginning of a hash.
   return stdout !== '' && stdout.startsWith(hash) ? stdout : undefined;
 }
+
+export async function isShallow(dir: string, { signal }: Context): Promise<boolean> {
+  return (await git(dir, ['rev-parse', '--is-shallow-repository'], { signal })).stdout === 'true';
+}

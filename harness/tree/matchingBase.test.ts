@@ -43,7 +43,7 @@ test.after.always(() => rm(dir, { recursive: true, force: true }));
 
 async function found(preimages: Preimages, repository = dir): Promise<string | undefined> {
   const { commit: hash, why } = await findMatchingCommit(repository, preimages, quietContext(dir));
-  return why ?? [...commits].find(([, one]) => one === hash)?.[0];
+  return why?.replace(repository, 'DIR') ?? [...commits].find(([, one]) => one === hash)?.[0];
 }
 /** What a series has found that changed files as they were at a commit. */
 async function stateAt(at: string, ...files: string[]): Promise<Preimages> {

@@ -33,7 +33,7 @@ export async function findMatchingCommit(
   }
   if (best !== undefined) return { commit: best.commit };
   return {
-    why: `no commit in DIR has the ${files === 1 ? 'blob of the file' : `blobs of all ${plural(files, 'file')}`}`,
+    why: `no commit in ${dir} has the ${files === 1 ? 'blob of the file' : `blobs of all ${plural(files, 'file')}`}`,
   };
 }
 
@@ -51,7 +51,7 @@ async function findMissingBlob(
   const { stdout } = await git(dir, ['cat-file', '--batch-check'], { signal, input });
   const at = stdout.split('\n').findIndex((line) => line.endsWith(' missing'));
   const [path, blob] = named[at] ?? [];
-  return path === undefined ? undefined : `DIR does not have the blob ${blob} of ${path}`;
+  return path === undefined ? undefined : `${dir} does not have the blob ${blob} of ${path}`;
 }
 
 /** Commits that take away what a series found, the newest first. */

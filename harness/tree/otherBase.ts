@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
 import type { Context } from '../context.ts';
+import type { Patch } from '../series/patch.ts';
 import { git } from '../util/git.ts';
 import type { Base } from './base.ts';
 import type { Conflict } from './conflict.ts';
@@ -40,9 +41,19 @@ async function hasCommit({ gitDir }: Base, commit: string, { signal }: Context):
 }
 
 /** Which mail has the trailer: a patch, else the cover letter, which is no patch. */
-function originOf(patches: Conflict['patch'][], subject: string, commit: string): string {
-  const holder = patches.find(({ content }) => content.includes(`base-commit: ${commit}`));
+function originOf(patches: Patch[], subject: string, commit: string): string {
+  const holder = baseCommitHolder(patches, commit);
   const total = /\b\d+\/(\d+)\b[^\]]*\]/.exec(subject)?.[1];
-  const place = holder ? /\b\d+\/\d+\b/.exec(holder.subject)?.[0] : total && `0/${total}`;
+  const place = holder ? holder.place : total && `0/${total}`;
   return place === undefined ? 'its base-commit' : `base-commit of ${place}`;
+}
+
+/** The patch with this base-commit, by its n/m if it has one; undefined: it is in the cover letter. */
+export function baseCommitHolder(
+  patches: readonly Patch[],
+  commit: string,
+): { place: string | undefined } | undefined {
+  const line = new RegExp(`^base-commit:\\s*${commit}\\b`, 'im');
+  const holder = patches.find(({ content }) => line.test(content.toString('latin1')));
+  return holder && { place: /\b\d+\/\d+\b/.exec(holder.subject)?.[0] };
 }

@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import test from 'ava';
 import { quietContext } from '../testing/context.ts';
 import { git } from '../util/git.ts';
-import { findStack } from './patchIds.ts';
+import { findStack, patchIdsOfMails } from './patchIds.ts';
 
 /** `base`; on it `one two series` of a topic, and of main `other one two`. */
 let dir: string;
@@ -55,6 +55,9 @@ test('an id of a mail is that of the commit', async (t) => {
   const id = stdout.split(' ')[0]!;
   t.not(id, ids[1]);
   t.is((await find('one', [id])).commit, await hash('two'));
+  const mails = [await run('format-patch', '--stdout', 'one~1..one'), mail].map((one) => Buffer.from(one));
+  const found = await patchIdsOfMails(dir, mails, quietContext(dir));
+  t.true(found.has(id) && found.has(ids[1]!));
 });
 
 test('what is not there, or has another commit below it, is missing', async (t) => {

@@ -63,14 +63,36 @@ async function patchIdsOf(
 ): Promise<Map<string, Set<string>>> {
   const found = new Map(commits.map((commit) => [commit, new Set<string>()]));
   if (commits.length === 0) return found;
-  const diffs = await diffsOf(dir, commits, context);
+  for (const [id, commit] of await readIds(dir, await diffsOf(dir, commits, context), context))
+    found.get(commit)?.add(id);
+  return found;
+}
+
+/** The patch ids of mails, each of which has one diff. @param dir any directory */
+export async function patchIdsOfMails(
+  dir: string,
+  mails: readonly Buffer[],
+  context: Context,
+): Promise<Set<string>> {
+  if (mails.length === 0) return new Set();
+  const parts = mails.flatMap((mail, index) => [
+    Buffer.from(`commit ${String(index + 1).padStart(40, '0')}\n`),
+    mail,
+    Buffer.from('\n'),
+  ]);
+  return new Set((await readIds(dir, Buffer.concat(parts), context)).map(([id]) => id));
+}
+
+/** Pairs of a patch id and the commit that stands before the diff. */
+async function readIds(dir: string, diffs: Buffer, { signal }: Context): Promise<[string, string][]> {
+  const ids: [string, string][] = [];
   // b4 reads the lines about a renamed file, git format-patch does not.
   const bare = diffs.toString('latin1').replace(/^(?:similarity index|rename (?:from|to)) .*\n/gm, '');
   for (const input of [diffs, Buffer.from(bare, 'latin1')]) {
-    const { stdout } = await git(dir, ['patch-id', '--stable'], { signal: context.signal, input });
-    for (const [, id, commit] of stdout.matchAll(/^(\S+) (\S+)$/gm)) found.get(commit!)?.add(id!);
+    const { stdout } = await git(dir, ['patch-id', '--stable'], { signal, input });
+    for (const [, id, commit] of stdout.matchAll(/^(\S+) (\S+)$/gm)) ids.push([id!, commit!]);
   }
-  return found;
+  return ids;
 }
 
 /** Diffs are bytes in any encoding. */
