@@ -24,7 +24,9 @@ const commits = new Map<string, string>();
 
 /** A file of 30 lines, some of which are changed. */
 function file(word: string, changes: Record<number, string> = {}): string {
-  return Array.from({ length: 30 }, (_, index) => `${changes[index + 1] ?? `${word}${index + 1}`}\n`).join('');
+  return Array.from({ length: 30 }, (_, index) => `${changes[index + 1] ?? `${word}${index + 1}`}\n`).join(
+    '',
+  );
 }
 
 const states: { name: string; parent: string; files: Record<string, string> }[] = [
@@ -180,7 +182,11 @@ test('prerequisites that are missing are named, and --with can bring them', asyn
   const change = changesTen('a', file('a', { 10: 'old' }), 'a10');
   const [second] = await patchIdsIn(change);
   const base = commits.get('old')!;
-  const lines = [`base-commit: ${base}`, `prerequisite-patch-id: ${first}`, `prerequisite-patch-id: ${second}`];
+  const lines = [
+    `base-commit: ${base}`,
+    `prerequisite-patch-id: ${first}`,
+    `prerequisite-patch-id: ${second}`,
+  ];
   const diffs = [changesTen('a', file('a'), 'twelve')];
   const alone = thread([...lines.slice(0, 2), `prerequisite-patch-id: ${strange}`], diffs);
   t.deepEqual(await choose(alone, { repo }), [
@@ -194,7 +200,10 @@ test('prerequisites that are missing are named, and --with can bring them', asyn
 });
 
 test('a prerequisite that only b4 knows is missing', async (t) => {
-  const series = thread([`base-commit: ${commits.get('made')}`, 'prerequisite-change-id: 20260101-x-0123:v2']);
+  const series = thread([
+    `base-commit: ${commits.get('made')}`,
+    'prerequisite-change-id: 20260101-x-0123:v2',
+  ]);
   const [name, , reason] = await choose(series, { repo });
   t.is(name, 'later');
   t.regex(reason!, /is in DIR, but not on it: prerequisite-change-id 20260101-x-0123:v2 /);

@@ -3,6 +3,7 @@
 import { createInterface } from 'node:readline';
 import type { Context } from '../context.ts';
 import { interrupted, KilnError } from '../errors.ts';
+import type { ChildResult } from '../util/exec.ts';
 import { git, startGit } from '../util/git.ts';
 
 /** A commit, its tree, its committer date in seconds, and its parents. */
@@ -41,15 +42,37 @@ export async function* linesOf(dir: string, args: string[], { signal }: Context)
     yield* createInterface({ input: child.stdout!, crlfDelay: Number.POSITIVE_INFINITY });
     isRead = true;
   } finally {
-    if (!isRead) child.kill();
-    const result = await child;
-    if (result.isCanceled) throw interrupted();
-    if (isRead && result.exitCode !== 0)
-      throw new KilnError('infrastructure', `git can't read the history of ${dir}`, {
-        hint: `look at it with git -C ${dir} fsck`,
-        details: { command: ['git', ...args].join(' '), output: String(result.stderr ?? '').slice(-2000) },
-      });
+    if (!isRead) {
+      child.kill();
+      await child;
+    }
   }
+  checkEnd(await child, dir, args);
+}
+
+/** The output of git as bytes, for what may be in any encoding. */
+export async function bytesOf(
+  dir: string,
+  args: string[],
+  input: string,
+  { signal }: Context,
+): Promise<Buffer> {
+  const child = startGit(dir, args, signal);
+  child.stdin!.on('error', () => {});
+  child.stdin!.end(input);
+  const chunks: Buffer[] = [];
+  for await (const chunk of child.stdout! as AsyncIterable<Buffer>) chunks.push(chunk);
+  checkEnd(await child, dir, args);
+  return Buffer.concat(chunks);
+}
+
+function checkEnd(result: ChildResult, dir: string, args: string[]): void {
+  if (result.isCanceled) throw interrupted();
+  if (result.exitCode === 0) return;
+  throw new KilnError('bad-input', `git can't read the history of ${dir}`, {
+    hint: `look for damage with git -C ${dir} fsck; a partial or shallow clone may lack it`,
+    details: { command: ['git', ...args].join(' ') },
+  });
 }
 
 /** These commits, the newest first. */

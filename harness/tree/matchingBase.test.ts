@@ -47,10 +47,12 @@ async function found(preimages: Preimages, repository = dir): Promise<string | u
 }
 /** What a series has found that changed files as they were at a commit. */
 async function stateAt(at: string, ...files: string[]): Promise<Preimages> {
-  const blobs = files.map(async (file): Promise<[string, string]> => [
-    file,
-    (await run('rev-parse', `${commits.get(at)!}:${file}`)).slice(0, 12),
-  ]);
+  const blobs = files.map(
+    async (file): Promise<[string, string]> => [
+      file,
+      (await run('rev-parse', `${commits.get(at)!}:${file}`)).slice(0, 12),
+    ],
+  );
   return new Map(await Promise.all(blobs));
 }
 
@@ -122,7 +124,12 @@ test('what is stashed is no base, the newest commit of any branch is one', async
   await git(clone, ['clone', '--quiet', dir, '.']);
   await git(clone, ['update-ref', 'refs/stash', commits.get('c2')!]);
   await git(clone, ['checkout', '--quiet', '--detach', commits.get('a2')!]);
-  for (const ref of ['refs/heads/main', 'refs/remotes/origin/main', 'refs/remotes/origin/HEAD', 'refs/tags/blob'])
+  for (const ref of [
+    'refs/heads/main',
+    'refs/remotes/origin/main',
+    'refs/remotes/origin/HEAD',
+    'refs/tags/blob',
+  ])
     await git(clone, ['update-ref', '--no-deref', '-d', ref]);
   t.is(await found(await stateAt('a1 b1', 'a'), clone), 'a1 b1');
   await git(clone, ['branch', 'topic', commits.get('a1 again')!]);

@@ -95,7 +95,8 @@ async function matchingOf(
       current?.set(path, after);
     } else current = contents.get(line.split(' ')[1] ?? '');
   }
-  const has = (tree: string) => [...preimages].every(([path, blob]) => fits(blob, contents.get(tree)!.get(path)));
+  const has = (tree: string) =>
+    [...preimages].every(([path, blob]) => fits(blob, contents.get(tree)!.get(path)));
   const matching = new Set(trees.filter(has));
   return commits.filter(({ tree }) => matching.has(tree));
 }

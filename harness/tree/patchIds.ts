@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT
 // Commits by their patch ids, on top of another commit.
 import type { Context } from '../context.ts';
-import { git, startGit } from '../util/git.ts';
-import { allRefs, type Commit, commitFormat, linesOf, parseCommit } from './history.ts';
+import { git } from '../util/git.ts';
+import { allRefs, bytesOf, type Commit, commitFormat, linesOf, parseCommit } from './history.ts';
 
 /** A commit, and the patch ids that are not between the base and it. */
 export type Stack = { commit: string; missing: string[] };
@@ -63,8 +63,9 @@ async function patchIdsOf(
 ): Promise<Map<string, Set<string>>> {
   const found = new Map(commits.map((commit) => [commit, new Set<string>()]));
   if (commits.length === 0) return found;
-  for (const [id, commit] of await readIds(dir, await diffsOf(dir, commits, context), context))
-    found.get(commit)?.add(id);
+  const ask = ['diff-tree', '--stdin', '-p', '-M', '--full-index'];
+  const diffs = await bytesOf(dir, ask, `${commits.join('\n')}\n`, context);
+  for (const [id, commit] of await readIds(dir, diffs, context)) found.get(commit)?.add(id);
   return found;
 }
 
@@ -93,15 +94,4 @@ async function readIds(dir: string, diffs: Buffer, { signal }: Context): Promise
     for (const [, id, commit] of stdout.matchAll(/^(\S+) (\S+)$/gm)) ids.push([id!, commit!]);
   }
   return ids;
-}
-
-/** Diffs are bytes in any encoding. */
-async function diffsOf(dir: string, commits: readonly string[], { signal }: Context): Promise<Buffer> {
-  const child = startGit(dir, ['diff-tree', '--stdin', '-p', '-M', '--full-index'], signal);
-  child.stdin!.end(`${commits.join('\n')}\n`);
-  const chunks: Buffer[] = [];
-  for await (const chunk of child.stdout! as AsyncIterable<Buffer>) chunks.push(chunk);
-  await child;
-  signal.throwIfAborted();
-  return Buffer.concat(chunks);
 }
