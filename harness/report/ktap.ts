@@ -2,6 +2,7 @@
 import type { Results, TestResult, Verdict } from '../schema.ts';
 import { printable } from '../util/printable.ts';
 import { explain, explainedByCases, type Group, groupResults } from './groups.ts';
+import { oneLine } from './plain.ts';
 import { slowText } from './text.ts';
 
 /** KTAP version 1 (Documentation/dev-tools/ktap.rst): cases nested in tests, which are nested in suites. */
@@ -108,8 +109,4 @@ function diagnostics(text: string): string[] {
 
 function indent(lines: readonly string[]): string[] {
   return lines.map((line) => `  ${line}`);
-}
-
-function oneLine(text: string): string {
-  return printable(text).replace(/\s+/g, ' ').trim();
 }

@@ -3,9 +3,10 @@
 import type { StageName } from '../events.ts';
 import { isBad } from '../results/judge.ts';
 import { isFailure } from '../results/tally.ts';
-import type { Counts, Repeat, Results, TestResult } from '../schema.ts';
+import type { Ci, Counts, Repeat, Results, TestResult } from '../schema.ts';
 import { plural } from '../util/plural.ts';
 import { printable } from '../util/printable.ts';
+import { ciCounts, ciLines } from './ciText.ts';
 import { splatPlaces } from './places.ts';
 
 export const stageTitles: Record<StageName, string> = {
@@ -27,7 +28,8 @@ export function noteLine({ level, text }: { level: 'info' | 'warn'; text: string
 /** A finished run, as `kiln report` prints it. */
 export function renderText(results: Results, dir: string): string {
   const several = results.jobs.length > 1;
-  const lines = results.tests.map((test) => testLine(test, several));
+  // `kiln ci` runs each test on several kernels; its summary says what differs.
+  const lines = results.ci ? [] : results.tests.map((test) => testLine(test, several));
   return `${[...lines, ...summaryLines(results, dir)].join('\n')}\n`;
 }
 
@@ -95,8 +97,19 @@ function indent(text: string, by: number, most: number): string[] {
  * The last lines of a run. All text may come from a guest, or from a results.json that another user wrote.
  */
 export function summaryLines(results: Results, dir: string): string[] {
-  const lines = results.repeat ? repeatLines(results, results.repeat, dir) : runLines(results, dir);
-  return lines.map(printable);
+  const { repeat, ci } = results;
+  if (repeat) return repeatLines(results, repeat, dir).map(printable);
+  return (ci ? ciRunLines(results, ci, dir) : runLines(results, dir)).map(printable);
+}
+
+/** The last lines of `kiln ci`. */
+function ciRunLines(results: Results, ci: Ci, dir: string): string[] {
+  return [
+    ...ciLines(results, ci, dir),
+    ...jobErrors(results.jobs).flatMap((text) => [text, '']),
+    `${ciCounts(ci)} in ${seconds(results.duration_ms)}`,
+    `results: ${dir}/results.json, report: ${dir}/report.txt`,
+  ];
 }
 
 function runLines(results: Results, dir: string): string[] {
