@@ -125,17 +125,29 @@ export function excerptOf(change: Change, results: Results): string[] {
 /** A splat's lines, each frame with its source line; inlined functions get lines of their own before it. */
 export function decodedLines({ lines, frames = [] }: SplatResult): string[] {
   const places = new Map(frames.map((frame) => [frame.at, frame.places]));
-  return lines.flatMap((line) => {
-    const at = /^(?!\s*\?)(?<before>.*?)(?<frame>[\w.]+\+0x[0-9a-f]+\/0x[0-9a-f]+)/.exec(line)?.groups;
-    const found = places.get(at?.frame ?? '') ?? [];
+  return lines.flatMap((line, index) => {
+    if (index >= decodedSpan) return [line];
+    const { frame, before } = frameIn(line);
+    const found = places.get(frame) ?? [];
     if (found.length === 0 || line.includes(`${found[0]!.file}:${found[0]!.line}`)) return [line];
     // A line of registers or of the title has room for one place: where it happened.
-    if (at!.before!.trim() !== '') return [`${line} ${placeText(found[0]!)}`];
+    if (before.trim() !== '') return [`${line} ${placeText(found[0]!)}`];
     return [
-      ...found.slice(0, -1).map((place) => `${at!.before}${place.function} ${placeText(place)} [inlined]`),
+      ...found.slice(0, -1).map((place) => `${before}${place.function} ${placeText(place)} [inlined]`),
       `${line} ${placeText(found.at(-1)!)}`,
     ];
   });
+}
+
+/** Lines that are decoded, and characters of each that are read, at most: a guest can print more. */
+const [decodedSpan, frameSpan] = [200, 500];
+
+/** The `function+offset/size` in a line, and what stands before it; empty if there is none, or an uncertain one. */
+function frameIn(line: string): { frame: string; before: string } {
+  const start = line.slice(0, frameSpan);
+  const found = start.includes('+0x') ? /[\w.]{1,200}\+0x[0-9a-f]+\/0x[0-9a-f]+/.exec(start) : null;
+  if (!found || /^\s*\?/.test(start)) return { frame: '', before: '' };
+  return { frame: found[0], before: start.slice(0, found.index) };
 }
 
 type Place = NonNullable<SplatResult['frames']>[number]['places'][number];

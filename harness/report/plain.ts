@@ -2,9 +2,14 @@
 // Text of others, made fit for a place that takes less than all text. All of it may come from a guest or a mail.
 import { printable } from '../util/printable.ts';
 
+/** Characters in one line, at most. */
+const longest = 10_000;
+
 /** Joins its lines, and removes what printable() removes. */
 export function oneLine(text: string): string {
-  return printable(text).replace(/\s+/g, ' ').trim();
+  return cut(printable(text.slice(0, 2 * longest)), longest)
+    .replace(/\s+/g, ' ')
+    .trim();
 }
 
 /** Only ASCII: without accents; `?` for what has no replacement. */
