@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 import test, { type ExecutionContext } from 'ava';
 import { exampleJob, exampleResults, exampleTime } from '../testing/example.ts';
+import { exampleCi } from '../testing/exampleCi.ts';
 import { renderJunit } from './junit.ts';
 
 const nastyText =
@@ -147,6 +148,47 @@ test('whatever a guest printed, the XML is well-formed', (t) => {
   t.true(xml.includes('é 🙂'));
   t.regex(xml, /name="abred &lt;b&gt; &amp; &quot;q&quot;/);
   t.regex(xml, /&#10;next&#9;cell/);
+});
+
+test('of kiln ci, each patch is a testsuite of its checks', (t) => {
+  const xml = renderJunit(exampleCi());
+  wellFormed(t, xml);
+  t.regex(
+    xml,
+    /<testsuite name="patch 3\/3: demo: count the users" tests="8" failures="1" errors="0" skipped="0"/,
+  );
+  t.regex(xml, /<testcase classname="patch 1\/3" name="apply"\/>/);
+  t.regex(
+    xml,
+    /<testcase classname="patch 3\/3" name="tests">\s*<failure message="2 new failures" type="fail">/,
+  );
+  t.regex(
+    xml,
+    /classname="patch 2\/3" name="tags">\s*<skipped message="Fixes: is not checked without --repo"\/>/,
+  );
+  t.regex(xml, /name="warnings">\s*<system-out>warning: 2 new warnings\ndrivers\/demo\/core\.c:33:6: /);
+});
+
+test('of kiln ci, a failure that is not new is skipped, and the base counts for nothing', (t) => {
+  const xml = renderJunit(exampleCi());
+  t.notRegex(xml, /classname="base\./);
+  t.regex(xml, /name="global.close_twice">\s*<failure message="new: 8 of 8 patched, 0 of 8 base, wrong/);
+  t.regex(xml, /name="global.sleeps">\s*<skipped message="flaky: 3 of 20 patched, 4 of 20 base"\/>/);
+  t.regex(xml, /name="global.old">\s*<skipped message="failing before: 8 of 8 patched, 8 of 8 base"\/>/);
+  const failures = xml.match(/<failure/g);
+  t.is(failures?.length, 3);
+});
+
+test('of kiln ci, a change that no test shows has a testcase; so a new splat beside a failed case', (t) => {
+  const xml = renderJunit(exampleCi());
+  const [suite] = /<testsuite name="changes".*?<\/testsuite>/s.exec(xml) ?? [''];
+  t.regex(suite, /tests="2" failures="1" errors="0" skipped="1"/);
+  t.regex(suite, /name="demo\/races: WARNING in demo_put">\s*<failure message="new: /);
+  t.regex(suite, /name="demo\/rare">\s*<skipped message="undecided after 60: /);
+});
+
+test('of kiln ci, a test that fails without a change stays a failure', (t) => {
+  t.is(renderJunit(exampleCi({ changes: [] })).match(/<failure/g)?.length, 4);
 });
 
 /** A strict reader of the part of XML 1.0 that is used here. */

@@ -2,20 +2,27 @@
 import type { Results, TestResult, Verdict } from '../schema.ts';
 import { printable } from '../util/printable.ts';
 import { uniqueNames } from '../util/unique.ts';
-import { explain, explainedByCases, type Group, groupResults } from './groups.ts';
+import { type Group, groupResults } from './groups.ts';
+import { caseOf, junitSeconds, type Testcase, testcases } from './junitCase.ts';
+import { ciSuites, ciTestcases, withoutBase } from './junitCi.ts';
 import { slowText } from './text.ts';
 
 /**
- * JUnit XML, as Jenkins, GitLab and GitHub's reporters read it. A suite is a testsuite, a KTAP case is a
- * testcase. No two testcases have one name, because readers drop the second. A test has its own testcase if its cases do not explain its verdict. An infrastructure error is
- * `<error>`, never `<failure>`; so is a job that ended early, because none of its tests has failed.
+ * JUnit XML, as Jenkins, GitLab and GitHub's reporters read it. A suite is a testsuite, a KTAP case is a testcase. No
+ * two testcases have one name, because readers drop the second. A test has its own testcase if its cases do not explain
+ * its verdict. An infrastructure error is `<error>`, never `<failure>`; so is a job that ended early, because none of
+ * its tests has failed. Of `kiln ci`, each patch is a testsuite of its checks, and a failure that is not new is skipped.
  */
 export function renderJunit(results: Results): string {
+  const { ci } = results;
   const several = results.jobs.length > 1;
   const names = new Map<string, (name: string) => string>();
-  const suites = groupResults(results).map(renderGroup);
+  const suites = [
+    ...(ci ? ciSuites(results, ci) : []).map((suite) => renderSuite({ ...suite, tests: [] })),
+    ...groupResults(ci ? withoutBase(results, ci) : results).map(renderGroup),
+  ];
   const sums = sumUp(suites.flatMap((suite) => suite.verdicts));
-  const time = seconds(results.duration_ms);
+  const time = junitSeconds(results.duration_ms);
   return [
     '<?xml version="1.0" encoding="UTF-8"?>',
     `<testsuites${attributes({ name: 'kiln', ...sums, time })}>`,
@@ -25,17 +32,21 @@ export function renderJunit(results: Results): string {
   ].join('\n');
 
   function renderGroup(group: Group) {
-    const cases = (group.type === 'suite' ? group.tests.flatMap(casesOf) : [caseOf(group)]).map(named);
+    const tests = group.type === 'suite' ? group.tests : [];
+    const cases = group.type === 'suite' ? tests.flatMap(casesOf) : [caseOf(group)];
+    return renderSuite({ name: group.name, cases, tests });
+  }
+
+  function renderSuite(suite: { name: string; cases: Testcase[]; tests: TestResult[] }) {
+    const cases = suite.cases.map(named);
     const verdicts = cases.map((item) => item.verdict);
-    const duration =
-      group.type === 'suite' ? group.tests.reduce((sum, test) => sum + test.duration_ms, 0) : 0;
     const about = {
-      name: group.name,
+      name: suite.name,
       ...sumUp(verdicts),
-      time: seconds(duration),
+      time: junitSeconds(suite.tests.reduce((sum, test) => sum + test.duration_ms, 0)),
       timestamp: results.started,
     };
-    const slow = group.type === 'suite' ? group.tests.flatMap(slowLine) : [];
+    const slow = suite.tests.flatMap(slowLine);
     const xml = [
       `  <testsuite${attributes(about)}>`,
       ...cases.map(renderCase),
@@ -46,7 +57,8 @@ export function renderJunit(results: Results): string {
   }
 
   function casesOf(test: TestResult): Testcase[] {
-    return testcases(test, several ? `${test.job}.${test.suite}` : test.suite);
+    const suite = several ? `${test.job}.${test.suite}` : test.suite;
+    return ci ? ciTestcases(test, suite, ci) : testcases(test, suite);
   }
 
   /** As the XML shows it, which two names may have in common. */
@@ -57,58 +69,15 @@ export function renderJunit(results: Results): string {
   }
 }
 
-type Testcase = {
-  classname: string;
-  name: string;
-  time?: string;
-  verdict: Verdict;
-  /** Its first line is the message. */
-  why: string;
-  body: string;
-  /** Of a failure or an error, if not the verdict. */
-  type?: string;
-};
-
-function testcases(test: TestResult, suite: string): Testcase[] {
-  const cases = test.cases.map(({ name, verdict, detail }) => ({
-    classname: `${suite}.${test.test}`,
-    name: name || 'unnamed',
-    verdict,
-    why: detail,
-    body: detail,
-  }));
-  if (explainedByCases(test)) {
-    return cases;
-  }
-  const own: Testcase = {
-    classname: suite,
-    name: test.test,
-    time: seconds(test.duration_ms),
-    verdict: test.verdict,
-    why: test.detail,
-    body: explain(test),
-    type: test.tempo === 'hung' ? 'hung' : test.verdict,
-  };
-  return [...cases, own];
-}
-
 function slowLine(test: TestResult): string[] {
   const slow = slowText(test);
   return slow ? [`${test.test}: ${slow}`] : [];
 }
 
-function caseOf(group: Exclude<Group, { type: 'suite' }>): Testcase {
-  if (group.type === 'left-out') {
-    const { name: classname, reason } = group;
-    return { classname, name: 'left out', verdict: 'skip', why: reason, body: reason };
-  }
-  const { name: classname, code, message } = group;
-  return { classname, name: code, verdict: 'error', why: message, body: message, type: code };
-}
-
-function renderCase({ classname, name, time, verdict, why, body, type }: Testcase): string {
+function renderCase({ classname, name, time, verdict, why, body, type, note }: Testcase): string {
   const message = why.split('\n')[0] || verdict;
-  const inner = outcome(verdict, message, body, type ?? verdict);
+  const said = note === undefined ? null : `<system-out>${text(note)}</system-out>`;
+  const inner = outcome(verdict, message, body, type ?? verdict) ?? said;
   const open = `    <testcase${attributes({ classname, name, ...(time === undefined ? {} : { time }) })}`;
   return inner === null ? `${open}/>` : `${open}>\n      ${inner}\n    </testcase>`;
 }
@@ -161,8 +130,4 @@ function text(value: string): string {
     .replace(/&/g, '&amp;')
     .replace(/</g, '&lt;')
     .replace(/>/g, '&gt;');
-}
-
-function seconds(milliseconds: number): string {
-  return (milliseconds / 1000).toFixed(3);
 }
