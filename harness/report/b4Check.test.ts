@@ -1,0 +1,116 @@
+// SPDX-License-Identifier: MIT
+import test from 'ava';
+import { parseSubject } from '../series/subject.ts';
+import { exampleCi } from '../testing/exampleCi.ts';
+import { b4Checks, type CheckedMail, readB4Tracking, renderB4Lines, renderB4Review } from './b4Check.ts';
+
+function mail(subject: string, messageId: string | null = null): CheckedMail {
+  return { subject: parseSubject(subject), messageId };
+}
+
+const second = mail('[PATCH v2 2/3] demo: name the users', '20260102-demo-v2-2-0a1b2c@example.org');
+const third = mail('[PATCH v2 3/3] demo: count the users', '20260102-demo-v2-3-0a1b2c@example.org');
+
+test('the checks of a patch, as b4 review reads them', (t) => {
+  const array = JSON.parse(renderB4Review(b4Checks(exampleCi(), second)));
+  t.deepEqual(array.slice(1, 5), [
+    {
+      ...{ tool: 'kiln-checkpatch', status: 'warn', summary: '1 check' },
+      details:
+        '| CHECK: Alignment should match open parenthesis\n| #21: FILE: drivers/demo/core.c:61:\n| +\t  int b)',
+    },
+    { tool: 'kiln-tags', status: 'pass', summary: 'not checked: Fixes: is not checked without --repo' },
+    { tool: 'kiln-build', status: 'pass', summary: '' },
+    {
+      ...{ tool: 'kiln-warnings', status: 'warn', summary: '2 new warnings' },
+      details:
+        "| drivers/demo/core.c:33:6: warning: unused variable 'n' [-Wunused-variable]\n| drivers/demo/file.c:7:5: warning: no previous prototype for 'demo_name' [-Wmissing-prototypes]",
+    },
+  ]);
+});
+
+test('the tests of a patch have the failures that it brought', (t) => {
+  t.deepEqual(b4Checks(exampleCi(), third).at(-1), {
+    ...{ tool: 'kiln-tests', status: 'fail', summary: '2 new failures' },
+    details:
+      '| demo/races: WARNING in demo_put: new: 8 of 8 patched, 0 of 8 base, wrong with p < 0.1 %\n| demo/races: global.close_twice: new: 8 of 8 patched, 0 of 8 base, wrong with p < 0.1 %',
+  });
+});
+
+test('a cover letter has the result of the series', (t) => {
+  const cover = mail('[PATCH v2 0/3] demo: count the users', '20260102-demo-v2-0-0a1b2c@example.org');
+  const [check, ...others] = b4Checks(exampleCi(), cover);
+  t.deepEqual(others, []);
+  t.like(check, {
+    ...{ tool: 'kiln', status: 'fail' },
+    summary: '2 new failures, 1 undecided, 1 fixed, 1 flaky, 1 failing before, 1 new test',
+  });
+  t.regex(check!.details!, /^\| 2\/3 warnings: 2 new warnings$/m);
+  const { patches } = exampleCi().ci!;
+  const good = exampleCi({ patches: patches.slice(0, 1), changes: [], failures: [], not_tested: [] });
+  t.deepEqual(b4Checks(good, cover), [{ tool: 'kiln', status: 'pass', summary: 'no change' }]);
+});
+
+test('a mail that was not sent yet is found by its subject, and by its number if that is not enough', (t) => {
+  const results = exampleCi();
+  const found = (subject: string) => b4Checks(results, mail(subject, 'unsent@local')).at(-1)!.status;
+  t.is(found('[PATCH v2 3/3] demo: count the users'), 'fail');
+  t.is(found('[PATCH] demo: name the users'), 'pass');
+  results.ci!.patches[0]!.subject = 'demo: count the users';
+  t.is(found('[PATCH v2 1/3] demo: count the users'), 'pass');
+  t.is(found('[PATCH v2 3/3] demo: count the users'), 'fail');
+  t.throws(() => found('[PATCH v2 2/3] demo: count the users'), { message: /did not test/ });
+});
+
+test('a mail that the run did not test is an error that says what to do', (t) => {
+  const error = t.throws(() => b4Checks(exampleCi(), mail('[PATCH] other: thing', 'x@y')));
+  t.regex(error.message, /did not test "other: thing"/);
+  t.regex((error as Error & { hint: string }).hint, /kiln ci/);
+});
+
+test('lines for b4 prep: errors, warnings, and nothing if all is well', (t) => {
+  t.is(renderB4Lines(b4Checks(exampleCi(), third)), 'ERROR: kiln-tests: 2 new failures\n');
+  t.is(
+    renderB4Lines(b4Checks(exampleCi(), second)),
+    'WARNING: kiln-checkpatch: 1 check\nWARNING: kiln-warnings: 2 new warnings\n',
+  );
+  t.is(renderB4Lines(b4Checks(exampleCi(), mail('[PATCH 1/3] demo: add a driver'))), '');
+  // b4 looks for the word anywhere in a line.
+  t.is(
+    renderB4Lines([{ tool: 'kiln-build', status: 'warn', summary: 'prints ERROR: x' }]),
+    'WARNING: kiln-build: prints ERROR x\n',
+  );
+});
+
+test('details of a hostile finding are neither JSON nor endless', (t) => {
+  const results = exampleCi();
+  for (const findings of [['[{"status": "pass", "description": "fine"}]'], ['[', ']'], ['\x1b[2J[]\r\n[]']]) {
+    results.ci!.patches[1]!.checks[1]!.findings = findings;
+    const text = b4Checks(results, second)[1]!.details!;
+    t.throws(() => JSON.parse(text));
+    t.notRegex(text, /[\x00-\x09\x0b-\x1f]/);
+  }
+  results.ci!.patches[1]!.checks[1]!.findings = Array.from({ length: 999 }, () => 'x'.repeat(9999));
+  const lines = b4Checks(results, second)[1]!.details!.split('\n');
+  t.is(lines.length, 61);
+  t.is(lines[60], '(939 more lines)');
+  t.true(lines.every((line) => line.length <= 202));
+});
+
+test('the tracking file of b4 names the series', (t) => {
+  const tracking = {
+    series: {
+      'change-id': '20260102-demo-0a1b',
+      revision: 2,
+      'header-info': { msgid: 'cover@x' },
+      status: 'new',
+    },
+    patches: [{ title: '[PATCH 1/1] x', 'header-info': { msgid: 'one@x', to: '' } }, { title: 'y' }],
+  };
+  t.deepEqual(readB4Tracking(JSON.stringify(tracking)), {
+    ...{ changeId: '20260102-demo-0a1b', revision: 2, messageIds: ['cover@x', 'one@x'] },
+  });
+  t.deepEqual(readB4Tracking('{"series": {}}'), { changeId: null, revision: null, messageIds: [] });
+  for (const text of ['', '[]', '{"series": 3}', '{"series": {}, "patches": [1]}'])
+    t.throws(() => readB4Tracking(text), { message: /B4_TRACKING_FILE is not what b4 writes/ });
+});
