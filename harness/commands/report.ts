@@ -14,7 +14,11 @@ export function registerReport({ program, look }: Cli): void {
     .argument('[run]', "a run's directory or id", 'latest')
     .addOption(outOption())
     .addOption(projectOption())
-    .addOption(new Option('--format <form>', 'output format').choices(reportNames).default('text'))
+    .addOption(
+      new Option('--format <form>', 'output format; those after json are for runs of "kiln ci"')
+        .choices(reportNames)
+        .default('text'),
+    )
     .action(look((which: string, options: ReportOptions) => reportCommand(which, options)));
 }
 
