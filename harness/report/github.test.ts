@@ -50,6 +50,7 @@ for (const [finding, place] of [
   ['Makefile.lib:3: twice', 'Makefile.lib:3'],
   ['0001-x.patch:12: WARNING: none', null],
   ['../../etc/passwd:1: up', null],
+  ['fs/../../passwd.h:1: up behind a folder', null],
   ['/etc/passwd:1: absolute', null],
   ['at 12:30:59', null],
   ['nothing', null],

@@ -182,6 +182,20 @@ test('however much a run found, lists accept the mail', (t) => {
   t.regex(mail, /^\(770 more in results\.json\)$/m);
 });
 
+test('whatever a mail or a guest says, the mail is ASCII', (t) => {
+  const { series, changes } = exampleCi().ci!;
+  const other = 'Zähler × 内 …';
+  const mail = renderMail(
+    exampleCi({
+      series: { ...series, subject: other, name: other },
+      changes: changes.map((one) => ({ ...one, detail: other, case: other })),
+      not_tested: [other],
+    }),
+  );
+  t.notRegex(mail, /[^\n\x20-\x7e]/);
+  t.is(mail.split('\n')[0], 'Subject: Re: [PATCH v2 0/3] Zahler x ? ...');
+});
+
 test('a run that is not of kiln ci has no such mail', (t) => {
   t.throws(() => renderMail(exampleResults()), { message: /not one of "kiln ci"/ });
 });
