@@ -6,6 +6,7 @@ import type { BaseChoice, Change, CheckResult, Ci, CiPatch, TouchedFile } from '
 import type { Series } from '../series/series.ts';
 import { plural } from '../util/plural.ts';
 import { boots } from './changes.ts';
+import { inOrder } from './checks/index.ts';
 import { findSkipped } from './compare.ts';
 import { nameOf } from './failures.ts';
 import type { CiOutcome } from './run.ts';
@@ -59,11 +60,11 @@ function describePatch(facts: CiFacts, number: number): CiPatch {
     subject: withoutTags(patch.subject) || patch.file,
     message_id: patch.messageId,
     job: job?.id ?? null,
-    checks: [
+    checks: inOrder([
       checkApply(facts, number),
       ...(facts.checks.get(number) ?? []),
       ...(commit === null ? [] : checkStep(outcome!, number)),
-    ],
+    ]),
     files: [...(files.get(number) ?? [])],
   };
 }

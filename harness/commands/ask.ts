@@ -79,10 +79,12 @@ export function addBuildOptions(command: Command): Command {
       '--tree <dir>',
       'your own checkout, with its uncommitted changes; short for --base tree:DIR --no-series',
     );
-  return addKernelOptions(chosen);
+  return addKernelOptions(
+    chosen.option('--base <src>', `the kernel source: ${baseSources} (default: ${defaultBase})`),
+  );
 }
 
-/** The kernel on which a series is tested. */
+/** How the kernel is built on which a series is tested. */
 export function addKernelOptions(command: Command): Command {
   return command
     .option(
@@ -90,7 +92,6 @@ export function addKernelOptions(command: Command): Command {
       'a series to apply first, such as a fix that the base lacks; same forms as --series; repeat for several',
       collect,
     )
-    .option('--base <src>', `the kernel source: ${baseSources} (default: ${defaultBase})`)
     .addOption(projectOption())
     .option(
       '--config <names>',

@@ -4,6 +4,9 @@ import { tmpdir } from 'node:os';
 import { basename, join } from 'node:path';
 import { applyAsFar } from '../ci/apply.ts';
 import { assembleCi, type CiFacts, exitCodeOf } from '../ci/assemble.ts';
+import type { History } from '../ci/checks/fixes.ts';
+import { PatchInspector } from '../ci/inspector.ts';
+import { findNewLines } from '../ci/newLines.ts';
 import { ciPlans, withReproducer } from '../ci/plans.ts';
 import { runCi } from '../ci/run.ts';
 import { type Context, cacheDirectory } from '../context.ts';
@@ -15,10 +18,13 @@ import { memoryBudget, Pool } from '../pool/pool.ts';
 import { assemble } from '../results/assemble.ts';
 import { recall } from '../results/history.ts';
 import { createRunDirectory, type RunDirectory } from '../results/runDirectory.ts';
-import type { BaseChoice, Change, Results } from '../schema.ts';
+import type { Run } from '../run.ts';
+import type { Change, Results } from '../schema.ts';
 import { readSeries } from '../series/series.ts';
 import { readSuite, type Suite } from '../suite/suite.ts';
 import { prepareBase } from '../tree/base.ts';
+import { type BaseRequest, chooseBase } from '../tree/chooseBase.ts';
+import { countPatches, type Tree } from '../tree/tree.ts';
 import { useCache } from '../util/cache.ts';
 import { printable } from '../util/printable.ts';
 import { scratchDirectory } from '../util/scratch.ts';
@@ -26,16 +32,20 @@ import {
   addKernelOptions,
   addRunOptions,
   addSeriesOptions,
+  baseSources,
+  collect,
   type JobOptions,
   outOption,
   readPlan,
   runsDirectory,
 } from './ask.ts';
 import type { Cli } from './command.ts';
-import { buildStages, chooseReporter } from './reporter.ts';
+import { chooseReporter, ciStages } from './reporter.ts';
 import { runInfo, shownPath, storeResults } from './test.ts';
 
-type CiOptions = JobOptions & {
+type CiOptions = Omit<JobOptions, 'base'> & {
+  base?: string[];
+  repo?: string;
   out?: string;
   deadline: number;
   reproducer?: string;
@@ -48,6 +58,12 @@ export function registerCi({ program, run, signal, stopAfter }: Cli): void {
     .description('test a series patch by patch against its base, and report what it breaks')
     .argument('<series>', 'the series, in any of the forms of --series of `kiln test`')
     .argument('[suite...]', 'suites, or single tests as suite/test (default: all that the tree can run)')
+    .option(
+      '--base <src>',
+      `the kernel source: ${baseSources}; repeat for candidates, the newest first (default: the commit that the series names or was made on, if it is in --repo; else ${defaultBase})`,
+      collect,
+    )
+    .option('--repo <dir>', 'a git repository with the history of Linux, in which Kiln finds the base')
     .option(
       '--reproducer <path>',
       'a C file or a directory of tests that must fail on the base and pass with the series',
@@ -97,18 +113,19 @@ async function ciCommand(
   await using scratch = await scratchDirectory(tmpdir());
   const reproducer =
     options.reproducer === undefined ? null : await readReproducer(options.reproducer, scratch.path);
-  const asked = await readPlan(select, { ...options, series: [source] });
+  const { base, repo, ...others } = options;
+  const asked = await readPlan(select, { ...others, series: [source] });
   const plan = reproducer ? withReproducer(asked, reproducer) : asked;
   await using _cache = await useCache(cacheDirectory(), signal);
   const started = new Date();
   const prepared = {
-    ...(await prepare(plan, signal)),
+    ...(await prepare(plan, { asked: base ?? [], repo: repo ?? null, fallback: defaultBase }, signal)),
     reproducer: reproducer?.name ?? null,
     debug: debugFragments(options.debug, plan.ask.config),
     again: options.again ?? false,
   };
   const run = await createRunDirectory(runsDirectory(options));
-  const reporter = chooseReporter([...buildStages, 'tests', 'replays']);
+  const reporter = chooseReporter(ciStages);
   try {
     const results = await runSeries(prepared, run, started, reporter.onEvent, signal);
     return results.exit_code;
@@ -119,7 +136,10 @@ async function ciCommand(
 
 type Prepared = Pick<CiFacts, 'series' | 'choice' | 'conflict' | 'reproducer'> & {
   plan: Plan;
+  /** The base with all patches that apply, and how many of `series` do. */
+  whole: Tree;
   count: number;
+  history: History | null;
   debug: string[];
   again: boolean;
 };
@@ -127,6 +147,7 @@ type Prepared = Pick<CiFacts, 'series' | 'choice' | 'conflict' | 'reproducer'> &
 /** What has to be known before there are jobs: the series, its base, and how many patches apply. */
 async function prepare(
   plan: Plan,
+  request: Omit<BaseRequest, 'before'>,
   signal: AbortSignal,
 ): Promise<Omit<Prepared, 'reproducer' | 'debug' | 'again'>> {
   const note: Context['note'] = (_, text) => void process.stderr.write(`kiln: ${printable(text)}\n`);
@@ -135,10 +156,16 @@ async function prepare(
     readSeries(one, plan.ask.project.patches, readOptions(plan.ask, isAsked, signal));
   const series = await read(plan.series.at(-1)!, true);
   const before = await Promise.all(plan.with.map((one) => read(one, false)));
-  const choice = chooseBase(plan.ask);
+  const choice = await chooseBase(series, { ...request, before }, context);
+  process.stderr.write(`kiln: base ${printable(`${choice.source}: ${choice.reason}`)}\n`);
   const { base } = await prepareBase(choice.source, context);
-  const { count, conflict } = await applyAsFar(base, before, series, context);
-  return { plan, series, choice, count, conflict };
+  const { whole, conflict } = await applyAsFar(base, before, series, context);
+  const count = whole.patches.length - countPatches(before);
+  const own = /^git:(.+?)(?:#[^#]*)?$/.exec(choice.source)?.[1];
+  const gitDir = request.repo ?? own;
+  const history = gitDir === undefined ? null : { gitDir, base: own === undefined ? null : base.commit };
+  const onBase = { ...plan, ask: { ...plan.ask, base: choice.source } };
+  return { plan: onBase, series, choice, whole, count, conflict, history };
 }
 
 /** What earlier runs say of each change. */
@@ -175,14 +202,8 @@ function readOptions({ revision, allowIncomplete, inbox }: Ask, isAsked: boolean
   };
 }
 
-function chooseBase({ base }: Ask): BaseChoice {
-  return base === defaultBase
-    ? { source: base, how: 'default', reason: 'the default' }
-    : { source: base, how: 'asked', reason: '--base' };
-}
-
 async function runSeries(
-  { plan, series, choice, count, conflict, reproducer, debug, again }: Prepared,
+  { plan, series, choice, whole, count, conflict, history, reproducer, debug, again }: Prepared,
   run: RunDirectory,
   started: Date,
   emit: Emit,
@@ -196,14 +217,15 @@ async function runSeries(
   emit({ type: 'run-start', id: run.id, dir, jobs: all.map(({ id }) => id) });
   await using pool = new Pool(plan.ask.jobs, memoryBudget());
   await using home = await scratchDirectory(join(cacheDirectory(), 'scratch'));
-  const outcome =
-    count === 0
-      ? null
-      : await runCi(plans, { dir: run.dir, pool, emit, signal, home: home.path }, { reproducer, again });
+  const before = whole.patches.length - count;
+  await using inspector = new PatchInspector({ series, whole, before, history }, plans);
+  const own: Run = { dir: run.dir, pool, emit, signal, home: home.path, inspector };
+  const outcome = count === 0 ? null : await runCi(plans, own, { reproducer, again });
   if (outcome) await addPast(outcome.changes, run.id);
+  const newLogLines = outcome ? await findNewLines(run.dir, outcome.base, outcome.steps.at(-1)!) : [];
   const facts: CiFacts = {
-    ...{ series, choice, conflict, outcome, reproducer, newLogLines: [] },
-    ...{ checks: new Map(), files: new Map() },
+    ...{ series, choice, conflict, outcome, reproducer, newLogLines },
+    ...{ checks: inspector.checks, files: new Map() },
   };
   const onDebug = outcome?.debug ? [outcome.debug.base, outcome.debug.whole] : [];
   const outcomes = outcome ? [outcome.base, ...outcome.steps, ...onDebug] : [];
