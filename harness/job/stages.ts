@@ -275,7 +275,9 @@ async function stageKernel(
   job.kernel = { release, key, warnings };
   for (const warning of kernel.warnings) context.note('warn', formatDiagnostic(warning));
   const count =
-    tree.patches.length > 0 ? `, ${plural(warnings.length, 'W=1 warning')} in what the series touches` : '';
+    checksWarnings && tree.patches.length > 0
+      ? `, ${plural(warnings.length, 'W=1 warning')} in what the series touches`
+      : '';
   return { value: { kernel, request }, cached: found !== undefined, text: `${release}${count}` };
 }
 
