@@ -5,6 +5,7 @@ import * as arch from '../guest/arch/x86_64.ts';
 import { readIfThere } from '../util/files.ts';
 import { git } from '../util/git.ts';
 import type { ConfigValues } from './dotConfig.ts';
+import { evaluate, parseExpression } from './expression.ts';
 
 /** The unmet dependencies of a symbol in the tree at `sourceDir`, as a clause for an error message. */
 export async function explainMissing(
@@ -141,56 +142,10 @@ function promptCondition(rest: string): string[] {
   return condition === undefined ? [] : [condition];
 }
 
-/** Evaluates && || ! ( ) = != < > over y/m/n and numbers. Anything else counts as met: a wrong hint is worse than none. */
+/** Anything that can't be read counts as met: a wrong hint is worse than none. */
 function isMet(condition: string, final: ConfigValues): boolean {
   if (condition === noPrompt) return false;
-  const expression = condition
-    .replace(/#.*/, '')
-    .replace(/(\w+)\s*([<>]=?)\s*(\d+)/g, (_, symbol: string, operator: string, value: string) =>
-      compareNumbers(Number(final.get(symbol) ?? 0), operator, Number(value)) ? ' 1 ' : ' 0 ',
-    )
-    .replace(/(\w+)\s*(!?=)\s*("?\w*"?)/g, (_, symbol: string, operator: string, value: string) =>
-      ((final.get(symbol) ?? 'n') === value) === (operator === '=') ? ' 1 ' : ' 0 ',
-    )
-    .replace(/\b(?![01]\b)\w+\b/g, (symbol) =>
-      ['y', 'm'].includes(final.get(symbol) ?? 'n') || symbol === 'y' ? ' 1 ' : ' 0 ',
-    );
-  if (!/^[01\s!&|()]*$/.test(expression)) return true;
-  return evaluate(expression.replaceAll('&&', '&').replaceAll('||', '|').replace(/\s/g, ''));
-}
-
-function compareNumbers(left: number, operator: string, right: number): boolean {
-  const isEqual = left === right && operator.endsWith('=');
-  return isEqual || (operator.startsWith('<') ? left < right : left > right);
-}
-
-function evaluate(text: string): boolean {
-  let rest = text;
-  const take = (token: string): boolean => {
-    if (!rest.startsWith(token)) return false;
-    rest = rest.slice(1);
-    return true;
-  };
-  const atom = (): boolean => {
-    if (take('!')) return !atom();
-    if (take('(')) {
-      const value = or();
-      take(')');
-      return value;
-    }
-    const value = rest[0] === '1';
-    rest = rest.slice(1);
-    return value;
-  };
-  const and = (): boolean => {
-    let value = atom();
-    while (take('&')) value = atom() && value;
-    return value;
-  };
-  const or = (): boolean => {
-    let value = and();
-    while (take('|')) value = and() || value;
-    return value;
-  };
-  return or();
+  if (condition.includes('$(')) return true;
+  const lookUp = (symbol: string) => final.get(symbol)?.replace(/^"(.*)"$/, '$1') ?? 'n';
+  return evaluate(parseExpression(condition), lookUp) !== 0;
 }
