@@ -16,6 +16,16 @@ export const objectDirectories = ['lib', 'pci', 'power', 'video'].map((dir) => `
 export const image = 'bzImage';
 /** Where make leaves it in the build directory. */
 export const imagePath = 'arch/x86/boot/bzImage';
+/** Directories that make enters by rules of their own: what they link becomes part of the image, or data of vmlinux. */
+export const imageDirectories = [
+  'arch/x86/boot',
+  'arch/x86/boot/compressed',
+  'arch/x86/realmode/rm',
+  'arch/x86/entry/vdso',
+  'arch/x86/purgatory',
+];
+/** The script by which vmlinux is linked, in the build directory. */
+export const linkerScript = 'arch/x86/kernel/vmlinux.lds';
 /** The file that QEMU boots: it enters vmlinux by its PVH note, without unpacking anything. */
 export const bootFile = 'vmlinux';
 /** Bytes: the kernel's COMMAND_LINE_SIZE. */
