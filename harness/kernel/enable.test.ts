@@ -158,6 +158,8 @@ test('options that were set before count as the configuration', (t) => {
 test('COMPILE_TEST is the last resort, and is told', (t) => {
   t.is(enable('FOREIGN || CHIP'), 'BUS NEAR CHIP');
   const one = enabler();
+  t.regex(one.enable(parseExpression('FOREIGN'), false) ?? '', /^ARM64 is for another architecture/);
+  t.is(one.added.size, 0);
   t.is(one.enable(parseExpression('FOREIGN')), null);
   t.true(one.needsCompileTest(parseExpression('FOREIGN')));
   t.is(one.enable(parseExpression('CHIP')), null);

@@ -21,6 +21,7 @@ export class Enabler {
   #added: ConfigValues = new Map();
   #lookUp: LookUp;
   #steps = 0;
+  #allowsCompileTest = true;
   /** Options that are being enabled, from the outermost to the innermost. */
   #path: string[] = [];
 
@@ -53,9 +54,13 @@ export class Enabler {
     return evaluate(condition, valuesOf(this.#kconfig, new Map(others), this.#defaults)) !== 2;
   }
 
-  /** Make a condition hold. Returns null, or why that can't be; then nothing is set. */
-  enable(condition: Expression): string | null {
+  /**
+   * Make a condition hold. Returns null, or why that can't be; then nothing is set.
+   * @param allowsCompileTest whether COMPILE_TEST may be set
+   */
+  enable(condition: Expression, allowsCompileTest = true): string | null {
     this.#steps = 0;
+    this.#allowsCompileTest = allowsCompileTest;
     const before = this.#added;
     const why = this.#satisfy(condition) ?? (this.holds(condition) ? null : `${asText(condition)} stays off`);
     if (why !== null) this.#restore(before);
@@ -137,6 +142,7 @@ export class Enabler {
     const definitions = this.#kconfig.symbols.get(name);
     if (definitions === undefined) return this.#undefinedReason(name);
     if (this.#base.get(name) === 'n') return `this configuration has ${name} off`;
+    if (name === compileTest && !this.#allowsCompileTest) return `it needs ${compileTest}`;
     if (this.#path.includes(name)) return `${name} depends on itself`;
     if (this.#path.length > limits.depth || this.#steps++ > limits.steps)
       return `${name} depends on more than is looked at`;

@@ -12,9 +12,12 @@ import { configOfTouched } from './touchedConfig.ts';
 
 const base: Record<string, string> = {
   Makefile: '',
-  Kbuild: 'obj-y += fs/ net/\n',
+  Kbuild: 'obj-y += drivers/ fs/ net/\n',
+  'drivers/Makefile': 'obj-$(CONFIG_OTHER_USER) += far.o\n',
+  'drivers/far.c': '#include <net/deep.h>\nvoid far(void);\n',
   'fs/Makefile': 'obj-y += open.o\nobj-$(CONFIG_QUOTA) += quota.o\n',
-  'net/Makefile': 'obj-$(CONFIG_SOCK) += sock.o\nobj-$(CONFIG_TEST) += test.o\n',
+  'net/Makefile':
+    'obj-$(CONFIG_SOCK) += sock.o deep_user.o\nobj-$(CONFIG_FOREIGN) += deep.o\nobj-$(CONFIG_TEST) += test.o\n',
   Kconfig: `config QUOTA
 	bool "quota"
 config SOCK
@@ -25,6 +28,13 @@ config STACK
 config TEST
 	bool "test"
 	depends on !OTHER
+config FOREIGN
+	bool "foreign"
+	depends on ARM64 || COMPILE_TEST
+config COMPILE_TEST
+	bool "compile"
+config OTHER_USER
+	bool "far from the header"
 config OTHER
 	bool "other"
 `,
@@ -72,6 +82,8 @@ int user(int a)
   'net/test.c': '#ifdef CONFIG_STACK\n#include "part.c"\n#endif\n',
   'net/part.c': 'int part;\n',
   'include/net/sock.h': '#include <net/deep.h>\n',
+  'net/deep_user.c': '#include <net/deep.h>\n',
+  'net/deep.c': '#include <net/deep.h>\n',
   'include/net/deep.h': '#define DEEP 1\n',
   'arch/arm64/kernel/a.c': 'int a;\n',
   'tools/t.c': 'int t;\n',
@@ -175,8 +187,8 @@ test('the config of touched files has the options that build them, or says why n
   const { fragment: own } = parseFragment('own', 'CONFIG_OTHER=y\n');
   const paths = [
     'fs/open.c',
-    'net/sock.c',
     'include/net/deep.h',
+    'net/sock.c',
     'net/part.c',
     'arch/arm64/kernel/a.c',
     'net/gone.c',
@@ -196,8 +208,8 @@ test('the config of touched files has the options that build them, or says why n
     ]),
     [
       ['fs/open.c', true, 'fs/open.c', 'y', '', null],
-      ['net/sock.c', true, 'net/sock.c', 'SOCK', 'STACK SOCK', null],
-      ['include/net/deep.h', true, 'net/sock.c', 'SOCK', '', null],
+      ['include/net/deep.h', true, 'net/deep_user.c', 'SOCK', 'STACK SOCK', null],
+      ['net/sock.c', true, 'net/sock.c', 'SOCK', '', null],
       [
         'net/part.c',
         true,

@@ -97,8 +97,9 @@ type Candidate = { source: string; condition: Expression };
 function enable(enabler: Enabler, path: string, candidates: readonly Candidate[]): FileWish {
   const before = new Set(enabler.added.keys());
   const reasons: string[] = [];
-  for (const { source, condition } of candidates) {
-    const reason = enabler.enable(condition);
+  const ways = [false, true].flatMap((allows) => candidates.map((candidate) => ({ ...candidate, allows })));
+  for (const { source, condition, allows } of ways) {
+    const reason = enabler.enable(condition, allows);
     if (reason !== null) {
       reasons.push(reason);
       continue;
@@ -120,7 +121,7 @@ function enable(enabler: Enabler, path: string, candidates: readonly Candidate[]
     isCode: true,
     source: first?.source ?? null,
     condition: first === undefined ? null : asText(first.condition),
-    reason: reasons[0] ?? foreignArch(path) ?? whyNotBuilt(path),
+    reason: reasons.at(-1) ?? foreignArch(path) ?? whyNotBuilt(path),
   };
 }
 
@@ -128,7 +129,7 @@ function enable(enabler: Enabler, path: string, candidates: readonly Candidate[]
 function nearest(path: string, candidates: readonly Candidate[], enabler: Enabler): Candidate[] {
   const rank = ({ source, condition }: Candidate) => [
     enabler.holds(condition) ? 0 : 1,
-    -commonLength(posix.dirname(path).split('/'), posix.dirname(source).split('/')),
+    -nearness(path, source),
     posix.parse(source).name === posix.parse(path).name ? 0 : 1,
   ];
   const ranked = candidates.map((candidate) => ({ candidate, rank: rank(candidate) }));
@@ -136,9 +137,12 @@ function nearest(path: string, candidates: readonly Candidate[], enabler: Enable
   return ranked.slice(0, mostIncluders).map(({ candidate }) => candidate);
 }
 
-function commonLength(one: readonly string[], other: readonly string[]): number {
-  const end = one.findIndex((part, index) => part !== other[index]);
-  return end < 0 ? one.length : end;
+/** How far two files have the same directories; of include/sound/soc.h, sound/ is one, too. */
+function nearness(header: string, source: string): number {
+  const [one, other] = [header, source].map((path) => posix.dirname(path).split('/'));
+  const end = one!.findIndex((part, index) => part !== other![index]);
+  const common = end < 0 ? one!.length : end;
+  return header.startsWith('include/') ? one!.filter((part) => other!.includes(part)).length : common;
 }
 
 function valuesOf(fragments: readonly Fragment[]): Map<string, string> {
