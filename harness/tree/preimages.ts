@@ -20,7 +20,7 @@ export function preimagesOf(diffs: readonly string[]): { preimages: Preimages; u
       for (const [, name] of file.matchAll(/^--- \S.*\n\+\+\+ (?:b\/)?([^\t\n]+)/gm)) unknown.add(name!);
       continue;
     }
-    const { before, after, blob } = readHeader(file.split(/^(?:@@ |GIT binary patch|Binary files )/m, 1)[0]!);
+    const { before, after, blob } = readHeader(file);
     const path = before ?? after;
     if (path === undefined || blob === undefined) unknown.add(path ?? file.split('\n', 1)[0]!);
     else if (!touched.has(path) && !preimages.has(path)) preimages.set(path, blob);
@@ -32,6 +32,7 @@ export function preimagesOf(diffs: readonly string[]): { preimages: Preimages; u
 /** `before`: where the old content is. `blob` as in Preimages. Undefined: the header does not have it. */
 type Header = { before: string | undefined; after: string | undefined; blob: string | null | undefined };
 
+/** The first line of each kind is the header's: lines of hunks begin with a sign. */
 function readHeader(header: string): Header {
   const find = (pattern: RegExp) => pattern.exec(header)?.[1];
   // git quotes a name with a quotation mark, a backslash, a control character or, by default, a byte that is not ASCII.
