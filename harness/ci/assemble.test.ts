@@ -59,6 +59,7 @@ function facts(
             steps: [job(1), job(2), job(3)],
             changes: [],
             debug: null,
+            sameCode: new Set(),
             isInterrupted: false,
             ...outcome,
           },
@@ -134,6 +135,13 @@ test('a patch that does not build fails the run, and the others have their check
   t.deepEqual(checks(one, 3), ['apply pass', 'build pass', 'boot pass', 'tests pass']);
   t.deepEqual(assembleCi(one).failures, ['patch 2 (fs: step 2): fs/a.c:1: no']);
   t.is(exitCodeOf(one), 4);
+});
+
+test('a patch that changes no code is not tested, which is said', (t) => {
+  const one = facts({ outcome: { sameCode: new Set([2, 3]) } });
+  t.deepEqual(checks(one, 2), ['apply pass', 'build pass', 'tests skip']);
+  t.deepEqual(assembleCi(one).not_tested, ['the series: no code changed in this configuration']);
+  t.is(exitCodeOf(one), 0);
 });
 
 test('a step that does not boot fails its patch', (t) => {

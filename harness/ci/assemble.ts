@@ -80,7 +80,7 @@ function checkApply({ conflict }: CiFacts, number: number): CheckResult {
 }
 
 /** Build, boot and tests of the tree after a patch. */
-function checkStep({ steps, base, changes }: CiOutcome, number: number): CheckResult[] {
+function checkStep({ steps, base, changes, sameCode }: CiOutcome, number: number): CheckResult[] {
   const step = steps[number - 1]!;
   const { error, tests } = step;
   if (error) {
@@ -89,6 +89,10 @@ function checkStep({ steps, base, changes }: CiOutcome, number: number): CheckRe
     return [{ name: 'build', status, summary: error.message, findings }];
   }
   const build: CheckResult = { name: 'build', status: 'pass', summary: 'builds', findings: [] };
+  if (sameCode.has(number)) {
+    const summary = 'no code changed in this configuration';
+    return [build, { name: 'tests', status: 'skip', summary, findings: [] }];
+  }
   if (tests.length === 0) return [build];
   const isUp = boots(step);
   const fails = isUp || boots(base);
@@ -151,6 +155,7 @@ function notTested({ conflict, outcome, series }: CiFacts): string[] {
   const onDebug = debug ? [debug.base, debug.whole] : [];
   for (const { job, error } of onDebug)
     if (error) lines.push(`the series on ${debug!.config.join(',')}: ${job.id}: ${error.message}`);
+  if (outcome.sameCode.has(steps.length)) lines.push('the series: no code changed in this configuration');
   const all = [base, ...steps, ...onDebug];
   const errors = all.flatMap(({ tests }) => tests.filter(({ verdict }) => verdict === 'error'));
   const last = steps.at(-1);

@@ -1,13 +1,16 @@
 // SPDX-License-Identifier: MIT
 // Makes the checks of each patch while its job builds: those of its text first, then those that compare two builds.
 import { join } from 'node:path';
-import type { Context } from '../context.ts';
+import { type Context, cacheDirectory } from '../context.ts';
 import type { BuiltKernel } from '../job/built.ts';
 import type { JobRecorder } from '../job/recorder.ts';
 import type { Inspector } from '../job/stages.ts';
 import type { Diagnostic } from '../kernel/diagnostics.ts';
-import { type Kernel, readWarnings } from '../kernel/kernel.ts';
-import type { CheckResult } from '../schema.ts';
+import { type Kernel, type KernelRequest, kernelKey, readWarnings } from '../kernel/kernel.ts';
+import { touchedFiles } from '../kernel/touched.ts';
+import type { FileWish } from '../kernel/touchedConfig.ts';
+import type { Workspace } from '../kernel/workspace.ts';
+import type { CheckResult, TouchedFile } from '../schema.ts';
 import type { Series } from '../series/series.ts';
 import type { AppliedPatch, Tree } from '../tree/tree.ts';
 import { readCachedJson, writeAtomic } from '../util/files.ts';
@@ -30,11 +33,14 @@ export type Given = {
   before: number;
   /** Where `Fixes:` is looked up; null: nowhere. */
   history: History | null;
+  /** What was asked of the configuration for the files that it touches. */
+  wishes: readonly FileWish[];
 };
 
 export class PatchInspector implements Inspector, AsyncDisposable {
   /** By the number of the patch, from 1. */
   readonly checks = new Map<number, CheckResult[]>();
+  readonly files = new Map<number, TouchedFile[]>();
   readonly #given: Given;
   /** The number of the patch that a job is about; 0 is the base. Of another kernel than the run's, nothing is checked. */
   readonly #numbers: ReadonlyMap<string, number>;
@@ -70,6 +76,20 @@ export class PatchInspector implements Inspector, AsyncDisposable {
     });
   }
 
+  /** Which files and functions of the patch were built is known only now: the next build changes the directory. */
+  async whileBuilt({ plan }: JobRecorder, request: KernelRequest, { build }: Workspace): Promise<void> {
+    const number = this.#numbers.get(plan.id) ?? 0;
+    const patch = this.#patches()[number - 1];
+    if (patch === undefined) return;
+    const { wishes, whole } = this.#given;
+    const reasons = new Map(
+      wishes.flatMap(({ path, reason }) => (reason === null ? [] : [[path, reason] as const])),
+    );
+    const { gitDir } = whole;
+    const files = await touchedFiles({ gitDir, from: `${patch.commit}^`, to: patch.commit, build, reasons });
+    await writeAtomic(recordOfFiles(request, patch), JSON.stringify(files));
+  }
+
   async afterBuild(recorder: JobRecorder, { kernel, request }: BuiltKernel): Promise<void> {
     const number = this.#numbers.get(recorder.plan.id);
     if (number === undefined) return;
@@ -77,6 +97,9 @@ export class PatchInspector implements Inspector, AsyncDisposable {
       const files = [...new Set(this.#patches().flatMap((patch) => patch.files))];
       const warnings = await readWarnings(request, files.toSorted(), context);
       this.#steps.set(number, { warnings, kernel });
+      const patch = this.#patches()[number - 1];
+      const touched = patch && (await readCachedJson<TouchedFile[]>(recordOfFiles(request, patch)));
+      if (touched) this.files.set(number, touched);
       if (number === 0) return { value: undefined, cached: false, text: plural(warnings.length, 'warning') };
       const parent = this.#steps.get(number - 1);
       const results = await runChecks(
@@ -107,6 +130,11 @@ export class PatchInspector implements Inspector, AsyncDisposable {
   async [Symbol.asyncDispose](): Promise<void> {
     await this.#source?.[Symbol.asyncDispose]();
   }
+}
+
+function recordOfFiles(request: KernelRequest, { commit }: AppliedPatch): string {
+  const key = contentKey('files 1', kernelKey(request), commit);
+  return join(cacheDirectory(), 'known', 'files', `${key}.json`);
 }
 
 function vmlinuxOf({ dir }: Kernel): string {

@@ -4,6 +4,7 @@ import { basename } from 'node:path';
 import { runTests } from '../execution/schedule.ts';
 import type { Plan } from '../job/plan.ts';
 import type { JobRecorder, StageResult } from '../job/recorder.ts';
+import { haveSameCode } from '../kernel/kernel.ts';
 import type { JobOutcome } from '../results/assemble.ts';
 import { type Run, runJobs } from '../run.ts';
 import type { Change } from '../schema.ts';
@@ -20,6 +21,8 @@ export type CiOutcome = {
   /** Base and whole series on the debug kernel. */
   debug: { config: string[]; base: JobOutcome; whole: JobOutcome } | null;
   changes: Change[];
+  /** Patches that change no code in this configuration, by number: their kernels run no tests. */
+  sameCode: ReadonlySet<number>;
   /** Ended before all was decided. */
   isInterrupted: boolean;
 };
@@ -27,13 +30,21 @@ export type CiOutcome = {
 /** Run the jobs, compare base and patched, replay what failed, and find the patches. */
 export async function runCi(plans: CiPlans, run: Run, options: CiOptions): Promise<CiOutcome> {
   const held = new Map<string, Held>();
+  const sameCode = new Set<number>();
   const { base, steps, debug } = plans;
+  const parents = parentsOf(plans);
   const outcomes = await runJobs([base, ...steps, ...(debug ? [debug.base, debug.whole] : [])], {
     ...run,
-    execute: (recorder, built, runDir, execution) => {
+    execute: async (recorder, built, runDir, execution) => {
       const { plan } = recorder;
       const side = { plan, built, execution, runDir, key: keyOfJob(plan, built), recorder };
       held.set(plan.id, side);
+      const parent = held.get(parents.get(plan.id) ?? '');
+      const isSameImage = parent?.built.image.key === built.image.key;
+      if (parent && isSameImage && (await haveSameCode(parent.built.kernel, built.kernel))) {
+        sameCode.add(steps.indexOf(plan) + 1);
+        return { value: undefined, cached: true, text: 'none: no code changed in this configuration' };
+      }
       return runUnlessKnown(recorder, side, options.again);
     },
   });
@@ -60,8 +71,16 @@ export async function runCi(plans: CiPlans, run: Run, options: CiOptions): Promi
     steps: steps.map(of),
     debug: debug && { config: debug.config, base: of(debug.base), whole: of(debug.whole) },
     changes,
+    sameCode,
     isInterrupted: run.signal.aborted,
   };
+}
+
+/** With which job's kernel each is compared: a step with the one before, the whole series with the base. */
+function parentsOf({ base, steps, debug }: CiPlans): Map<string, string> {
+  const parents = steps.map(({ id }, index) => [id, steps[index - 1]?.id ?? base.id] as const);
+  const whole = [steps.at(-1)!.id, base.id] as const;
+  return new Map([...parents, whole, ...(debug ? [[debug.whole.id, debug.base.id] as const] : [])]);
 }
 
 /** The tests stage. */

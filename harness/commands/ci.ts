@@ -9,10 +9,12 @@ import { PatchInspector } from '../ci/inspector.ts';
 import { findNewLines } from '../ci/newLines.ts';
 import { ciPlans, withReproducer } from '../ci/plans.ts';
 import { runCi } from '../ci/run.ts';
+import { askForTouched } from '../ci/touched.ts';
 import { type Context, cacheDirectory } from '../context.ts';
 import { KilnError } from '../errors.ts';
 import type { Emit } from '../events.ts';
 import { type Ask, defaultBase, type Plan } from '../job/plan.ts';
+import type { FileWish } from '../kernel/touchedConfig.ts';
 import { paths } from '../paths.ts';
 import { memoryBudget, Pool } from '../pool/pool.ts';
 import { assemble } from '../results/assemble.ts';
@@ -26,6 +28,7 @@ import { prepareBase } from '../tree/base.ts';
 import { type BaseRequest, chooseBase } from '../tree/chooseBase.ts';
 import { countPatches, type Tree } from '../tree/tree.ts';
 import { useCache } from '../util/cache.ts';
+import { several } from '../util/plural.ts';
 import { printable } from '../util/printable.ts';
 import { scratchDirectory } from '../util/scratch.ts';
 import {
@@ -140,6 +143,8 @@ type Prepared = Pick<CiFacts, 'series' | 'choice' | 'conflict' | 'reproducer'> &
   whole: Tree;
   count: number;
   history: History | null;
+  /** What the configuration is asked for the touched files. */
+  wishes: FileWish[];
   debug: string[];
   again: boolean;
 };
@@ -165,7 +170,11 @@ async function prepare(
   const gitDir = request.repo ?? own;
   const history = gitDir === undefined ? null : { gitDir, base: own === undefined ? null : base.commit };
   const onBase = { ...plan, ask: { ...plan.ask, base: choice.source } };
-  return { plan: onBase, series, choice, whole, count, conflict, history };
+  const touched = await askForTouched(onBase, whole, countPatches(before), context);
+  const added = touched.files.flatMap(({ options }) => options);
+  if (added.length > 0)
+    note('info', `config: ${several(added, 20)}, so that the files which the series touches are compiled`);
+  return { plan: touched.plan, wishes: touched.files, series, choice, whole, count, conflict, history };
 }
 
 /** What earlier runs say of each change. */
@@ -203,7 +212,7 @@ function readOptions({ revision, allowIncomplete, inbox }: Ask, isAsked: boolean
 }
 
 async function runSeries(
-  { plan, series, choice, whole, count, conflict, history, reproducer, debug, again }: Prepared,
+  { plan, series, choice, whole, count, conflict, history, wishes, reproducer, debug, again }: Prepared,
   run: RunDirectory,
   started: Date,
   emit: Emit,
@@ -218,14 +227,14 @@ async function runSeries(
   await using pool = new Pool(plan.ask.jobs, memoryBudget());
   await using home = await scratchDirectory(join(cacheDirectory(), 'scratch'));
   const before = whole.patches.length - count;
-  await using inspector = new PatchInspector({ series, whole, before, history }, plans);
+  await using inspector = new PatchInspector({ series, whole, before, history, wishes }, plans);
   const own: Run = { dir: run.dir, pool, emit, signal, home: home.path, inspector };
   const outcome = count === 0 ? null : await runCi(plans, own, { reproducer, again });
   if (outcome) await addPast(outcome.changes, run.id);
   const newLogLines = outcome ? await findNewLines(run.dir, outcome.base, outcome.steps.at(-1)!) : [];
   const facts: CiFacts = {
     ...{ series, choice, conflict, outcome, reproducer, newLogLines },
-    ...{ checks: inspector.checks, files: new Map() },
+    ...{ checks: inspector.checks, files: inspector.files },
   };
   const onDebug = outcome?.debug ? [outcome.debug.base, outcome.debug.whole] : [];
   const outcomes = outcome ? [outcome.base, ...outcome.steps, ...onDebug] : [];

@@ -3,6 +3,7 @@
 import { resolve } from 'node:path';
 import { KilnError } from '../errors.ts';
 import type { AcceleratorChoice } from '../guest/accelerator.ts';
+import type { Fragment } from '../kernel/fragment.ts';
 import type { CompilerChoice } from '../kernel/toolchain.ts';
 import { paths } from '../paths.ts';
 import type { Project } from '../project.ts';
@@ -77,6 +78,8 @@ export type Plan = {
   suites: PlannedSuite[];
   /** Whether the files that the series touches are compiled with W=1, too. */
   checksWarnings: boolean;
+  /** Options that build the files which the series touches; null: only `kiln ci` asks for them. */
+  touched: Fragment | null;
   ask: Ask;
 };
 
@@ -109,6 +112,7 @@ export function plan(ask: Ask, seriesKept: string[], suites: Suite[], given: Sui
       ...chooseTests(ask, chosen),
     ],
     checksWarnings: true,
+    touched: null,
     ask,
   };
 }

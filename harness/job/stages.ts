@@ -22,6 +22,7 @@ import {
   readConfigured,
 } from '../kernel/kernel.ts';
 import { findToolchain, type Toolchain } from '../kernel/toolchain.ts';
+import type { Workspace } from '../kernel/workspace.ts';
 import { paths } from '../paths.ts';
 import { chooseSandbox } from '../sandbox/sandbox.ts';
 import type { JobResult } from '../schema.ts';
@@ -49,6 +50,8 @@ export type Extras = {
 export type Inspector = {
   /** Before the kernel is built. */
   beforeBuild: (recorder: JobRecorder, tree: Tree) => Promise<void>;
+  /** When the objects are there. Not called for a kernel that is in the cache. */
+  whileBuilt: (recorder: JobRecorder, request: KernelRequest, workspace: Workspace) => Promise<void>;
   afterBuild: (recorder: JobRecorder, built: BuiltKernel) => Promise<void>;
 };
 
@@ -64,7 +67,7 @@ export async function build(recorder: JobRecorder, extras: Extras = {}): Promise
   recorder.sandbox = { ...configured.sandbox, ...(extras.home === undefined ? {} : { home: extras.home }) };
   await extras.inspector?.beforeBuild(recorder, tree);
   const { kernel, request } = await recorder.stage('kernel', (context) =>
-    stageKernel(plan, base, tree, configured, job, context),
+    stageKernel(recorder, base, tree, configured, extras.inspector, context),
   );
   await extras.inspector?.afterBuild(recorder, { base, tree, kernel, request });
   const { image, next } = await recorder.stage('image', (context) =>
@@ -203,6 +206,7 @@ async function stageConfig(
     ...own,
     ...others.map((planned) => asPreferred(fragmentOf(planned))),
     ...ofSuites,
+    ...(plan.touched === null ? [] : [asPreferred(plan.touched)]),
     ...asked,
   ];
   for (const { text } of findDisagreements(fragments))
@@ -244,13 +248,15 @@ async function findSandbox(plan: Plan, job: JobResult, context: Context): Promis
 }
 
 async function stageKernel(
-  { checksWarnings }: Plan,
+  recorder: JobRecorder,
   base: Base,
   tree: Tree,
   { fragments, checked, given, defaults, buildName, compiler }: Configured,
-  job: JobResult,
+  inspector: Inspector | undefined,
   context: Context,
 ): Promise<StageResult<Pick<BuiltKernel, 'kernel' | 'request'>>> {
+  const { job, plan } = recorder;
+  const { checksWarnings } = plan;
   const request: KernelRequest = {
     tree,
     fragments,
@@ -267,7 +273,10 @@ async function stageKernel(
   if (found) check(await readConfigured(found));
   const kernel =
     found ??
-    (await buildKernel(request, context, check).catch(async (error: unknown) => {
+    (await buildKernel(request, context, {
+      onConfigured: check,
+      onBuilt: (workspace) => inspector?.whileBuilt(recorder, request, workspace) ?? Promise.resolve(),
+    }).catch(async (error: unknown) => {
       throw (await isBaseToBlame(error, request, base, context)) ?? error;
     }));
   const { release, key } = kernel;

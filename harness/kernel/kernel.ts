@@ -17,6 +17,7 @@ import { parseConfig } from './dotConfig.ts';
 import { announceLargeBuild } from './estimate.ts';
 import { asLine, type Fragment, lastWishes } from './fragment.ts';
 import { hasDebugInfo, kernelMake } from './make.ts';
+import { type CodeHashes, compareCode, hashCode, isSameCode } from './sameCode.ts';
 import type { Toolchain } from './toolchain.ts';
 import { compileWithWarnings, warningsOfSeries } from './warnings.ts';
 import { openWorkspace, readBuilt, type Workspace } from './workspace.ts';
@@ -93,34 +94,42 @@ export async function readConfigured({ dir, reasons }: Kernel): Promise<Configur
   return { config: parseConfig(await readFile(join(dir, 'config'), 'utf8')), reasons };
 }
 
-/**
- * Configure and build. Throws config-missing or does-not-build.
- * @param onConfigured called before the kernel is compiled
- */
+/** What looks at a build under way. */
+export type BuildWatcher = {
+  /** Before the kernel is compiled. */
+  onConfigured?: (configured: Configured) => void;
+  /** When it has been, and its objects are there; not called for a kernel that is in the cache. */
+  onBuilt?: ((workspace: Workspace) => Promise<void>) | undefined;
+};
+
+/** Configure and build. Throws config-missing or does-not-build. */
 export async function buildKernel(
   request: KernelRequest,
   context: Context,
-  onConfigured: (configured: Configured) => void = () => {},
+  watcher: BuildWatcher = {},
 ): Promise<Kernel> {
   const key = kernelKey(request);
   const { tree, toolchain } = request;
   await using workspace = await openWorkspace(tree, request.buildName, toolchain, context);
   const meanwhile = await findKernel(key, context);
   if (meanwhile) {
-    onConfigured(await readConfigured(meanwhile));
+    watcher.onConfigured?.(await readConfigured(meanwhile));
     return meanwhile;
   }
   const configured = await configure(workspace, request, context);
   const { reasons } = configured;
-  onConfigured(configured);
+  watcher.onConfigured?.(configured);
   await announceLargeBuild(workspace, configured.config, context);
   const dir = join(context.cache, 'kernels', key);
   await mkdir(join(context.cache, 'kernels'), { recursive: true });
   const log = await compile(workspace, tree, join(context.cache, 'build-failed.log'), context);
+  const code = await hashCode(workspace.build);
+  await watcher.onBuilt?.(workspace);
   const warnings = request.checksWarnings ? await warningsOfSeries(workspace, tree, context) : [];
   await makeDirectory(dir, async (temporary) => {
     await collect(workspace, temporary, context);
     await writeAtomic(join(temporary, 'build.log'), log);
+    await writeAtomic(join(temporary, codeFile), JSON.stringify(code));
     const headersKey = contentKey(
       await treeKey(join(temporary, 'headers')),
       await treeKey(join(temporary, 'selftests')),
@@ -131,6 +140,17 @@ export async function buildKernel(
     await writeAtomic(join(temporary, 'kernel.json'), JSON.stringify(kernel));
   });
   return (await findKernel(key, context))!;
+}
+
+/** Hashes of a kernel's objects. */
+const codeFile = 'code.json';
+
+/** Whether two kernels have the same code and data in memory; null if that is not known. */
+export async function haveSameCode(one: Kernel, other: Kernel): Promise<boolean | null> {
+  const [before, after] = await Promise.all(
+    [one, other].map(({ dir }) => readCachedJson<CodeHashes>(join(dir, codeFile))),
+  );
+  return before && after ? isSameCode(compareCode(before, after)) : null;
 }
 
 /**

@@ -19,6 +19,8 @@ export const budgets = {
   'known/decisions': giB / 16,
   'known/warnings': giB / 16,
   'known/checks': giB / 16,
+  'known/files': giB / 16,
+  'known/config': giB / 16,
 };
 const others = ['.', 'scratch', 'bases', 'trees'];
 
