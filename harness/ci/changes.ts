@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
 // What differs between base and patched: the first runs raise questions, replays answer them.
+import { commandFor } from '../execution/units.ts';
 import type { JobRecorder } from '../job/recorder.ts';
 import type { JobOutcome } from '../results/assemble.ts';
 import type { Change, TestResult } from '../schema.ts';
@@ -71,7 +72,7 @@ export async function findChanges(groups: Group[], options: CiOptions, changes: 
   await recorder.stage('replays', async ({ progress }) => {
     const show = (test: string, pairs: number) =>
       progress(`${test}, ${plural(pairs, 'time')} on each kernel`);
-    const answering = { blame, show, again: options.again };
+    const answering = { blame, show, ...options };
     await allEnded(
       questions.map(async (question) => {
         for await (const change of answer(question, answering)) changes.push(change);
@@ -157,7 +158,7 @@ function askSteps(group: Comparable): Question[] {
   });
 }
 
-type Answering = { blame: Blame; show: Progress; again: boolean };
+type Answering = { blame: Blame; show: Progress } & CiOptions;
 
 async function* answer(
   { failures, patched, base, direction, step, group }: Question,
@@ -166,7 +167,12 @@ async function* answer(
   for (const decision of await decide(failures, { patched, base }, answering)) {
     const { detail } = failures.find((failure) => keyOf(failure) === keyOf(decision.failure))!;
     const change = {
-      ...changeOf(decision, direction, detail, commandsOf(decision.failure, group, step)),
+      ...changeOf(
+        decision,
+        direction,
+        detail,
+        commandsOf(decision.failure, group, step, answering.reproducer),
+      ),
       ...(group.kernel === null ? {} : { kernel: group.kernel }),
     };
     // Only the last step has a debug kernel.
@@ -218,8 +224,14 @@ async function withPatch(
   return { ...change, patch: to, sentence: `${change.sentence}; ${unknown} can't be tested alone` };
 }
 
-function commandsOf({ suite, test }: Failure, { base, steps }: Group, step: number): Change['reproduce'] {
-  const on = (tested: Tested | null | undefined) =>
-    tested?.outcome.tests.find((one) => one.suite === suite && one.test === test)?.reproduce ?? null;
-  return { patched: on(steps[step - 1]), base: on(base) };
+/** A reproducer is no suite that `kiln test` knows. */
+function commandsOf(
+  { suite, test }: Failure,
+  { base, steps }: Comparable,
+  step: number,
+  reproducer: string | null,
+): Change['reproduce'] {
+  const on = (side: Side | null | undefined) =>
+    side && suite !== reproducer ? commandFor(side.plan, suite, test) : null;
+  return { patched: on(steps[step - 1]?.side), base: on(base.side) };
 }

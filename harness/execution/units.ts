@@ -53,8 +53,13 @@ function requestFor(
     ...(generations > 1 ? { kexec: { generations, next, sent: generations - 1 } } : {}),
     runDir,
     guestDir: join(runDir, 'guests', plan.id, suite, name),
-    reproduce: `cd ${quote(process.cwd())} && ${quote(self)} test ${suite}/${name}${jobOptions(plan.ask)}`,
+    reproduce: commandFor(plan, suite, name),
   };
+}
+
+/** A command line that runs one test again. */
+export function commandFor({ ask }: Plan, suite: string, test: string): string {
+  return `cd ${quote(process.cwd())} && ${quote(self)} test ${suite}/${test}${jobOptions(ask)}`;
 }
 
 /** The kernels of --next in turn. Their initramfs holds only the agent and the one test program. */

@@ -79,6 +79,14 @@ export function countChanges({ changes }: Pick<Ci, 'changes'>): string {
   return counts.filter((one) => one !== '').join(', ');
 }
 
+/** Jobs that ended early, without those whose error is that of a patch's `build`. */
+export function otherFailedJobs(results: Results): JobResult[] {
+  const told = ciOf(results)
+    .patches.filter(({ checks }) => checks.some(({ name, status }) => name === 'build' && status === 'fail'))
+    .map(({ job }) => job);
+  return results.jobs.filter(({ id, error }) => error !== null && !told.includes(id));
+}
+
 /** The job whose kernel has the most patches; undefined if no patch was built. */
 export function patchedJob(results: Results): JobResult | undefined {
   const ids = ciOf(results).patches.map(({ job }) => job);

@@ -15,6 +15,7 @@ import {
   ciOf,
   countChanges,
   excerptOf,
+  otherFailedJobs,
   patchedJob,
   patchNumber,
   sincePatch,
@@ -79,14 +80,14 @@ function mailHeaders(ci: Ci): string[] {
   ];
 }
 
-function verdictOf({ jobs, errors }: Results, ci: Ci): string[] {
+function verdictOf(results: Results, ci: Ci): string[] {
   const found = countChanges(ci);
   const about = `Kiln tested this series of ${plural(ci.patches.length, 'patch')}${found === '' ? ' and found no change' : `: ${found}`}.`;
   const early = [
-    ...jobs.flatMap(({ id, error }) =>
-      error ? [`job ${id} ended early (${error.code}): ${error.message}`] : [],
+    ...otherFailedJobs(results).map(
+      ({ id, error }) => `job ${id} ended early (${error!.code}): ${error!.message}`,
     ),
-    ...errors.map(({ code, message }) => `${code}: ${message}`),
+    ...results.errors.map(({ code, message }) => `${code}: ${message}`),
   ];
   const reasons = [...ci.failures, ...early];
   const open = ci.changes.some(({ kind }) => kind === 'undecided');

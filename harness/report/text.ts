@@ -6,6 +6,7 @@ import { isFailure } from '../results/tally.ts';
 import type { Ci, Counts, Repeat, Results, TestResult } from '../schema.ts';
 import { plural } from '../util/plural.ts';
 import { printable } from '../util/printable.ts';
+import { otherFailedJobs } from './changes.ts';
 import { ciCounts, ciLines } from './ciText.ts';
 import { splatPlaces } from './places.ts';
 
@@ -106,7 +107,7 @@ export function summaryLines(results: Results, dir: string): string[] {
 function ciRunLines(results: Results, ci: Ci, dir: string): string[] {
   return [
     ...ciLines(results, ci, dir),
-    ...jobErrors(results.jobs).flatMap((text) => [text, '']),
+    ...jobErrors(otherFailedJobs(results), true).flatMap((text) => [text, '']),
     `${ciCounts(ci)} in ${seconds(results.duration_ms)}`,
     `results: ${dir}/results.json, report: ${dir}/report.txt`,
   ];
@@ -179,10 +180,10 @@ export function repeatProgress(event: { total: number; failed: number; verdicts:
 }
 
 /** The errors that ended jobs early, after the jobs' ids if there are several. */
-function jobErrors(jobs: Results['jobs']): string[] {
+function jobErrors(jobs: Results['jobs'], isNamed = jobs.length > 1): string[] {
   return jobs.flatMap(({ id, error }) => {
     if (!error) return [];
-    return [jobs.length > 1 ? `job ${id}: ${errorText(error)}` : errorText(error)];
+    return [isNamed ? `job ${id}: ${errorText(error)}` : errorText(error)];
   });
 }
 
