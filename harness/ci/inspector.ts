@@ -2,6 +2,7 @@
 // Makes the checks of each patch while its job builds: those of its text first, then those that compare two builds.
 import { join } from 'node:path';
 import { type Context, cacheDirectory } from '../context.ts';
+import { type ErrorDetails, KilnError } from '../errors.ts';
 import type { BuiltKernel } from '../job/built.ts';
 import type { JobRecorder } from '../job/recorder.ts';
 import type { Inspector } from '../job/stages.ts';
@@ -35,7 +36,12 @@ export type Given = {
   history: History | null;
   /** What was asked of the configuration for the files that it touches. */
   wishes: readonly FileWish[];
+  /** Build also what did not build before. */
+  again: boolean;
 };
+
+/** Of a build, as a KilnError has it. */
+type Failure = { message: string; hint: string; details: ErrorDetails };
 
 export class PatchInspector implements Inspector, AsyncDisposable {
   /** By the number of the patch, from 1. */
@@ -53,27 +59,39 @@ export class PatchInspector implements Inspector, AsyncDisposable {
     this.#numbers = new Map([base, ...steps].map(({ id }, number) => [id, number]));
   }
 
-  async beforeBuild(recorder: JobRecorder, tree: Tree): Promise<void> {
-    const { series, before, history } = this.#given;
+  async beforeBuild(recorder: JobRecorder, request: KernelRequest): Promise<void> {
+    const { series, before, history, again } = this.#given;
     const number = this.#numbers.get(recorder.plan.id) ?? 0;
     const patch = series.patches[number - 1];
     if (patch === undefined) return;
     await recorder.stage('checks', async (context) => {
-      const applied = tree.patches[before + number - 1]!;
-      const key = contentKey('checks 1', applied.commit, patch.content, JSON.stringify(history));
-      const record = join(context.cache, 'known', 'checks', `${key}.json`);
-      const known = await readCachedJson<CheckResult[]>(record);
-      const results =
-        known ??
-        (await runChecks(
-          sourceChecks,
-          { patch, applied, source: await this.#open(context), history },
-          context,
-        ));
-      if (!known) await writeAtomic(record, JSON.stringify(results));
+      const applied = request.tree.patches[before + number - 1]!;
+      const key = contentKey(
+        'checks 1',
+        ...namesOf(sourceChecks),
+        applied.commit,
+        patch.content,
+        JSON.stringify(history),
+      );
+      const { value: results, cached } = await once(join('checks', key), async () => {
+        const source = await this.#open(context);
+        return runChecks(sourceChecks, { patch, applied, source, history }, context);
+      });
       this.checks.set(number, results);
-      return { value: undefined, cached: known !== undefined, text: describe(results) };
+      return { value: undefined, cached, text: describe(results) };
     });
+    const failure = again
+      ? undefined
+      : await readCachedJson<Failure>(recordOf('failures', kernelKey(request)));
+    if (failure) throw new KilnError('does-not-build', failure.message, failure);
+  }
+
+  /** A compiler's error comes again; any other may be the host's. */
+  async buildFailed(request: KernelRequest, error: unknown): Promise<void> {
+    if (!(error instanceof KilnError) || error.code !== 'does-not-build' || !error.details.file) return;
+    const { message, hint, details } = error;
+    const failure: Failure = { message, hint, details };
+    await writeAtomic(recordOf('failures', kernelKey(request)), JSON.stringify(failure));
   }
 
   /** Which files and functions of the patch were built is known only now: the next build changes the directory. */
@@ -102,17 +120,21 @@ export class PatchInspector implements Inspector, AsyncDisposable {
       if (touched) this.files.set(number, touched);
       if (number === 0) return { value: undefined, cached: false, text: plural(warnings.length, 'warning') };
       const parent = this.#steps.get(number - 1);
-      const results = await runChecks(
-        buildChecks,
-        {
-          source: await this.#open(context),
-          warnings: { before: parent?.warnings ?? null, after: warnings },
-          kernels: parent ? { before: vmlinuxOf(parent.kernel), after: vmlinuxOf(kernel) } : null,
-        },
-        context,
+      const key = contentKey(
+        'comparison 1',
+        ...namesOf(buildChecks),
+        parent?.kernel.key ?? '',
+        kernel.key,
+        ...files,
       );
+      const { value: results, cached } = await once(join('checks', key), async () => {
+        const source = await this.#open(context);
+        const kernels = parent ? { before: vmlinuxOf(parent.kernel), after: vmlinuxOf(kernel) } : null;
+        const both = { before: parent?.warnings ?? null, after: warnings };
+        return runChecks(buildChecks, { source, kernels, warnings: both }, context);
+      });
       this.checks.set(number, [...(this.checks.get(number) ?? []), ...results]);
-      return { value: undefined, cached: false, text: describe(results) };
+      return { value: undefined, cached, text: describe(results) };
     });
   }
 
@@ -133,8 +155,29 @@ export class PatchInspector implements Inspector, AsyncDisposable {
 }
 
 function recordOfFiles(request: KernelRequest, { commit }: AppliedPatch): string {
-  const key = contentKey('files 1', kernelKey(request), commit);
-  return join(cacheDirectory(), 'known', 'files', `${key}.json`);
+  return recordOf('files', contentKey('files 1', kernelKey(request), commit));
+}
+
+function recordOf(kind: string, key: string): string {
+  return join(cacheDirectory(), 'known', kind, `${key}.json`);
+}
+
+/** Make something that the cache does not have. @param name its place in the cache */
+async function once<T extends object>(
+  name: string,
+  make: () => Promise<T>,
+): Promise<{ value: T; cached: boolean }> {
+  const record = join(cacheDirectory(), 'known', `${name}.json`);
+  const known = await readCachedJson<T>(record);
+  if (known) return { value: known, cached: true };
+  const value = await make();
+  await writeAtomic(record, JSON.stringify(value));
+  return { value, cached: false };
+}
+
+/** A check that is new is made for patches that are known, too. */
+function namesOf(checks: readonly { name: string }[]): string[] {
+  return checks.map(({ name }) => name);
 }
 
 function vmlinuxOf({ dir }: Kernel): string {

@@ -227,7 +227,7 @@ async function runSeries(
   await using pool = new Pool(plan.ask.jobs, memoryBudget());
   await using home = await scratchDirectory(join(cacheDirectory(), 'scratch'));
   const before = whole.patches.length - count;
-  await using inspector = new PatchInspector({ series, whole, before, history, wishes }, plans);
+  await using inspector = new PatchInspector({ series, whole, before, history, wishes, again }, plans);
   const own: Run = { dir: run.dir, pool, emit, signal, home: home.path, inspector };
   const outcome = count === 0 ? null : await runCi(plans, own, { reproducer, again });
   if (outcome) await addPast(outcome.changes, run.id);

@@ -48,11 +48,12 @@ export type Extras = {
 
 /** Looks at a job under way. */
 export type Inspector = {
-  /** Before the kernel is built. */
-  beforeBuild: (recorder: JobRecorder, tree: Tree) => Promise<void>;
+  /** Before the kernel is built. What it throws ends the job. */
+  beforeBuild: (recorder: JobRecorder, request: KernelRequest) => Promise<void>;
   /** When the objects are there. Not called for a kernel that is in the cache. */
   whileBuilt: (recorder: JobRecorder, request: KernelRequest, workspace: Workspace) => Promise<void>;
   afterBuild: (recorder: JobRecorder, built: BuiltKernel) => Promise<void>;
+  buildFailed: (request: KernelRequest, error: unknown) => Promise<void>;
 };
 
 /** The stages up to the image. */
@@ -65,9 +66,12 @@ export async function build(recorder: JobRecorder, extras: Extras = {}): Promise
     stageConfig(plan, wishes, tree, job, context),
   );
   recorder.sandbox = { ...configured.sandbox, ...(extras.home === undefined ? {} : { home: extras.home }) };
-  await extras.inspector?.beforeBuild(recorder, tree);
-  const { kernel, request } = await recorder.stage('kernel', (context) =>
-    stageKernel(recorder, base, tree, configured, extras.inspector, context),
+  const { fragments, defaults, buildName, compiler: toolchain } = configured;
+  const { checksWarnings } = plan;
+  const request: KernelRequest = { tree, fragments, defaults, buildName, toolchain, checksWarnings };
+  await extras.inspector?.beforeBuild(recorder, request);
+  const kernel = await recorder.stage('kernel', (context) =>
+    stageKernel(recorder, base, request, configured, extras.inspector, context),
   );
   await extras.inspector?.afterBuild(recorder, { base, tree, kernel, request });
   const { image, next } = await recorder.stage('image', (context) =>
@@ -250,21 +254,13 @@ async function findSandbox(plan: Plan, job: JobResult, context: Context): Promis
 async function stageKernel(
   recorder: JobRecorder,
   base: Base,
-  tree: Tree,
-  { fragments, checked, given, defaults, buildName, compiler }: Configured,
+  request: KernelRequest,
+  { checked, given }: Pick<Configured, 'checked' | 'given'>,
   inspector: Inspector | undefined,
   context: Context,
-): Promise<StageResult<Pick<BuiltKernel, 'kernel' | 'request'>>> {
-  const { job, plan } = recorder;
-  const { checksWarnings } = plan;
-  const request: KernelRequest = {
-    tree,
-    fragments,
-    defaults,
-    buildName,
-    toolchain: compiler,
-    checksWarnings,
-  };
+): Promise<StageResult<Kernel>> {
+  const { job } = recorder;
+  const { tree, checksWarnings } = request;
   const found = await findSuitable(request, given, context);
   job.keys.kernel = found?.key ?? kernelKey(request);
   const check = (configured: Configuration) => {
@@ -277,6 +273,7 @@ async function stageKernel(
       onConfigured: check,
       onBuilt: (workspace) => inspector?.whileBuilt(recorder, request, workspace) ?? Promise.resolve(),
     }).catch(async (error: unknown) => {
+      await inspector?.buildFailed(request, error);
       throw (await isBaseToBlame(error, request, base, context)) ?? error;
     }));
   const { release, key } = kernel;
@@ -287,7 +284,7 @@ async function stageKernel(
     checksWarnings && tree.patches.length > 0
       ? `, ${plural(warnings.length, 'W=1 warning')} in what the series touches`
       : '';
-  return { value: { kernel, request }, cached: found !== undefined, text: `${release}${count}` };
+  return { value: kernel, cached: found !== undefined, text: `${release}${count}` };
 }
 
 /** If no patch is known to have broken the build, build the base alone. */
