@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: MIT
 # Everything behind these is in bin/ and package.json; `bin/kiln --help` shows the rest.
-.PHONY: test check check-all soak setup clean
+.PHONY: test check check-all soak ci-demo setup clean
 
 test: setup		# the series in patches/, from patches to verdicts
 	@bin/kiln test
@@ -13,6 +13,9 @@ check-all: setup	# all parts of the check, up to an hour each: PART=debug runs o
 
 soak: setup		# what only shows in the long run: 2,000 forks, the canaries 200 times, 500 interrupted kernels, 10,000 damages; hours
 	@npm run --silent soak
+
+ci-demo: setup		# kiln ci on five patches that break things, in known ways; exit code 4
+	@bin/kiln ci harness/fixtures/ci_demo/series --tests harness/fixtures/ci_demo --no-debug
 
 setup:			# installs the npm and Debian packages that are missing
 	@bin/setup
