@@ -6,7 +6,7 @@ import { paths } from '../paths.ts';
 import { sharedRun } from './kiln.ts';
 
 const demo = join(paths.root, 'harness', 'fixtures', 'ci_demo');
-const shared = sharedRun([join(demo, 'series'), '--tests', demo, '--no-debug'], {}, 'ci');
+const shared = sharedRun([join(demo, 'series'), '--tests', demo, '--no-debug', '--again'], {}, 'ci');
 
 test('each patch has its checks, and the one that does not build is named', (t) => {
   const { exitCode, results } = shared.ran;
