@@ -162,9 +162,14 @@ function notTested({ conflict, outcome, series }: CiFacts): string[] {
   return [
     ...lines,
     ...errors.map(({ job, suite, test, detail }) => `${suite}/${test} on ${job}: ${detail}`),
-    ...(last?.job.left_out.map(({ suite, reason }) => `suite ${suite}: ${reason}`) ?? []),
+    ...leftOut(last?.job.left_out.map(({ suite }) => suite) ?? []),
     ...(last ? findSkipped(last.tests, base.tests) : []),
   ];
+}
+
+function leftOut(suites: string[]): string[] {
+  if (suites.length === 0) return [];
+  return [`${plural(suites.length, 'suite')} (${suites.join(', ')}): the tree does not have what they need`];
 }
 
 function rangeOf(from: number, to: number): string {

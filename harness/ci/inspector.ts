@@ -94,7 +94,10 @@ export class PatchInspector implements Inspector, AsyncDisposable {
     await writeAtomic(recordOf('failures', kernelKey(request)), JSON.stringify(failure));
   }
 
-  /** Which files and functions of the patch were built is known only now: the next build changes the directory. */
+  /**
+   * Which files and functions of the patch were built is known only now: the next build changes the directory. A build
+   * whose objects can't be read has none.
+   */
   async whileBuilt({ plan }: JobRecorder, request: KernelRequest, { build }: Workspace): Promise<void> {
     const number = this.#numbers.get(plan.id) ?? 0;
     const patch = this.#patches()[number - 1];
@@ -104,8 +107,9 @@ export class PatchInspector implements Inspector, AsyncDisposable {
       wishes.flatMap(({ path, reason }) => (reason === null ? [] : [[path, reason] as const])),
     );
     const { gitDir } = whole;
-    const files = await touchedFiles({ gitDir, from: `${patch.commit}^`, to: patch.commit, build, reasons });
-    await writeAtomic(recordOfFiles(request, patch), JSON.stringify(files));
+    const asked = { gitDir, from: `${patch.commit}^`, to: patch.commit, build, reasons };
+    const files = await touchedFiles(asked).catch(() => null);
+    if (files) await writeAtomic(recordOfFiles(request, patch), JSON.stringify(files));
   }
 
   async afterBuild(recorder: JobRecorder, { kernel, request }: BuiltKernel): Promise<void> {
