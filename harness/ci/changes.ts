@@ -166,19 +166,17 @@ async function* answer(
 ): AsyncGenerator<Change> {
   for (const decision of await decide(failures, { patched, base }, answering)) {
     const { detail } = failures.find((failure) => keyOf(failure) === keyOf(decision.failure))!;
-    const change = {
-      ...changeOf(
-        decision,
-        direction,
-        detail,
-        commandsOf(decision.failure, group, step, answering.reproducer),
-      ),
-      ...(group.kernel === null ? {} : { kernel: group.kernel }),
-    };
+    const commands = commandsOf(decision.failure, group, step, answering.reproducer);
+    const change = onKernel(group.kernel, changeOf(decision, direction, detail, commands));
     // Only the last step has a debug kernel.
     const isLocated = change.kind === 'new-failure' && group.kernel === null;
     yield isLocated ? await withPatch(change, step, group, answering) : change;
   }
+}
+
+/** A change on another kernel than the run's says so. */
+function onKernel(kernel: string | null, change: Change): Change {
+  return kernel === null ? change : { ...change, kernel, sentence: `${change.sentence}, with ${kernel}` };
 }
 
 /** What was decided before between the same tests on the same kernels stands. */

@@ -60,6 +60,13 @@ export function sincePatch(ci: Ci, { patch }: Change): string {
   return found ? `first with ${patchNumber(ci, found)} "${oneLine(found.subject)}"` : '';
 }
 
+/** `failed in 3 of 40 earlier runs, the last one on 2026-01-02`; empty if no earlier run is known. */
+export function pastOf({ past }: Pick<Change, 'past'>): string {
+  if (!past || past.runs === 0) return '';
+  const last = past.last === null ? '' : `, the last one on ${oneLine(past.last).slice(0, 10)}`;
+  return `failed in ${past.failed} of ${plural(past.runs, 'earlier run')}${last}`;
+}
+
 /** The worst of its checks, a failed one first; `skip` if none was made. */
 export function patchStatus({ checks }: Pick<CiPatch, 'checks'>): CheckResult['status'] {
   const worst = (['fail', 'warn', 'pass'] as const).find((one) =>

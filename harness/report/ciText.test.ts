@@ -31,6 +31,17 @@ test('a new failure has its sentence, its first patch, an excerpt, and how to ru
   t.true(all.includes('     count_down drivers/demo/core.c:40 (0003-demo-count.patch) [inlined]'));
 });
 
+test('what earlier runs say of a failure stands below it', (t) => {
+  const [change] = exampleCi().ci!.changes.filter(({ kind }) => kind === 'new-failure');
+  const past = (failed: number, runs: number) => {
+    const last = failed === 0 ? null : '2026-01-01T03:04:05.000Z';
+    return lines({ changes: [{ ...change!, past: { runs, failed, last } }] });
+  };
+  t.true(past(3, 40).includes('  failed in 3 of 40 earlier runs, the last one on 2026-01-01'));
+  t.true(past(0, 1).includes('  failed in 0 of 1 earlier run'));
+  t.false(past(0, 0).join('\n').includes('earlier run'));
+});
+
 test('other changes have a line each, and then follows why the run fails', (t) => {
   t.deepEqual(lines().slice(-15), [
     'UNDECIDED demo/rare (undecided after 60: 9 of 60 patched, 2 of 60 base)',

@@ -10,6 +10,7 @@ import {
   evidenceOf,
   excerptOf,
   kindWords,
+  pastOf,
   patchNumber,
   patchStatus,
   sincePatch,
@@ -94,7 +95,7 @@ function failureLines(change: Change, results: Results, ci: Ci, dir: string): st
     '',
     `${kindWords(change.kind).toUpperCase()} ${changeName(change)}`,
     `  ${oneLine(change.sentence)}${since === '' ? '' : `, ${since}`}`,
-    ...(change.detail === '' ? [] : [`  ${oneLine(change.detail)}`]),
+    ...[pastOf(change), oneLine(change.detail)].filter((line) => line !== '').map((line) => `  ${line}`),
     ...firstOf(
       excerptOf(change, results).filter((line) => line.trim() !== '' && line !== change.detail),
       most.excerpt,

@@ -1,4 +1,6 @@
 // SPDX-License-Identifier: MIT
+
+import * as arch from '../guest/arch/x86_64.ts';
 import type { CaseVerdict, Change, Ci, JobResult, Results, TestResult, Verdict } from '../schema.ts';
 import { printable } from '../util/printable.ts';
 import { ciOf } from './changes.ts';
@@ -65,7 +67,7 @@ function buildOfJob(job: JobResult, id: string): Kcidb['builds'][number] {
     id,
     origin,
     ...optional('duration', stage && !stage.cached ? stage.duration_ms / 1000 : undefined),
-    architecture: 'x86_64',
+    architecture: arch.name,
     ...optional('compiler', job.compiler ? oneLine(job.compiler) : undefined),
     config_name: oneLine(job.config.join(' ')),
     ...optional('log_excerpt', job.error && !job.kernel ? excerptText(job.error.message) : undefined),

@@ -16,6 +16,7 @@ import {
   countChanges,
   excerptOf,
   otherFailedJobs,
+  pastOf,
   patchedJob,
   patchNumber,
   sincePatch,
@@ -180,7 +181,9 @@ function changeSection(kind: Change['kind'], results: Results, ci: Ci): string[]
 
 /** A change to look into: with what the kernel or the test printed, and the command lines that show it again. */
 function openChange(change: Change, index: number, results: Results, ci: Ci): string[] {
-  const remarks = [change.sentence, sincePatch(ci, change), change.detail].filter((one) => one !== '');
+  const remarks = [change.sentence, sincePatch(ci, change), pastOf(change), change.detail].filter(
+    (one) => one !== '',
+  );
   const excerpt = index < most.excerpts ? excerptOf(change, results) : [];
   return [
     ...(index === 0 ? [] : ['']),
