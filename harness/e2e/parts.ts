@@ -9,7 +9,18 @@ export const parts: Record<string, Group[]> = {
   /** For every change: the main job first, alone on the machine; then tests of each kind of run. */
   check: [
     ['main'],
-    ['verdicts', 'bad-input', 'endings', 'kexec', 'jobs', 'hostile-builds', 'with', 'shell', 'debuginfo'],
+    [
+      'verdicts',
+      'bad-input',
+      'endings',
+      'kexec',
+      'jobs',
+      'hostile-builds',
+      'with',
+      'shell',
+      'debuginfo',
+      'clean',
+    ],
   ],
   /** Tests that build their own kernel or image. */
   builds: [['complaining-kernel', 'stages']],

@@ -174,6 +174,16 @@ export async function remember(
   }
 }
 
+/** Remove runs that began before a time, ISO 8601, from the history of a cache; returns how many. */
+export async function forgetRuns(
+  cache: string,
+  before: string,
+  note: (text: string) => void,
+): Promise<number> {
+  using history = await History.open(cache, note);
+  return history?.forget(before) ?? 0;
+}
+
 /** What the history of a cache says of each, `but` for one run; nothing if it can't be read. */
 export async function recall(cache: string, asked: readonly Asked[], but: string): Promise<Past[]> {
   try {

@@ -15,6 +15,10 @@ test('a noun that ends in a sibilant takes -es', (t) => {
   t.is(plural(2, 'W=1 warning'), '2 W=1 warnings');
 });
 
+test('a noun that ends in a consonant and y takes -ies', (t) => {
+  t.deepEqual([plural(1, 'entry'), plural(2, 'entry'), plural(2, 'key')], ['1 entry', '2 entries', '2 keys']);
+});
+
 test('of many things the first few are named', (t) => {
   t.is(several(['a', 'b']), 'a, b');
   t.is(several(['a', 'b', 'c', 'd'], 2), 'a, b and 2 more');

@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: MIT
 
-/** `1 test`, `2 tests`; `1 process`, `2 processes`. */
+/** `1 test`, `2 tests`; `1 process`, `2 processes`; `1 entry`, `2 entries`. */
 export function plural(count: number, noun: string): string {
-  const ending = /(?:s|x|ch|sh)$/.test(noun) ? 'es' : 's';
-  return `${count} ${noun}${count === 1 ? '' : ending}`;
+  if (count === 1) return `1 ${noun}`;
+  if (/[^aeiou]y$/.test(noun)) return `${count} ${noun.slice(0, -1)}ies`;
+  return `${count} ${noun}${/(?:s|x|ch|sh)$/.test(noun) ? 'es' : 's'}`;
 }
 
 /** `a, b and 3 more`: the first few of many. */
