@@ -109,7 +109,7 @@ test('invalid arguments end with exit code 2 and list the valid ones', async (t)
     [['test', '--base', 'nonsense'], /a base is one of/],
     [['test', '--config', 'nonsense'], /known: .*kasan/],
     [['test', '--config', './none.config'], /no config fragment at .*none\.config/],
-    [['test', '--config-from', './none'], /no configuration at .*none/],
+    [['test', '--config-from', './none'], /none does not exist/],
     [['test', '--set', 'KSM'], /--set KSM is no config line/],
     [['test', '--tree', '.', '--base', 'git:.'], /--tree is a base/],
     [['test', '--tree', '.'], /is no kernel tree/],
