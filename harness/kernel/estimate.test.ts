@@ -4,8 +4,16 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import test from 'ava';
 import type { KilnError } from '../errors.ts';
+import { git } from '../util/git.ts';
 import { type ConfigValues, parseConfig } from './dotConfig.ts';
-import { announceLargeBuild, describeEstimate, estimateBuild, requireDisk } from './estimate.ts';
+import {
+  announceLargeBuild,
+  countObjects,
+  describeEstimate,
+  estimateBuild,
+  requireDisk,
+} from './estimate.ts';
+import { readKbuild } from './kbuild.ts';
 
 const giB = 2 ** 30;
 const [plain, debug] = [parseConfig('CONFIG_KSM=y'), parseConfig('CONFIG_DEBUG_INFO=y')];
@@ -25,6 +33,25 @@ for (const [config, objects, mebibytes] of measured)
     const ratio = estimateBuild(objects, config, 2).disk / 2 ** 20 / mebibytes;
     t.true(ratio > 0.8 && ratio < 1.6, String(ratio));
   });
+
+test('objects count if they are built in, composed ones with their parts, modules not', (t) => {
+  const makefile = `obj-y := a.o
+obj-$(CONFIG_NET) += big.o
+big-y := b.o c.o
+obj-$(CONFIG_KSM) += module.o
+obj-$(CONFIG_NO) += no.o
+ifeq ($(shell whoami),root)
+obj-y += unclear.o
+endif
+`;
+  const kbuild = readKbuild(
+    new Map([
+      ['Kbuild', 'obj-y += fs/\n'],
+      ['fs/Makefile', makefile],
+    ]),
+  );
+  t.is(countObjects(kbuild, parseConfig('CONFIG_NET=y\nCONFIG_KSM=m')), 5);
+});
 
 test('a disk with less than half of it is an error, before anything is compiled', (t) => {
   const estimate = { objects: 3000, disk: 5 * giB, memory: giB };
@@ -51,10 +78,15 @@ test('only the first build of a large configuration is announced', async (t) => 
   const [source, build] = [join(dir, 'source'), join(dir, 'build')];
   await Promise.all([mkdir(source), mkdir(build)]);
   await writeFile(join(source, 'Kbuild'), 'obj-y := a.o b.o\n');
+  await git(source, ['init', '--quiet']);
+  await git(source, ['add', '--all']);
+  await git(source, ['commit', '--quiet', '--message', 'a tree']);
+  const tree = { gitDir: source, commit: (await git(source, ['rev-parse', 'HEAD'])).stdout };
   const notes = async (options: number) => {
     const config = new Map(Array.from({ length: options }, (_, index) => [`X${index}`, 'y']));
     const found: string[] = [];
-    await announceLargeBuild({ source, build }, config, { note: (_, text) => found.push(text) });
+    const { signal } = new AbortController();
+    await announceLargeBuild(tree, build, config, { signal, note: (_, text) => found.push(text) });
     return found.map((text) => text.split(',')[0]);
   };
   t.deepEqual(await notes(800), []);

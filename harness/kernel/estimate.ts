@@ -5,10 +5,12 @@ import { availableParallelism } from 'node:os';
 import { join } from 'node:path';
 import type { Context } from '../context.ts';
 import { KilnError } from '../errors.ts';
+import type { Tree } from '../tree/tree.ts';
 import { exists } from '../util/files.ts';
 import type { ConfigValues } from './dotConfig.ts';
-import { countObjects } from './objects.ts';
-import type { Workspace } from './workspace.ts';
+import { evaluate } from './expression.ts';
+import { type Kbuild, readKbuild } from './kbuild.ts';
+import { readTexts } from './treeText.ts';
 
 /** `disk`: bytes of the build directory; `memory`: bytes at most at one time. */
 export type Estimate = { objects: number; disk: number; memory: number };
@@ -19,17 +21,25 @@ const large = 1000;
 
 /** Before a first build of a large configuration, say what it takes. Throws infrastructure if the disk has not enough. */
 export async function announceLargeBuild(
-  { source, build }: Pick<Workspace, 'source' | 'build'>,
+  { gitDir, commit }: Pick<Tree, 'gitDir' | 'commit'>,
+  build: string,
   config: ConfigValues,
-  context: Pick<Context, 'note'>,
+  context: Pick<Context, 'note' | 'signal'>,
 ): Promise<void> {
   const builtIn = [...config.values()].filter((value) => value === 'y').length;
   if (builtIn < large || (await exists(join(build, 'vmlinux')))) return;
-  const estimate = estimateBuild(await countObjects(source, config), config, availableParallelism());
+  const kbuild = readKbuild(await readTexts(gitDir, commit, ['*Makefile*', '*Kbuild*'], context.signal));
+  const estimate = estimateBuild(countObjects(kbuild, config), config, availableParallelism());
   const { bavail, bsize } = await statfs(build);
   const machine = { disk: bavail * bsize, memory: process.availableMemory() };
   requireDisk(estimate, machine.disk, config);
   context.note('info', describeEstimate(estimate, machine, config));
+}
+
+/** Objects of vmlinux, composed ones too. Modules do not count; what can't be read does. */
+export function countObjects({ objects, conditionOf }: Kbuild, config: ConfigValues): number {
+  const lookUp = (name: string) => (/^[ymn]$/.test(name) ? name : (config.get(name) ?? 'n'));
+  return objects.filter((object) => (evaluate(conditionOf(object)!, lookUp) ?? 2) === 2).length;
 }
 
 /**

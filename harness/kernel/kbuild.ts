@@ -13,6 +13,8 @@ export type Kbuild = {
   conditionOf: (object: string) => Expression | null;
   /** The directories that kbuild goes through. */
   dirs: ReadonlySet<string>;
+  /** All objects that some Makefile of this architecture names. */
+  objects: readonly string[];
 };
 
 /** What kbuild starts from in a directory. */
@@ -59,7 +61,7 @@ export function readKbuild(files: ReadonlyMap<string, string>): Kbuild {
     const rules = objects.get(object);
     return rules === undefined ? null : conditionBy(rules);
   };
-  return { conditionOf, dirs: done };
+  return { conditionOf, dirs: done, objects: [...objects.keys()] };
 }
 
 /** The objects and directories (with a `/`) that a directory's Makefile builds. */

@@ -119,7 +119,7 @@ export async function buildKernel(
   const configured = await configure(workspace, request, context);
   const { reasons } = configured;
   watcher.onConfigured?.(configured);
-  await announceLargeBuild(workspace, configured.config, context);
+  await announceLargeBuild(tree, workspace.build, configured.config, context);
   const dir = join(context.cache, 'kernels', key);
   await mkdir(join(context.cache, 'kernels'), { recursive: true });
   const log = await compile(workspace, tree, join(context.cache, 'build-failed.log'), context);

@@ -10,8 +10,6 @@ export const name = 'x86_64';
 export const kconfigSymbol = 'X86_64';
 /** Kconfig files below arch/ that count: these, and those of arch/Kconfig. */
 export const kconfigDirectory = 'arch/x86';
-/** Directories of vmlinux that no Kbuild file leads to, but the architecture's Makefile. */
-export const objectDirectories = ['lib', 'pci', 'power', 'video'].map((dir) => `${kconfigDirectory}/${dir}`);
 /** make's target, and the file's name in a kernel's directory: what a boot loader and kexec load. */
 export const image = 'bzImage';
 /** Where make leaves it in the build directory. */
