@@ -13,7 +13,8 @@ import { askForTouched } from '../ci/touched.ts';
 import { type Context, cacheDirectory } from '../context.ts';
 import { KilnError } from '../errors.ts';
 import type { Emit } from '../events.ts';
-import { type Ask, defaultBase, type Plan } from '../job/plan.ts';
+import { defaultBase, type Plan } from '../job/plan.ts';
+import { readPlanned } from '../job/series.ts';
 import type { FileWish } from '../kernel/touchedConfig.ts';
 import { paths } from '../paths.ts';
 import { memoryBudget, Pool } from '../pool/pool.ts';
@@ -22,7 +23,6 @@ import { recall } from '../results/history.ts';
 import { createRunDirectory, type RunDirectory } from '../results/runDirectory.ts';
 import type { Run } from '../run.ts';
 import type { Change, Results } from '../schema.ts';
-import { readSeries } from '../series/series.ts';
 import { readSuite, type Suite } from '../suite/suite.ts';
 import { prepareBase } from '../tree/base.ts';
 import { type BaseRequest, chooseBase } from '../tree/chooseBase.ts';
@@ -157,10 +157,8 @@ async function prepare(
 ): Promise<Omit<Prepared, 'reproducer' | 'debug' | 'again'>> {
   const note: Context['note'] = (_, text) => void process.stderr.write(`kiln: ${printable(text)}\n`);
   const context: Context = { cache: cacheDirectory(), signal, progress: () => {}, note };
-  const read = (one: string, isAsked: boolean) =>
-    readSeries(one, plan.ask.project.patches, readOptions(plan.ask, isAsked, signal));
-  const series = await read(plan.series.at(-1)!, true);
-  const before = await Promise.all(plan.with.map((one) => read(one, false)));
+  const all = await readPlanned(plan, signal);
+  const [series, before] = [all.at(-1)!, all.slice(0, -1)];
   const choice = await chooseBase(series, { ...request, before }, context);
   process.stderr.write(`kiln: base ${printable(`${choice.source}: ${choice.reason}`)}\n`);
   const { base } = await prepareBase(choice.source, context);
@@ -189,7 +187,7 @@ function debugFragments(asked: string[] | false | undefined, config: readonly st
   return (asked ?? ['kasan', 'lockdep']).filter((name) => !config.includes(name));
 }
 
-/** A directory is a suite. A file becomes one of its own. */
+/** Read a directory as a suite. A C file becomes a suite with one test. */
 async function readReproducer(path: string, scratch: string): Promise<Suite> {
   const info = await stat(path).catch(() => undefined);
   if (!info) throw new KilnError('bad-input', `--reproducer ${path}: there is no such file or directory`);
@@ -200,15 +198,6 @@ async function readReproducer(path: string, scratch: string): Promise<Suite> {
   await mkdir(dir);
   await copyFile(path, join(dir, basename(path)));
   return readSuite(dir);
-}
-
-function readOptions({ revision, allowIncomplete, inbox }: Ask, isAsked: boolean, signal: AbortSignal) {
-  return {
-    revision: isAsked ? (revision ?? undefined) : undefined,
-    allowIncomplete,
-    inbox: inbox ?? undefined,
-    signal,
-  };
 }
 
 async function runSeries(

@@ -26,7 +26,7 @@ import type { Workspace } from '../kernel/workspace.ts';
 import { paths } from '../paths.ts';
 import { chooseSandbox } from '../sandbox/sandbox.ts';
 import type { JobResult } from '../schema.ts';
-import { describeChoice, listSeries, readSeries, type Series } from '../series/series.ts';
+import { describeChoice, listSeries, type Series } from '../series/series.ts';
 import { leftOutOf } from '../suite/suite.ts';
 import { type Base, prepareBase } from '../tree/base.ts';
 import { applySeries, applyUpTo, countPatches, type Tree } from '../tree/tree.ts';
@@ -35,6 +35,7 @@ import { plural } from '../util/plural.ts';
 import type { Built, BuiltKernel, Next } from './built.ts';
 import { countGenerations, leaveOut, type Plan, type PlannedSuite } from './plan.ts';
 import type { JobRecorder, StageResult } from './recorder.ts';
+import { readPlanned } from './series.ts';
 import { asPreferred, readWishes, type Wishes } from './wishes.ts';
 
 export type Extras = {
@@ -95,16 +96,7 @@ async function stageSeries(
   job: JobResult,
   context: Context,
 ): Promise<StageResult<Tree>> {
-  const series = await Promise.all(
-    plan.series.map((source) =>
-      readSeries(source, plan.ask.project.patches, {
-        revision: plan.with.includes(source) ? undefined : (plan.ask.revision ?? undefined),
-        allowIncomplete: plan.ask.allowIncomplete,
-        inbox: plan.ask.inbox ?? undefined,
-        signal: context.signal,
-      }),
-    ),
-  );
+  const series = await readPlanned(plan, context.signal);
   job.series = series.map(({ name, source, revision, missing, leftOut, patches }) => ({
     name,
     source,
@@ -302,7 +294,8 @@ async function isBaseToBlame(
   const { tree } = await applySeries(base, [], context);
   // The base has no symbols of the series.
   const fragments = request.fragments.map(asPreferred);
-  const alone = await buildKernel({ ...request, tree, fragments }, context).then(
+  // It has no patches whose files would be compiled with W=1: any run's kernel of the base will do.
+  const alone = await buildKernel({ ...request, tree, fragments, checksWarnings: true }, context).then(
     () => null,
     (cause: unknown) => cause,
   );
