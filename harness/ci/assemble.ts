@@ -128,13 +128,37 @@ function failuresOfRun({ conflict, outcome, series, reproducer }: CiFacts): stri
     ...(conflict ? [conflict.error.message] : []),
     ...(outcome?.base.error ? [] : (built ?? [])),
     ...(outcome?.changes ?? []).filter((change) => isFailing(change, reproducer)).map(describe),
+    ...(outcome ? notFixed(outcome, reproducer) : []),
   ];
 }
 
-/** A reproducer must be fixed. Anything else must not be broken. */
+/** A reproducer is judged by itself. */
 function isFailing({ kind, patched, suite }: Change, reproducer: string | null): boolean {
-  if (suite === reproducer) return kind !== 'fixed';
+  if (suite === reproducer) return false;
   return kind === 'new-failure' || (kind === 'new-test' && patched.failed > 0);
+}
+
+/**
+ * Why a series does not fix its reproducer, one line for each test. A test must be fixed on the run's kernel or on the
+ * debug kernel, and must not fail with the series on either.
+ */
+function notFixed({ changes, sameCode, steps }: CiOutcome, reproducer: string | null): string[] {
+  if (reproducer === null) return [];
+  const own = changes.filter(({ suite }) => suite === reproducer);
+  if (own.length === 0) {
+    const why = sameCode.has(steps.length)
+      ? 'no code changed in this configuration'
+      : 'it was not run on both kernels';
+    return [`${reproducer}: not known to be fixed: ${why}`];
+  }
+  return [...Map.groupBy(own, ({ test }) => test)].flatMap(([test, all]) => {
+    const after = all.find(({ patched }) => patched.failed > 0);
+    if (after) return [`${reproducer}/${test} still fails with the series: ${after.sentence}`];
+    if (all.some(({ kind }) => kind === 'fixed')) return [];
+    const [first] = all;
+    const what = first!.base.failed === 0 ? 'does not fail on the base' : 'is not known to be fixed';
+    return [`${reproducer}/${test} ${what}: ${first!.sentence}`];
+  });
 }
 
 function describe(change: Change): string {
@@ -184,7 +208,8 @@ export function exitCodeOf({ conflict, outcome, reproducer }: CiFacts): number {
   if (outcome === null || outcome.base.error || !boots(outcome.base)) return exits.infrastructure;
   const [own] = errors.filter(({ code }) => code !== 'infrastructure');
   if (own) return own.exitCode;
-  if (outcome.changes.some((change) => isFailing(change, reproducer))) return exits.testFailed;
+  const isUnfixed = notFixed(outcome, reproducer).length > 0;
+  if (isUnfixed || outcome.changes.some((change) => isFailing(change, reproducer))) return exits.testFailed;
   const isLost = outcome.steps.at(-1)?.tests.some(({ verdict }) => verdict === 'error');
   return errors.length > 0 || isLost ? exits.infrastructure : exits.ok;
 }

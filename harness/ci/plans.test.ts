@@ -3,7 +3,7 @@ import test from 'ava';
 import { plan } from '../job/plan.ts';
 import type { Suite } from '../suite/suite.ts';
 import { plainAsk } from '../testing/fakeExecution.ts';
-import { ciPlans } from './plans.ts';
+import { ciPlans, withReproducer } from './plans.ts';
 
 function suite(name: string): Suite {
   const tests = [{ name: 'a', program: 'a', settings: {} }];
@@ -38,4 +38,14 @@ test('a project without the smoke suite gets it', (t) => {
   const { steps } = ciPlans(plan({ ...plainAsk, series: ['/s'] }, [], [suite('demo')]), 2, suite('boot'));
   t.deepEqual(names(steps[0]!.suites), ['boot']);
   t.deepEqual(names(steps[1]!.suites), ['demo']);
+});
+
+test('a reproducer runs on the base and the last step, and must not have the name of a suite', (t) => {
+  const whole = plan({ ...plainAsk, series: ['/s'] }, [], [suite('boot'), suite('demo')]);
+  const { base, steps } = ciPlans(withReproducer(whole, suite('bug')), 2, suite('boot'));
+  t.deepEqual(
+    [base, ...steps].map(({ suites }) => names(suites).includes('bug')),
+    [true, false, true],
+  );
+  t.throws(() => withReproducer(whole, suite('demo')), { message: /there is a suite called "demo"/ });
 });

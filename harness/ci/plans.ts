@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
 // Pure: the plan of a whole series → those of its base and of each of its patches.
+import { KilnError } from '../errors.ts';
 import type { Plan, PlannedSuite } from '../job/plan.ts';
 import type { Suite } from '../suite/suite.ts';
 
@@ -51,6 +52,11 @@ export function ciPlans(plan: Plan, count: number, smoke: Suite, debug: string[]
 
 /** Programs that show the bug which a series fixes run on the base and on the whole series. */
 export function withReproducer(plan: Plan, reproducer: Suite): Plan {
+  const { name, dir } = reproducer;
+  if (plan.suites.some(({ suite }) => suite.name === name))
+    throw new KilnError('usage', `--reproducer ${dir}: there is a suite called "${name}"`, {
+      hint: 'rename the directory, or give a C file',
+    });
   const own = { suite: reproducer, tests: reproducer.tests, required: true, configOnly: false };
   return { ...plan, suites: [...plan.suites, own] };
 }
