@@ -56,18 +56,23 @@ for (const tests of [1, 10]) {
   });
 }
 
-test('a rise by 50 points is found within the budget', (t) => {
-  const blame = new Blame(1);
-  for (const [onPatched, onBase] of [
-    [0.5, 0],
-    [0.6, 0.1],
-    [0.7, 0.2],
-    [0.75, 0.25],
-    [1, 0.5],
-    [1, 0],
-  ] as const)
-    t.true(outcome(blame, onPatched, onBase).new >= 0.95, `${onPatched} ${onBase}`);
-});
+for (const [tests, share] of [
+  [1, 0.97],
+  [10, 0.91],
+] as const)
+  test(`a rise by 50 points is found within the budget with a probability of ${share}: ${tests} replayed`, (t) => {
+    // Half of the error is for the patches that failures come with (changes.ts).
+    const blame = new Blame(tests, statedError / 2);
+    for (const [onPatched, onBase] of [
+      [0.5, 0],
+      [0.6, 0.1],
+      [0.7, 0.2],
+      [0.75, 0.25],
+      [1, 0.5],
+      [1, 0],
+    ] as const)
+      t.true(outcome(blame, onPatched, onBase).new >= share, `${onPatched} ${onBase}`);
+  });
 
 test('clear cases end early', (t) => {
   const blame = new Blame(1);

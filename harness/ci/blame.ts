@@ -29,16 +29,18 @@ export const statedError = 0.001;
 
 /** Decides one test among `tests`, at least one, that are replayed in the same run. */
 export class Blame {
+  /** The probability that one answer is wrong, at most. */
+  readonly each: number;
   readonly #bet: number;
   readonly #lead: number;
   readonly #notNew: number;
   readonly #known = new Map<number, Answer>();
 
   constructor(tests: number, error = statedError) {
-    const each = error / (2 * tests);
-    this.#bet = Math.log(2 / each);
-    this.#lead = leadBound(each / 2, pairBudget);
-    this.#notNew = Math.log(1 / each);
+    this.each = error / (2 * tests);
+    this.#bet = Math.log(2 / this.each);
+    this.#lead = leadBound(this.each / 2, pairBudget);
+    this.#notNew = Math.log(1 / this.each);
   }
 
   /** The answer after these replays; call it after each pair. Throws RangeError beyond `pairBudget`, which the error counts on. */

@@ -6,7 +6,7 @@ import type { JobOutcome } from '../results/assemble.ts';
 import type { Change, TestResult } from '../schema.ts';
 import { allEnded } from '../util/ended.ts';
 import { plural } from '../util/plural.ts';
-import { Blame } from './blame.ts';
+import { Blame, statedError } from './blame.ts';
 import { changeOf, type Direction, findNewTests, findSuspects } from './compare.ts';
 import { type Failure, failuresOf, keyOf, type Reported } from './failures.ts';
 import { findDecision, storeDecision } from './known.ts';
@@ -66,13 +66,14 @@ export async function findChanges(groups: Group[], options: CiOptions, changes: 
   const count = questions.reduce((sum, { failures }) => sum + failures.length, 0);
   if (count === 0) return;
   const { steps, base } = comparable[0]!;
-  // Every statement counts: also which patch each failure comes with.
-  const blame = new Blame(count * (1 + stepsOf(steps.length)));
+  // Every answer counts for the error of the run: half of it is for what is new, half for the patch it comes with.
+  const blame = new Blame(count, statedError / 2);
+  const halving = new Blame(Math.max(count * stepsOf(steps.length), 1), statedError / 2);
   const { recorder } = steps.at(-1)?.side ?? base.side;
   await recorder.stage('replays', async ({ progress }) => {
     const show = (test: string, pairs: number) =>
       progress(`${test}, ${plural(pairs, 'time')} on each kernel`);
-    const answering = { blame, show, ...options };
+    const answering = { blame, halving, show, ...options };
     await allEnded(
       questions.map(async (question) => {
         for await (const change of answer(question, answering)) changes.push(change);
@@ -158,7 +159,7 @@ function askSteps(group: Comparable): Question[] {
   });
 }
 
-type Answering = { blame: Blame; show: Progress } & CiOptions;
+type Answering = { blame: Blame; halving: Blame; show: Progress } & CiOptions;
 
 async function* answer(
   { failures, patched, base, direction, step, group }: Question,
@@ -183,17 +184,17 @@ function onKernel(kernel: string | null, change: Change): Change {
 async function decide(
   failures: readonly Failure[],
   sides: { patched: Side; base: Side },
-  { blame, show, again }: Answering,
+  { blame, show, again }: Pick<Answering, 'blame' | 'show' | 'again'>,
 ): Promise<Decision[]> {
   const { cache } = sides.base.execution.context;
   const keys = [sides.patched.key, sides.base.key];
   const plain = failures.map(withoutReason);
   const known = await Promise.all(
-    plain.map((failure) => (again ? null : findDecision(cache, keys, failure))),
+    plain.map((failure) => (again ? null : findDecision(cache, keys, failure, blame.each))),
   );
   const open = plain.filter((_, index) => !known[index]);
   const fresh = open.length === 0 ? [] : await replay(open, sides, blame, show);
-  for (const decision of fresh) await storeDecision(cache, keys, decision);
+  for (const decision of fresh) await storeDecision(cache, keys, decision, blame.each);
   return [...known.filter((decision) => decision !== null), ...fresh];
 }
 
@@ -207,13 +208,17 @@ async function withPatch(
   change: Change,
   step: number,
   { base, steps }: Comparable,
-  answering: Answering,
+  { halving, ...answering }: Answering,
 ): Promise<Change> {
   const found = await locate(step, async (patch) => {
     const side = steps[patch - 1]?.side;
     if (!side) return 'skip';
     if (!hasTest(side, change)) return 'not-new';
-    const [decision] = await decide([change], { patched: side, base: base.side }, answering);
+    const [decision] = await decide(
+      [change],
+      { patched: side, base: base.side },
+      { ...answering, blame: halving },
+    );
     return decision!.answer === 'undecided' ? 'skip' : decision!.answer;
   });
   if ('first' in found) return { ...change, patch: found.first };

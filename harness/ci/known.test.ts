@@ -33,12 +33,22 @@ test('a decision stands between two keys, unless it is none', async (t) => {
   const cache = await cacheOf(t);
   const failure = { suite: 'demo', test: 'a', case: 'x', splat: null };
   const decision: Decision = { failure, pairs: 7, patched: 7, base: 0, answer: 'new' };
-  await storeDecision(cache, ['p', 'b'], decision);
-  t.deepEqual(await findDecision(cache, ['p', 'b'], failure), decision);
-  t.is(await findDecision(cache, ['b', 'p'], failure), null);
-  t.is(await findDecision(cache, ['p', 'b'], { ...failure, case: 'y' }), null);
-  await storeDecision(cache, ['q', 'b'], { ...decision, answer: 'undecided' });
-  t.is(await findDecision(cache, ['q', 'b'], failure), null);
+  const find = (keys: string[], what = failure, error = 0.001) => findDecision(cache, keys, what, error);
+  await storeDecision(cache, ['p', 'b'], decision, 0.001);
+  t.deepEqual(await find(['p', 'b']), decision);
+  t.is(await find(['b', 'p']), null);
+  t.is(await find(['p', 'b'], { ...failure, case: 'y' }), null);
+  await storeDecision(cache, ['q', 'b'], { ...decision, answer: 'undecided' }, 0.001);
+  t.is(await find(['q', 'b']), null);
+});
+
+test('a run that must be more certain than an earlier one decides anew', async (t) => {
+  const cache = await cacheOf(t);
+  const failure = { suite: 'demo', test: 'a', case: 'x', splat: null };
+  const decision: Decision = { failure, pairs: 7, patched: 7, base: 0, answer: 'new' };
+  await storeDecision(cache, ['p', 'b'], decision, 0.001);
+  t.is(await findDecision(cache, ['p', 'b'], failure, 0.0001), null);
+  t.deepEqual(await findDecision(cache, ['p', 'b'], failure, 0.01), decision);
 });
 
 test('the key of a job depends on its kernel, its tests, their settings and its options', (t) => {

@@ -52,23 +52,37 @@ export async function storeKnown(
   await writeAtomic(pathOf(cache, 'tests', key), JSON.stringify({ run, tests }));
 }
 
-/** A decision on one failure, between the tests of two jobs. */
+/** A decision, and the probability that it is wrong, at most. */
+type KnownDecision = { decision: Decision; error: number };
+
+/**
+ * A decision on one failure, between the tests of two jobs.
+ * @param error as much as the run can bear: what was decided less strictly is decided anew
+ */
 export async function findDecision(
   cache: string,
   keys: string[],
   failure: Failure,
+  error: number,
 ): Promise<Decision | null> {
-  return (await readCachedJson<Decision>(decisionPath(cache, keys, failure))) ?? null;
+  const known = await readCachedJson<KnownDecision>(decisionPath(cache, keys, failure));
+  return known && known.error <= error ? known.decision : null;
 }
 
 /** What stays undecided is asked again. */
-export async function storeDecision(cache: string, keys: string[], decision: Decision): Promise<void> {
+export async function storeDecision(
+  cache: string,
+  keys: string[],
+  decision: Decision,
+  error: number,
+): Promise<void> {
   if (decision.answer === 'undecided') return;
-  await writeAtomic(decisionPath(cache, keys, decision.failure), JSON.stringify(decision));
+  const known: KnownDecision = { decision, error };
+  await writeAtomic(decisionPath(cache, keys, decision.failure), JSON.stringify(known));
 }
 
 function decisionPath(cache: string, keys: string[], failure: Failure): string {
-  return pathOf(cache, 'decisions', contentKey(...keys, JSON.stringify(failure)));
+  return pathOf(cache, 'decisions', contentKey('decision 2', ...keys, JSON.stringify(failure)));
 }
 
 function pathOf(cache: string, kind: string, key: string): string {
