@@ -49,6 +49,8 @@ const table = {
   blame: { what: '`git blame`', ms: 30_000 },
   /** addr2line reads the debug information of the whole kernel first. */
   sourceLines: { what: 'addr2line', ms: 120_000 },
+  /** For another run to write into the database. */
+  testHistory: { what: 'the history of tests', ms: 2000 },
   /** For a look into the history of the base: it explains an error, and is not needed. */
   history: { what: 'the history of the base', ms: 20_000 },
 } satisfies Record<string, Limit>;

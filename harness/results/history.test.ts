@@ -51,6 +51,14 @@ test('what failed in earlier runs is counted, by case and by test', async (t) =>
   t.deepEqual(notes, []);
 });
 
+test('a result that comes from an earlier run does not count again', async (t) => {
+  const { cache, note } = await cacheOf(t);
+  using history = (await History.open(cache, note))!;
+  history.add(run(1, failing), '/runs/x');
+  history.add(run(2, { ...failing, guest: null }), '/runs/x');
+  t.like(history.past(asked('a'), ''), { runs: 1, failed: 1 });
+});
+
 test('a splat is known by its title', async (t) => {
   const { cache, note } = await cacheOf(t);
   using history = (await History.open(cache, note))!;

@@ -3,6 +3,7 @@
 import { mkdir, rename } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
+import { limits } from '../limits.ts';
 import type { Change, JobResult, Results } from '../schema.ts';
 import { isBad } from './judge.ts';
 
@@ -44,10 +45,7 @@ create index failure_by_test on failure (test);
 pragma user_version = ${version};
 `;
 
-/** Milliseconds that a writer waits for another run's. */
-const patience = 2_000;
-
-/** How often something failed lately. `runs`: those of its test with a verdict that counts. */
+/** How often something failed lately. `runs`: runs of its test, on any kernel, with a verdict that counts. */
 export type Past = NonNullable<Change['past']>;
 
 /** A test, or a case or splat of it. */
@@ -102,7 +100,9 @@ export class History implements Disposable {
       database
         .prepare('insert into run (id, started, command, dir) values (?, ?, ?, ?)')
         .run(results.id, results.started, results.command.join(' '), dir);
-      for (const { job, suite, test, verdict, detail, duration_ms, cases, splats } of results.tests) {
+      // What was known before had no guest, and is there already.
+      const tests = results.tests.filter(({ guest }) => guest !== null);
+      for (const { job, suite, test, verdict, detail, duration_ms, cases, splats } of tests) {
         const { kernel, series, base } = describe(jobs.get(job));
         const own = addTest.run(
           results.id,
@@ -200,7 +200,7 @@ function pathOf(cache: string): string {
 
 /** Throws if the tables are another version's: an older Kiln must not write into them. */
 function openDatabase(path: string): DatabaseSync {
-  const database = new DatabaseSync(path, { timeout: patience });
+  const database = new DatabaseSync(path, { timeout: limits.testHistory });
   try {
     database.exec('pragma journal_mode = wal; pragma foreign_keys = on;');
     const found = (database.prepare('pragma user_version').get() as { user_version: number }).user_version;
