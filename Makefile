@@ -5,7 +5,7 @@
 test: setup		# the series in patches/, from patches to verdicts
 	@bin/kiln test
 
-check: setup		# the harness itself, in a quarter of an hour: types, lint, unit tests, whole kernels
+check: setup		# the harness itself, in about 20 minutes: types, lint, unit tests, whole kernels
 	@npm run --silent check
 
 check-all: setup	# all parts of the check, up to an hour each: PART=debug runs one, FORCE=1 also what has passed on this commit

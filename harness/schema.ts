@@ -393,7 +393,6 @@ export const checkNames = [
   'warnings',
   'kernel-doc',
   'size',
-  'elsewhere',
   'boot',
   'tests',
 ] as const;

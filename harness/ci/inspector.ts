@@ -41,7 +41,8 @@ export type Given = {
 };
 
 /** Of a build, as a KilnError has it. */
-type Failure = { message: string; hint: string; details: ErrorDetails };
+type Failure = { message: string; details: ErrorDetails };
+const builtBefore = 'an earlier run has seen this; --again builds it once more';
 
 export class PatchInspector implements Inspector, AsyncDisposable {
   /** By the number of the patch, from 1. */
@@ -83,14 +84,15 @@ export class PatchInspector implements Inspector, AsyncDisposable {
     const failure = again
       ? undefined
       : await readCachedJson<Failure>(recordOf('failures', kernelKey(request)));
-    if (failure) throw new KilnError('does-not-build', failure.message, failure);
+    if (failure) throw new KilnError('does-not-build', failure.message, { ...failure, hint: builtBefore });
   }
 
   /** A compiler's error comes again; any other may be the host's. */
   async buildFailed(request: KernelRequest, error: unknown): Promise<void> {
     if (!(error instanceof KilnError) || error.code !== 'does-not-build' || !error.details.file) return;
-    const { message, hint, details } = error;
-    const failure: Failure = { message, hint, details };
+    // The log is that of the last build that failed, whichever it was.
+    const { log: _, ...details } = error.details;
+    const failure: Failure = { message: error.message, details };
     await writeAtomic(recordOf('failures', kernelKey(request)), JSON.stringify(failure));
   }
 

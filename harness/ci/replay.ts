@@ -49,11 +49,10 @@ export async function replay(
   progress: Progress,
 ): Promise<Decision[]> {
   const { suite, test } = failures[0]!;
-  const units = [findUnit(patched, suite, test), findUnit(base, suite, test)];
   const decisions = failures.map(
     (failure): Decision => ({ failure, pairs: 0, patched: 0, base: 0, answer: 'undecided' }),
   );
-  const [onPatched, onBase] = units;
+  const [onPatched, onBase] = [findUnit(patched, suite, test), findUnit(base, suite, test)];
   if (!onPatched || !onBase) return decisions;
   let errors = 0;
   for (let attempt = 1; decisions.some(isOpen) && errors < maxErrors; attempt++) {
@@ -103,7 +102,7 @@ function findUnit({ plan, built, runDir }: Side, suite: string, test: string): U
   return unit && { ...unit, isolation: unit.isolation === 'suite' ? 'test' : unit.isolation };
 }
 
-/** The logs of a replay go, since those of the first run are stored. */
+/** The logs of a replay are removed: those of the first run are stored. */
 async function runAgain(
   { isolation, requests }: Unit,
   { execution }: Side,

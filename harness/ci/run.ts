@@ -42,7 +42,7 @@ export async function runCi(plans: CiPlans, run: Run, options: CiOptions): Promi
       const parent = held.get(parents.get(plan.id) ?? '');
       const isSameImage = parent?.built.image.key === built.image.key;
       if (parent && isSameImage && (await haveSameCode(parent.built.kernel, built.kernel))) {
-        sameCode.add(steps.indexOf(plan) + 1);
+        if (steps.includes(plan)) sameCode.add(steps.indexOf(plan) + 1);
         return { value: undefined, cached: true, text: 'none: no code changed in this configuration' };
       }
       return runUnlessKnown(recorder, side, options.again);

@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import test from 'ava';
 import { YAML } from 'zx';
 import { paths } from '../paths.ts';
+import { readResults } from '../schema.ts';
 import { exec } from '../util/exec.ts';
 import { toy } from './toy.ts';
 
@@ -55,6 +56,24 @@ test('the action tests a series, reports it, and ends with the exit code of the 
   const reported = await run('Report', values, dir, env);
   t.is(reported.exitCode, 0, reported.stderr);
   t.regex(await readFile(summary, 'utf8'), /the base by itself fails/);
+});
+
+test('a patch that does not apply ends the action with exit code 3, and nothing is built', async (t) => {
+  const { dir, source, cache } = await toy(t);
+  const diff = ['--- a/none.c', '+++ b/none.c', '@@ -1 +1 @@', '-int a;', '+int b;', ''].join('\n');
+  const head = 'From: A. Uthor <a@example.org>\nSubject: [PATCH] change nothing\n\n---\n';
+  const mail = join(dir, 'change.patch');
+  await writeFile(mail, `${head}diff --git a/none.c b/none.c\n${diff}`);
+  const values = {
+    ...{ 'github.action_path': paths.root, 'inputs.series': mail, 'inputs.base': `git:${source}#base` },
+    ...{ 'inputs.repo': '', 'inputs.suites': '', 'inputs.arguments': '--no-debug' },
+  };
+  const tested = await run('Test', values, dir, { XDG_CACHE_HOME: cache, TMPDIR: join(dir, 'tmp') });
+  t.is(tested.exitCode, 3, tested.stderr);
+  const { ci, jobs } = readResults(await readFile(join(dir, 'kiln-runs', 'latest', 'results.json'), 'utf8'));
+  t.deepEqual(jobs, []);
+  t.like(ci!.patches[0]!.checks[0], { name: 'apply', status: 'fail' });
+  t.regex(ci!.failures.join(), /none\.c/);
 });
 
 test('an action without results has no report, and does not fail for that', async (t) => {
