@@ -45,6 +45,8 @@ async function baseByBlobs(search: Search): Promise<Answer> {
   if (unknown.length > 0)
     return `the blobs of ${several(unknown, 3)} are not known: no index line in the diff`;
   const dir = resolve(request.repo);
+  // Where nothing matches, git walks the whole history.
+  context.note('info', `looking in ${dir} for the commit that the series was made on`);
   const { commit, why } = await findMatchingCommit(dir, preimages, context);
   if (commit === undefined) return why;
   const count = [...preimages.values()].filter((blob) => blob !== null).length;
