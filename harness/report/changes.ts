@@ -94,6 +94,21 @@ export function otherFailedJobs(results: Results): JobResult[] {
   return results.jobs.filter(({ id, error }) => error !== null && !told.includes(id));
 }
 
+/** What ended jobs or the run early, except for errors that the `build` check of a patch has. */
+export function earlyEnds(results: Results): { job: string | null; code: string; message: string }[] {
+  const jobs = otherFailedJobs(results).map(({ id, error }) => ({
+    ...{ job: id, code: error!.code, message: error!.message },
+  }));
+  return [...jobs, ...results.errors.map(({ code, message }) => ({ job: null, code, message }))];
+}
+
+/** The same, one line each. */
+export function earlyEndLines(results: Results): string[] {
+  return earlyEnds(results).map(({ job, code, message }) =>
+    job === null ? `${code}: ${message}` : `job ${job} ended early (${code}): ${message}`,
+  );
+}
+
 /** The job whose kernel has the most patches; undefined if no patch was built. */
 export function patchedJob(results: Results): JobResult | undefined {
   const ids = ciOf(results).patches.map(({ job }) => job);

@@ -60,6 +60,19 @@ for (const [finding, place] of [
     t.is(found && `${found.file}:${found.line}`, place);
   });
 
+test('a patch that does not build is one error, although its job ended early', (t) => {
+  const results = exampleCi({ changes: [] });
+  const [patch] = results.ci!.patches;
+  const message = 'fs/a.c:1: no';
+  patch!.checks = [{ name: 'build', status: 'fail', summary: message, findings: [] }];
+  const job = results.jobs.find(({ id }) => id === patch!.job)!;
+  Object.assign(job, { error: { code: 'does-not-build', message } });
+  const errors = renderGithub(results)
+    .split('\n')
+    .filter((line) => line.includes(message));
+  t.is(errors.length, 1);
+});
+
 test('a job that ended early is an error', (t) => {
   const results = exampleCi({ patches: [], changes: [] });
   Object.assign(results.jobs[0]!, { error: { code: 'does-not-build', message: 'the base\ndoes not build' } });

@@ -4,7 +4,7 @@
 import type { Change, CheckResult, Ci, CiPatch, Results } from '../schema.ts';
 import { isMessenger } from '../splat/culprit.ts';
 import { printable } from '../util/printable.ts';
-import { changeName, ciOf, evidenceOf, kindWords, patchNumber, sincePatch } from './changes.ts';
+import { changeName, ciOf, earlyEnds, evidenceOf, kindWords, patchNumber, sincePatch } from './changes.ts';
 import { cut, oneLine } from './plain.ts';
 
 type Annotation = { level: 'error' | 'warning'; title: string; message: string; place: Place | null };
@@ -21,7 +21,7 @@ export function renderGithub(results: Results): string {
   const all = [
     ...ofChanges('error', 'new-failure'),
     ...ofChecks('error', ci),
-    ...earlyEnds(results),
+    ...earlyEnds(results).map(ofEnd),
     ...ofChecks('warning', ci),
     ...ofChanges('warning', 'undecided'),
     ...ofChanges('warning', 'flaky'),
@@ -38,6 +38,10 @@ export function renderGithub(results: Results): string {
   function ofChanges(level: Annotation['level'], kind: Change['kind']): Annotation[] {
     return ci.changes.filter((one) => one.kind === kind).map((one) => ofChange(level, one, results, ci));
   }
+}
+
+function ofEnd({ code, message }: { code: string; message: string }): Annotation {
+  return { level: 'error', title: `Kiln: ${code}`, message, place: null };
 }
 
 function ofChange(level: Annotation['level'], change: Change, results: Results, ci: Ci): Annotation {
@@ -79,11 +83,6 @@ function ofCheck(
   });
   if (placed.length > 0) return placed;
   return [{ level, title, message: `${check.summary}\n${oneLine(patch.subject)}`, place: null }];
-}
-
-function earlyEnds({ jobs, errors }: Results): Annotation[] {
-  const all = [...jobs.flatMap(({ error }) => (error ? [error] : [])), ...errors];
-  return all.map(({ code, message }) => ({ level: 'error', title: `Kiln: ${code}`, message, place: null }));
 }
 
 /** The first `file:line` in a finding of a compiler or of checkpatch; null if it has none. Patches have no place. */

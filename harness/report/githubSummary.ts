@@ -10,6 +10,7 @@ import {
   changeTitles,
   ciOf,
   countChanges,
+  earlyEndLines,
   excerptOf,
   patchNumber,
   sincePatch,
@@ -26,7 +27,7 @@ export function renderGithubSummary(results: Results): string {
     `## Kiln: ${markdown(ci.series.subject)}`,
     `${plural(ci.patches.length, 'patch')} on ${code(ci.base.source)}: ${countChanges(ci) || 'no change'}. ` +
       `The base: ${markdown(ci.base.reason)}.`,
-    list('Why it fails', [...ci.failures, ...earlyEnds(results)]),
+    list('Why it fails', [...ci.failures, ...earlyEndLines(results)]),
     table(ci),
     ...changeKinds.flatMap((kind) => changeBlocks(kind, results, ci)),
     list('Only in the kernel log of the patched kernel', ci.new_log_lines),
@@ -45,13 +46,6 @@ function limited(blocks: readonly string[]): string {
     text = next;
   }
   return text;
-}
-
-function earlyEnds({ jobs, errors }: Results): string[] {
-  const ended = jobs.flatMap(({ id, error }) =>
-    error ? [`job ${id} (${error.code}): ${error.message}`] : [],
-  );
-  return [...ended, ...errors.map(({ code: name, message }) => `${name}: ${message}`)];
 }
 
 const marks: Record<CheckResult['status'], string> = { pass: '✅', warn: '⚠️', fail: '❌', skip: '–' };

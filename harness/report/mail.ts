@@ -14,8 +14,8 @@ import {
   changeTitles,
   ciOf,
   countChanges,
+  earlyEndLines,
   excerptOf,
-  otherFailedJobs,
   pastOf,
   patchedJob,
   patchNumber,
@@ -84,13 +84,7 @@ function mailHeaders(ci: Ci): string[] {
 function verdictOf(results: Results, ci: Ci): string[] {
   const found = countChanges(ci);
   const about = `Kiln tested this series of ${plural(ci.patches.length, 'patch')}${found === '' ? ' and found no change' : `: ${found}`}.`;
-  const early = [
-    ...otherFailedJobs(results).map(
-      ({ id, error }) => `job ${id} ended early (${error!.code}): ${error!.message}`,
-    ),
-    ...results.errors.map(({ code, message }) => `${code}: ${message}`),
-  ];
-  const reasons = [...ci.failures, ...early];
+  const reasons = [...ci.failures, ...earlyEndLines(results)];
   const open = ci.changes.some(({ kind }) => kind === 'undecided');
   if (reasons.length === 0) return wrap(`${about} No failure is ${open ? 'known to be ' : ''}new.`);
   return [...wrap(about), '', 'The run fails:', ...items(reasons)];
