@@ -2,7 +2,7 @@
 import { join } from 'node:path';
 import { cacheDirectory } from '../context.ts';
 import { exits, KilnError } from '../errors.ts';
-import { type Caught, runMutant } from '../execution/mutant.ts';
+import { type Caught, type GoodTimes, runMutant } from '../execution/mutant.ts';
 import type { Plan } from '../job/plan.ts';
 import { paths } from '../paths.ts';
 import { memoryBudget, Pool } from '../pool/pool.ts';
@@ -103,7 +103,7 @@ async function mutantsCommand(
   const run = await createRunDirectory(runsDirectory(options));
   await using pool = new Pool(plan.ask.jobs, memoryBudget());
   const common = await commonKey(plan, planned.dir);
-  await requireGood(plan, common, { dir: run.dir, pool, signal });
+  const good = await requireGood(plan, common, { dir: run.dir, pool, signal });
   const outcomes: Outcome[] = [];
   for (const [index, mutant] of chosen.entries()) {
     const record = join(
@@ -114,7 +114,7 @@ async function mutantsCommand(
     const known = options.again ? null : await readCachedJson<Outcome>(record);
     const place = `${index + 1}/${chosen.length}`;
     if (!known) process.stderr.write(`kiln: mutant ${place}: ${mutant.name}\n`);
-    const outcome = known ?? (await tryMutant(mutant, plan, { dir: run.dir, pool, signal }));
+    const outcome = known ?? (await tryMutant(mutant, good, plan, { dir: run.dir, pool, signal }));
     if (!known && outcome.outcome !== 'error') await writeAtomic(record, JSON.stringify(outcome));
     outcomes.push(outcome);
     if (!options.json) process.stdout.write(`${printable(line(outcome))}\n`);
@@ -126,14 +126,15 @@ async function mutantsCommand(
   return outcomes.some(({ outcome }) => outcome === 'survived') ? exits.testFailed : exits.ok;
 }
 
-/** A test that fails anyway catches every mutant: first, all tests run without one. */
+/** A test that fails anyway catches every mutant: first, all tests run without one. Returns how long they take. */
 async function requireGood(
   plan: Plan,
   common: string,
   run: { dir: string; pool: Pool; signal: AbortSignal },
-): Promise<void> {
-  const record = join(cacheDirectory(), 'mutants', `${contentKey(common, 'none')}.json`);
-  if (await readCachedJson(record)) return;
+): Promise<GoodTimes> {
+  const record = join(cacheDirectory(), 'mutants', `${contentKey(common, 'times without')}.json`);
+  const known = await readCachedJson<GoodTimes>(record);
+  if (known) return known;
   process.stderr.write('kiln: the tests without a mutant\n');
   const [outcome] = await runJobs([plan], { ...run, emit: () => {} });
   run.signal.throwIfAborted();
@@ -145,7 +146,11 @@ async function requireGood(
       `${bad.suite}/${bad.test} fails without a mutant: ${bad.detail}`,
       { hint: `mend it first: ${bad.reproduce ?? ''}` },
     );
-  await writeAtomic(record, JSON.stringify({ tests: outcome!.tests.length }));
+  const times: GoodTimes = Object.fromEntries(
+    outcome!.tests.map(({ suite, test, duration_ms }) => [`${suite}/${test}`, duration_ms]),
+  );
+  await writeAtomic(record, JSON.stringify(times));
+  return times;
 }
 
 /** Everything that decides a mutant's outcome, but for the mutant. */
@@ -158,6 +163,7 @@ async function commonKey({ ask, series }: Plan, suiteDir: string): Promise<strin
 
 async function tryMutant(
   mutant: Mutant,
+  good: GoodTimes,
   plan: Plan,
   run: { dir: string; pool: Pool; signal: AbortSignal },
 ): Promise<Outcome> {
@@ -170,7 +176,7 @@ async function tryMutant(
     ...run,
     emit: () => {},
     execute: async (recorder, built, runDir, execution) => {
-      const result = await runMutant(caughtBy, recorder, built, runDir, execution);
+      const result = await runMutant(caughtBy, good, recorder, built, runDir, execution);
       caught = result.value;
       return { ...result, value: undefined };
     },

@@ -14,16 +14,22 @@ import { unitsOf } from './units.ts';
 /** Who noticed a mutant. `named`: the case that must. */
 export type Caught = { test: string; case: string | null; detail: string; named: boolean };
 
+/** Milliseconds that each test takes without a mutant, by `suite/test`. */
+export type GoodTimes = Readonly<Record<string, number>>;
+
 /** `caught` is null if all tests passed. Throws if a test could not be run. */
 export async function runMutant(
   wanted: { test: string; case: string | null },
+  good: GoodTimes,
   recorder: JobRecorder,
   built: Built,
   runDir: string,
   execution: Execution,
 ): Promise<StageResult<Caught | null>> {
   const { plan, emit } = recorder;
-  const units = built.run.flatMap((planned) => unitsOf(plan, built, planned, runDir));
+  const units = built.run
+    .flatMap((planned) => unitsOf(plan, built, planned, runDir))
+    .map((unit) => ({ ...unit, requests: unit.requests.map((request) => shorten(request, good)) }));
   const isNamed = ({ requests }: Unit) =>
     requests.some(({ suite, test }) => `${suite}/${test}` === wanted.test);
   let caught: Caught | null = null;
@@ -42,6 +48,16 @@ export async function runMutant(
   await run(units.filter(isNamed));
   if (caught === null) await run(units.filter((unit) => !isNamed(unit)));
   return { value: caught, cached: false, text: caught === null ? 'all passed' : 'caught' };
+}
+
+/**
+ * A mutant may stop a test for good. Its settings' limit allows for slow kernels, and mutants run on one kernel whose
+ * time is known: three times that, and time for kselftest to end one case that hangs.
+ */
+export function shorten(request: TestRequest, good: GoodTimes): TestRequest {
+  const known = good[`${request.suite}/${request.test}`];
+  if (known === undefined) return request;
+  return { ...request, limit: Math.min(request.limit, 45 + (3 * known) / 1000) };
 }
 
 function noticed(result: TestResult, wanted: { test: string; case: string | null }): Caught | null {
