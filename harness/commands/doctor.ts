@@ -31,8 +31,9 @@ type DoctorOptions = { json?: boolean };
 
 /** `kiln doctor`: every requirement, found or missing. Exit 0 only when a run can work. */
 async function doctorCommand(options: DoctorOptions, signal: AbortSignal): Promise<number> {
+  const programs = await programChecks(signal);
   const checks = [
-    ...(await programChecks(signal)),
+    ...programs,
     await b4Check(signal),
     ...(await placeChecks()),
     await sandboxCheck(signal),
@@ -41,7 +42,7 @@ async function doctorCommand(options: DoctorOptions, signal: AbortSignal): Promi
   const ok = checks.every((check) => check.ok);
   if (options.json) process.stdout.write(`${JSON.stringify({ ok, checks }, null, 2)}\n`);
   else for (const check of checks) process.stdout.write(`${line(check)}\n`);
-  if (!ok && !options.json)
+  if (programs.some((check) => !check.ok) && !options.json)
     process.stdout.write(`\nto install missing programs, type: ${quote(self)} setup\n`);
   return ok ? exits.ok : exits.infrastructure;
 }

@@ -4,13 +4,19 @@ import { once } from 'node:events';
 import { readFileSync } from 'node:fs';
 import { setTimeout } from 'node:timers/promises';
 import test from 'ava';
-import { missingShare, processOf, StealClock, since, type Watched } from './steal.ts';
+import { missingShare, parseSteal, processOf, StealClock, since, type Watched } from './steal.ts';
 
 /** A process whose threads' waits, and a clock, that a test sets. */
 function example() {
-  const state = { now: 0, waits: {} as Record<string, number>, stopped: false };
+  const state = {
+    now: 0,
+    waits: {} as Record<string, number>,
+    stolen: {} as Record<string, number>,
+    stopped: false,
+  };
   const watched: Watched = {
     waits: () => new Map(Object.entries(state.waits)),
+    stolen: () => new Map(Object.entries(state.stolen)),
     isStopped: () => state.stopped,
   };
   return { state, clock: new StealClock(watched, () => state.now) };
@@ -67,6 +73,33 @@ test('threads that take turns in waiting do not add up', (t) => {
   const { elapsed, steal } = clock.load();
   t.is(elapsed, 50_000);
   t.is(steal, 22_500);
+});
+
+test('what the host’s own host withholds is lost, too, and is not what a thread waited for', (t) => {
+  const { state, clock } = example();
+  state.waits = { a: 0 };
+  state.stolen = { cpu0: 5000, cpu1: 7000 };
+  clock.load();
+  state.now = 500;
+  state.stolen = { cpu0: 5100, cpu1: 7200 };
+  t.is(clock.own(), 300);
+  state.now = 1000;
+  state.waits = { a: 100 };
+  state.stolen = { cpu0: 5400, cpu1: 7300 };
+  t.is(clock.own(), 500);
+});
+
+test('the kernel’s count of steal is read by processor', (t) => {
+  const stat =
+    'cpu  10 0 20 70 1 0 2 31 5 0\ncpu0 5 0 10 35 1 0 1 11 5 0\ncpu1 5 0 10 35 0 0 1 20 0 0\nintr 7 1\n';
+  t.deepEqual(
+    [...parseSteal(stat)],
+    [
+      ['cpu0', 110],
+      ['cpu1', 200],
+    ],
+  );
+  t.true(processOf(process.pid).stolen().size > 0);
 });
 
 test('no more is lost than passes', (t) => {

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: MIT
 // Steal time of a process: on a busy host its threads wait for a processor. The wait of the thread that waited longest
-// counts against no deadline. Linux counts it for each thread (run_delay in /proc/PID/task/TID/schedstat).
+// counts against no deadline. Linux counts it for each thread (run_delay in /proc/PID/task/TID/schedstat). If the host is a
+// virtual machine itself, its processors wait for those of its own host, which is in no thread's count (steal in
+// /proc/stat).
 import { readdirSync, readFileSync } from 'node:fs';
 import { setTimeout } from 'node:timers/promises';
 
@@ -17,7 +19,7 @@ const tooLate = 2000;
 /** Host time, in milliseconds. */
 export type Load = {
   elapsed: number;
-  /** The process waited for a processor. */
+  /** The process waited for a processor, or its processors waited for those of the host's own host. */
   steal: number;
   /** The process was stopped by a signal. This counts against deadlines: it may never continue. */
   stopped: number;
@@ -27,6 +29,8 @@ export type Load = {
 export type Watched = {
   /** Milliseconds that each thread has waited for a processor since it started. */
   waits: () => Map<string, number>;
+  /** Milliseconds that each processor of the host had none to run on, since the host started. */
+  stolen: () => Map<string, number>;
   isStopped: () => boolean;
 };
 
@@ -51,6 +55,8 @@ export class StealClock implements Clock, Disposable {
   readonly #timer: NodeJS.Timeout;
   /** Each thread's wait at the start of the window, or of the thread. */
   #before: Map<string, number>;
+  /** The same of each processor of the host. */
+  #stolenBefore: Map<string, number>;
   /** The longest wait in this window so far, also of threads that have exited. */
   #longest = 0;
   /** Milliseconds of this window that have passed. */
@@ -66,6 +72,7 @@ export class StealClock implements Clock, Disposable {
     this.#watched = watched;
     this.#now = now;
     this.#before = watched.waits();
+    this.#stolenBefore = watched.stolen();
     this.#looked = now();
     this.#timer = setInterval(() => this.load(), interval);
     this.#timer.unref();
@@ -81,11 +88,15 @@ export class StealClock implements Clock, Disposable {
     this.#steal += missed;
     this.#passed += passed - missed;
     const waits = this.#watched.waits();
-    this.#longest = Math.max(this.#longest, this.#longestWait(waits));
-    const steal = this.#steal + Math.min(this.#passed, this.#longest);
+    this.#longest = Math.max(this.#longest, longestWait(this.#before, waits));
+    // A thread does not wait in Linux's sense while its processor has nothing to run on.
+    const stolen = this.#watched.stolen();
+    const lost = this.#longest + longestWait(this.#stolenBefore, stolen);
+    const steal = this.#steal + Math.min(this.#passed, lost);
     if (this.#passed >= window) {
       this.#steal = steal;
       this.#before = waits;
+      this.#stolenBefore = stolen;
       this.#longest = 0;
       this.#passed = 0;
     }
@@ -105,11 +116,12 @@ export class StealClock implements Clock, Disposable {
   [Symbol.dispose](): void {
     clearInterval(this.#timer);
   }
+}
 
-  #longestWait(waits: Map<string, number>): number {
-    for (const [id, wait] of waits) if (!this.#before.has(id)) this.#before.set(id, wait);
-    return Math.max(0, ...[...waits].map(([id, wait]) => wait - this.#before.get(id)!));
-  }
+/** Of all that waited, by thread or processor, the longest since `before`. Who is new is added to `before`. */
+function longestWait(before: Map<string, number>, waits: Map<string, number>): number {
+  for (const [id, wait] of waits) if (!before.has(id)) before.set(id, wait);
+  return Math.max(0, ...[...waits].map(([id, wait]) => wait - before.get(id)!));
 }
 
 /** A deadline in milliseconds: `left` on its own clock, and `most` of host time, however slow that clock runs. */
@@ -137,7 +149,21 @@ export async function runOut({ clock, left, most }: Countdown, over: AbortSignal
 
 /** Samples a process through /proc. */
 export function processOf(pid: number): Watched {
-  return { waits: () => threadWaits(pid), isStopped: () => /^[Tt]/.test(stateOf(pid)) };
+  return { waits: () => threadWaits(pid), stolen: hostSteal, isStopped: () => /^[Tt]/.test(stateOf(pid)) };
+}
+
+function hostSteal(): Map<string, number> {
+  try {
+    return parseSteal(readFileSync('/proc/stat', 'utf8'));
+  } catch {
+    return new Map();
+  }
+}
+
+/** Milliseconds by processor. @param stat /proc/stat, whose unit is 1/100 s on all of Linux's architectures that Node has */
+export function parseSteal(stat: string): Map<string, number> {
+  const lines = stat.matchAll(/^(cpu\d+)(?: \d+){7} (\d+)/gm);
+  return new Map([...lines].map(([, cpu, ticks]) => [cpu!, Number(ticks) * 10]));
 }
 
 /** Empty once the process has exited. */

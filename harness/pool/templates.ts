@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: MIT
 // Templates in the cache: made on first use, found again by a key of their contents, removed when they fail.
 import { mkdir, rename, rm } from 'node:fs/promises';
-import { cpus } from 'node:os';
 import { join } from 'node:path';
 import { parseConsole } from '../channel/kmsg.ts';
 import type { Context } from '../context.ts';
 import { asKilnError, KilnError } from '../errors.ts';
-import { qemuVersion } from '../guest/accelerator.ts';
+import { bootId } from '../guest/kvm.ts';
 import { guestArgv, type Machine } from '../guest/qemu.ts';
+import { qemuVersion } from '../guest/qemuVersion.ts';
 import { describeLoad, mayBeHosts } from '../results/timing.ts';
 import { findSplats, type Splat } from '../splat/find.ts';
 import { budgets, evict, markUsed } from '../util/cache.ts';
@@ -75,9 +75,9 @@ export class Templates implements AsyncDisposable {
   async #key(machine: Machine, signal: AbortSignal): Promise<string> {
     const argv = guestArgv(machine, '', { how: 'template', memory: '' });
     this.#version ??= qemuVersion(signal);
-    // With KVM the guest has seen the host's processor; the cache may be on a file system that hosts share.
-    const processor = machine.accelerator === 'kvm' ? (cpus()[0]?.model ?? '') : '';
-    return contentKey(layout, argv.join('\0'), await this.#version, processor);
+    // With KVM the guest has seen the host's processor, its microcode and what the host's kernel offers.
+    const host = machine.accelerator === 'kvm' ? await bootId() : '';
+    return contentKey(layout, argv.join('\0'), await this.#version, host);
   }
 
   async #findOrMake(key: string, machine: Machine, context: Context): Promise<Template | null> {

@@ -49,7 +49,11 @@ export class TestClock extends StealClock {
 
   constructor(state = { now: 0, waited: 0, isStopped: false }) {
     super(
-      { waits: () => new Map([['cpu', state.waited]]), isStopped: () => state.isStopped },
+      {
+        waits: () => new Map([['cpu', state.waited]]),
+        stolen: () => new Map(),
+        isStopped: () => state.isStopped,
+      },
       () => state.now,
     );
     this.#state = state;
