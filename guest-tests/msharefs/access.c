@@ -241,7 +241,7 @@ TEST_F(access, a_system_call_does_not_write_to_a_readonly_container)
 {
 	int pipes[2];
 
-	ASSERT_EQ(0, pipe(pipes));
+	ASSERT_EQ(0, pipe2(pipes, O_NONBLOCK));
 	ASSERT_EQ(0, poke(self->addr, 5));
 	ASSERT_EQ(5, peek(self->readonly));
 	ASSERT_EQ(1, write(pipes[1], "x", 1));
