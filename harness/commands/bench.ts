@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 import { benchBoot } from '../bench/boot.ts';
 import { benchFork, benchRestore, trivialSuite } from '../bench/fork.ts';
-import { benchChange, benchWarm } from '../bench/rebuild.ts';
+import { benchChange, benchEdit, benchWarm } from '../bench/rebuild.ts';
 import { type BenchOptions, findSuiteBenches, type SuiteBench } from '../bench/suites.ts';
 import { type Context, cacheDirectory } from '../context.ts';
 import { KilnError } from '../errors.ts';
@@ -46,6 +46,12 @@ const ownBenches: [string, Bench][] = Object.entries({
     about: 'build after a change of one line, compared with a full build (which it makes)',
     suites: [],
     run: (built, _, { signal }) => benchChange(built, signal),
+  },
+  edit: {
+    about:
+      'from a changed line of a checkout (--tree) to a verdict, compared with make (which builds a kernel)',
+    suites: [],
+    run: (built, { rounds }, { signal }) => benchEdit(built, Math.min(rounds, 5), signal),
   },
 } satisfies Record<string, Bench>);
 
