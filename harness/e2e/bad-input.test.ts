@@ -75,15 +75,33 @@ test.serial('a base that does not build by itself is not the series’ fault', a
   );
 });
 
-test.serial('a test program that does not compile is named with the compiler’s error', async (t) => {
-  const suite = join(scratch, 'typo');
-  await mkdir(suite);
-  await writeFile(join(suite, 'typo.c'), 'int main(void) { retrun 0; }\n');
-  await kilnTest(withTests(suite), ({ exitCode, results }) => {
-    t.is(exitCode, 4);
-    t.regex(results.jobs[0]!.error!.message, /typo\/typo does not build:\n +typo\.c:1: /);
-  });
-});
+test.serial(
+  'a test program that does not compile fails with the compiler’s error; the others run',
+  async (t) => {
+    const suite = join(scratch, 'typo');
+    await mkdir(suite);
+    await writeFile(join(suite, 'typo.c'), 'int main(void) { retrun 0; }\n');
+    await writeFile(join(suite, 'right.c'), 'int main(void) { return 0; }\n');
+    await writeFile(join(suite, 'library.c'), 'int missing(void);\nint main(void) { return missing(); }\n');
+    // The second time, the programs and their errors come from the cache.
+    for (const isolation of ['test', 'case', 'suite'])
+      await kilnTest(
+        ['typo', '--isolate', isolation, ...withTests(suite)],
+        ({ exitCode, results, stdout }) => {
+          t.is(exitCode, 1, stdout);
+          t.is(results.jobs[0]!.error, null);
+          t.deepEqual(verdicts(results), {
+            'typo/library': 'fail',
+            'typo/right': 'pass',
+            'typo/typo': 'fail',
+          });
+          t.regex(find(results, 'typo/typo').detail, /^does not build: typo\.c:1: .*retrun/);
+          t.regex(find(results, 'typo/library').detail, /^does not build: .*undefined reference to .missing/);
+          t.regex(stdout, /^FAIL +typo\/typo .*: does not build: typo\.c:1: /m);
+        },
+      );
+  },
+);
 
 test.serial('a test that needs more memory than the machine has does not run; the others do', async (t) => {
   const suite = join(scratch, 'large');

@@ -40,7 +40,7 @@ export async function runInOneGuest(
   try {
     for (const [index, request] of requests.entries()) {
       context.signal.throwIfAborted();
-      let result = execution.refuse?.(request) ?? refuseTooLarge(request);
+      let result = execution.refuse?.(request) ?? refuseBroken(request) ?? refuseTooLarge(request);
       if (result) {
         ended(request, result);
         continue;
@@ -72,6 +72,14 @@ export async function runAlone(request: TestRequest, execution: Execution): Prom
   const { promise, resolve } = Promise.withResolvers<TestResult>();
   await runInOneGuest([request], execution, { begins: () => {}, ended: (_, result) => resolve(result) });
   return promise;
+}
+
+/** The result of a test whose program does not build. */
+export function refuseBroken(request: TestRequest): TestResult | null {
+  if (!request.broken) return null;
+  const { errors, hint } = request.broken;
+  const result = notRun(request, 'fail', `does not build: ${errors[0]}`);
+  return { ...result, problems: [...errors.slice(1), ...(hint === '' ? [] : [hint])] };
 }
 
 /** MiB. */

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
 import type { Machine } from '../guest/qemu.ts';
+import type { Broken } from '../image/compile.ts';
 import type { GuestOrigin } from '../pool/pool.ts';
 import type { Isolation } from '../suite/settings.ts';
 import type { Collected } from './collect.ts';
@@ -14,6 +15,8 @@ export type TestRequest = {
   /** Its name in the results; its file in the image is `program`. */
   test: string;
   program: string;
+  /** The program does not build: the test fails with this, and does not run. */
+  broken?: Broken;
   /** Of the program, without argv[0]. */
   args: string[];
   machine: Machine;

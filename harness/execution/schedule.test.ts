@@ -141,3 +141,17 @@ test('the limit by hand holds for every test', async (t) => {
   await runTests(recorder, built, all.runDir, all.execution);
   t.is(recorder.tests[0]?.time?.limit_ms, 7000);
 });
+
+for (const isolation of ['test', 'case', 'suite'] as const)
+  test(`a program that does not build fails its tests, and the others run: isolation=${isolation}`, async (t) => {
+    const all = await fakeExecution(t, { slots: 1 });
+    const { recorder, built } = fakeJob({ a: { isolation }, b: { isolation: 'test' } });
+    const errors = ['a.c:1: error: no such thing', 'a.c:2: error: nor this'];
+    built.image.broken['demo/a'] = { program: 'a', errors, hint: 'install the thing' };
+    await runTests(recorder, built, all.runDir, all.execution);
+    const [a, b] = recorder.tests;
+    t.like(a, { verdict: 'fail', detail: `does not build: ${errors[0]}`, guest: null });
+    t.deepEqual(a?.problems, [errors[1], 'install the thing']);
+    t.is(b?.verdict, 'pass');
+    t.is(all.started.length, 1);
+  });

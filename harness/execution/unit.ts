@@ -2,7 +2,7 @@
 // The one way to run a test: a unit in, complete results out.
 import { requireExpected } from '../results/expected.ts';
 import type { TestResult } from '../schema.ts';
-import { runInOneGuest } from './attempt.ts';
+import { refuseBroken, runInOneGuest } from './attempt.ts';
 import { runByCase } from './byCase.ts';
 import type { Execution } from './execution.ts';
 import type { TestRequest, Unit } from './request.ts';
@@ -28,8 +28,10 @@ export async function runUnit(
     void announced.push(complete(request, result, execution, watcher));
   const begins = (request: TestRequest) => watcher.begins?.(request);
   try {
-    if (isolation === 'case') announce(requests[0]!, await runByCase(requests[0]!, execution, begins));
-    else await runInOneGuest(requests, execution, { begins, ended: announce });
+    if (isolation === 'case') {
+      const [request] = requests as [TestRequest];
+      announce(request, refuseBroken(request) ?? (await runByCase(request, execution, begins)));
+    } else await runInOneGuest(requests, execution, { begins, ended: announce });
   } finally {
     await Promise.all(announced);
   }

@@ -37,12 +37,14 @@ function requestFor(
   runDir: string,
 ): TestRequest {
   const generations = countGenerations(plan, settings);
+  const broken = built.image.broken[`${suite}/${program}`];
   const next = (generation: number) => nextKernel(built, `${suite}/${program}`, generation);
   return {
     job: plan.id,
     suite,
     test: name,
     program,
+    ...(broken === undefined ? {} : { broken }),
     args: [],
     machine: machineFor(settings, built),
     origin: isolation === 'boot' ? 'boot' : 'fork',

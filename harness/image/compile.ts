@@ -44,10 +44,13 @@ export async function compileAgent(
   await compileAll([{ name: 'the agent', dir, sources, output, flags, read: [] }], context);
 }
 
+/** A program that does not build. `errors`: the compiler's, or the end of its output; a line each. */
+export type Broken = { program: string; errors: string[]; hint: string };
+
 /**
- * Compile every program of a suite to `<outputDir>/<program>`. The sources are first copied next to the kselftest
- * headers of the tested tree, so that "../kselftest_harness.h" and "kselftest_harness.h" are those of the tree, and
- * next to the headers that suites share ("../include/x.h").
+ * Compile every program of a suite to `<outputDir>/<program>`; returns those that don't build. The sources are first
+ * copied next to the kselftest headers of the tested tree, so that "../kselftest_harness.h" and "kselftest_harness.h"
+ * are those of the tree, and next to the headers that suites share ("../include/x.h").
  */
 export async function compileSuite(
   suite: Suite,
@@ -56,7 +59,7 @@ export async function compileSuite(
   scratch: string,
   runtimeDir: string,
   context: Context,
-): Promise<void> {
+): Promise<Broken[]> {
   const root = join(scratch, 'selftests');
   // A suite like filesystems/overlayfs includes "../../kselftest.h".
   const area = join(root, 'suites');
@@ -100,7 +103,13 @@ export async function compileSuite(
     runtime: runtime.map((file) => join(runtimeDir, file)),
     read: [kernel.dir, dirname(runtimeDir), root],
   }));
-  await compileAll(programs, context);
+  const broken: Broken[] = [];
+  const broke = ({ output }: Program, { message, hint }: KilnError) => {
+    const [, ...errors] = message.split('\n').map((line) => line.trim());
+    broken.push({ program: basename(output), errors: errors.length > 0 ? errors : [message], hint });
+  };
+  await compileAll(programs, context, broke);
+  return broken;
 }
 
 /**
@@ -128,13 +137,21 @@ async function copyFiles(from: string, to: string): Promise<void> {
   }
 }
 
-async function compileAll(programs: Program[], context: Context): Promise<void> {
+/** @param broke called for a program that does not build; without it, that is thrown */
+async function compileAll(
+  programs: Program[],
+  context: Context,
+  broke?: (program: Program, error: KilnError) => void,
+): Promise<void> {
   const waiting = [...programs];
   let done = 0;
   const worker = async () => {
     for (let program = waiting.shift(); program; program = waiting.shift()) {
       context.progress(`compiling ${program.name}`, done, programs.length);
-      await compileOne(program, context);
+      await compileOne(program, context).catch((error: unknown) => {
+        if (!broke || !(error instanceof KilnError) || error.code !== 'does-not-build') throw error;
+        broke(program, error);
+      });
       done++;
     }
   };
@@ -205,7 +222,8 @@ async function gcc(program: Program, command: string[], context: Context): Promi
     const errors = findDiagnostics(lines, program.dir, new Map()).filter(
       ({ severity }) => severity === 'error',
     );
-    const shown = errors.map(({ file, line, text }) => `${file}:${line}: ${text}`);
+    // The linker names an object of ours, and no line.
+    const shown = errors.map(({ file, line, text }) => (line === 0 ? text : `${file}:${line}: ${text}`));
     const library = lines.map((line) => /cannot find -l(\S+?)(?::|$)/.exec(line)?.[1]).find(Boolean);
     throw new KilnError(
       'does-not-build',

@@ -1,21 +1,24 @@
 // SPDX-License-Identifier: MIT
 import { copyFile, mkdir, readdir, readFile, writeFile } from 'node:fs/promises';
-import { dirname, join } from 'node:path';
+import { join } from 'node:path';
 import type { Context } from '../context.ts';
 import type { Kernel } from '../kernel/kernel.ts';
 import type { Toolchain } from '../kernel/toolchain.ts';
 import { confined } from '../sandbox/sandbox.ts';
 import { beside, type Program, type Suite } from '../suite/suite.ts';
 import { markUsed } from '../util/cache.ts';
-import { exists, makeDirectory } from '../util/files.ts';
+import { exists, makeDirectory, readCachedJson } from '../util/files.ts';
 import { contentKey, sha256File, treeKey } from '../util/hash.ts';
 import { lock } from '../util/lock.ts';
 import { scratchDirectory } from '../util/scratch.ts';
-import { compileAgent, compileSuite } from './compile.ts';
+import { type Broken, compileAgent, compileSuite } from './compile.ts';
 import { sharedHeadersKey } from './headers.ts';
 
-/** The initramfs that guests boot. Tests are at /tests/<suite>/<test>. */
-export type Image = { key: string; path: string };
+/**
+ * The initramfs that guests boot. Tests are at /tests/<suite>/<test>. `broken`: programs that don't build and are not
+ * there, by `suite/program`.
+ */
+export type Image = { key: string; path: string; broken: Record<string, Broken> };
 
 export type ImageRequest = {
   kernel: Kernel;
@@ -64,33 +67,43 @@ export async function prepareImage(
 ): Promise<{ image: Image; cached: boolean }> {
   const key = await imageKey(request);
   const dir = join(context.cache, 'images', key);
-  const image = { key, path: join(dir, 'initramfs.cpio') };
-  if (await exists(image.path)) {
+  const path = join(dir, 'initramfs.cpio');
+  const read = async (): Promise<Image> => ({
+    ...{ key, path },
+    broken: (await readCachedJson<Image['broken']>(join(dir, brokenFile))) ?? {},
+  });
+  if (await exists(path)) {
     await markUsed(dir);
-    return { image, cached: true };
+    return { image: await read(), cached: true };
   }
   await using _lock = await lock(join(context.cache, 'locks', `image-${key}`), {
     signal: context.signal,
     onWait: () => context.note('info', 'another run is making the same image: waiting for it'),
   });
-  if (await exists(image.path)) return { image, cached: true };
+  if (await exists(path)) return { image: await read(), cached: true };
   await using scratch = await scratchDirectory(join(context.cache, 'scratch'));
-  await makeDirectory(dir, (temporary) =>
-    make(request, scratch.path, join(temporary, 'initramfs.cpio'), context),
-  );
-  return { image, cached: false };
+  await makeDirectory(dir, (temporary) => make(request, scratch.path, temporary, context));
+  return { image: await read(), cached: false };
 }
 
-async function make(request: ImageRequest, scratch: string, path: string, context: Context): Promise<void> {
+/** In the directory of an image, and in that of a suite's programs. No program has such a name. */
+const brokenFile = '.broken.json';
+
+async function make(request: ImageRequest, scratch: string, output: string, context: Context): Promise<void> {
   const root = join(scratch, 'root');
   await mkdir(root);
   await compileAgent(join(request.imagesDir, 'agent'), join(root, 'init'), scratch, context);
+  const broken: Image['broken'] = {};
   for (const suite of request.suites) {
     const from = await preparePrograms(suite, request, context);
+    const ofSuite = (await readCachedJson<Broken[]>(join(from, brokenFile))) ?? [];
+    for (const one of ofSuite) broken[`${suite.name}/${one.program}`] = one;
     const to = join(root, 'tests', suite.name);
     await mkdir(to, { recursive: true });
-    for (const { name } of packed(suite, request)) await copyFile(join(from, name), join(to, name));
+    for (const { name } of packed(suite, request))
+      if (!ofSuite.some(({ program }) => program === name)) await copyFile(join(from, name), join(to, name));
   }
+  await writeFile(join(output, brokenFile), JSON.stringify(broken));
   if (request.busybox) await copyFile(request.busybox, join(root, 'busybox'));
   context.progress('packing');
   const list = [
@@ -102,7 +115,8 @@ async function make(request: ImageRequest, scratch: string, path: string, contex
   await writeFile(join(root, 'list'), `${list.join('\n')}\n`);
   // Paths are relative, because gen_init_cpio's list has no quoting. -t 0 fixes the times, for a reproducible image.
   const packer = join(request.kernel.dir, 'gen_init_cpio');
-  const reach = { cwd: root, read: [root, packer], write: [dirname(path)], env: {} };
+  const path = join(output, 'initramfs.cpio');
+  const reach = { cwd: root, read: [root, packer], write: [output], env: {} };
   await confined('sh', ['-c', 'exec "$0" -t 0 list > "$1"', packer, path], reach, context);
 }
 
@@ -110,7 +124,7 @@ function packed({ programs }: Suite, { only }: ImageRequest): Program[] {
   return programs.filter(({ name }) => only === undefined || name === only);
 }
 
-/** Find a suite's programs in the cache, or compile them. Returns their directory. */
+/** Find a suite's programs in the cache, or compile them. Returns their directory; its `brokenFile` has the others. */
 async function preparePrograms(suite: Suite, request: ImageRequest, context: Context): Promise<string> {
   const key = await programsKey(suite, request);
   const dir = join(context.cache, 'programs', key);
@@ -122,9 +136,10 @@ async function preparePrograms(suite: Suite, request: ImageRequest, context: Con
   if (await exists(dir)) return dir;
   await using scratch = await scratchDirectory(join(context.cache, 'scratch'));
   const runtime = join(request.imagesDir, 'runtime');
-  await makeDirectory(dir, (temporary) =>
-    compileSuite(suite, request.kernel, temporary, scratch.path, runtime, context),
-  );
+  await makeDirectory(dir, async (temporary) => {
+    const broken = await compileSuite(suite, request.kernel, temporary, scratch.path, runtime, context);
+    await writeFile(join(temporary, brokenFile), JSON.stringify(broken));
+  });
   return dir;
 }
 
