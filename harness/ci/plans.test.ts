@@ -3,7 +3,7 @@ import test from 'ava';
 import { plan } from '../job/plan.ts';
 import type { Suite } from '../suite/suite.ts';
 import { plainAsk } from '../testing/fakeExecution.ts';
-import { ciPlans, withReproducer } from './plans.ts';
+import { ciPlans, withDebugInfo, withReproducer } from './plans.ts';
 
 function suite(name: string): Suite {
   const tests = [{ name: 'a', program: 'a', settings: {} }];
@@ -48,4 +48,12 @@ test('a reproducer runs on the base and the last step, and must not have the nam
     [true, false, true],
   );
   t.throws(() => withReproducer(whole, suite('demo')), { message: /there is a suite called "demo"/ });
+});
+
+test('kernels have debug information once, unless a whole configuration of the user decides', (t) => {
+  const config = (ask: Partial<typeof plainAsk>) =>
+    withDebugInfo(plan({ ...plainAsk, ...ask }, [], [suite('demo')])).ask.config;
+  t.deepEqual(config({}), ['debuginfo']);
+  t.deepEqual(config({ config: ['debuginfo', 'kasan'] }), ['debuginfo', 'kasan']);
+  t.deepEqual(config({ configFrom: '/boot/config' }), []);
 });

@@ -50,6 +50,14 @@ export function ciPlans(plan: Plan, count: number, smoke: Suite, debug: string[]
   };
 }
 
+/** With source lines in the stacks of reports. A whole configuration of the user's decides that itself. */
+export function withDebugInfo(plan: Plan): Plan {
+  const { ask } = plan;
+  const fragment = 'debuginfo';
+  if (ask.configFrom !== null || ask.config.includes(fragment)) return plan;
+  return { ...plan, ask: { ...ask, config: [...ask.config, fragment] } };
+}
+
 /** Programs that show the bug which a series fixes run on the base and on the whole series. */
 export function withReproducer(plan: Plan, reproducer: Suite): Plan {
   const { name, dir } = reproducer;

@@ -7,7 +7,7 @@ import { assembleCi, type CiFacts, exitCodeOf } from '../ci/assemble.ts';
 import type { History } from '../ci/checks/fixes.ts';
 import { PatchInspector } from '../ci/inspector.ts';
 import { findNewLines } from '../ci/newLines.ts';
-import { ciPlans, withReproducer } from '../ci/plans.ts';
+import { ciPlans, withDebugInfo, withReproducer } from '../ci/plans.ts';
 import { runCi } from '../ci/run.ts';
 import { askForTouched } from '../ci/touched.ts';
 import { type Context, cacheDirectory } from '../context.ts';
@@ -117,7 +117,7 @@ async function ciCommand(
   const reproducer =
     options.reproducer === undefined ? null : await readReproducer(options.reproducer, scratch.path);
   const { base, repo, ...others } = options;
-  const asked = await readPlan(select, { ...others, series: [source] });
+  const asked = withDebugInfo(await readPlan(select, { ...others, series: [source] }));
   const plan = reproducer ? withReproducer(asked, reproducer) : asked;
   await using _cache = await useCache(cacheDirectory(), signal);
   const started = new Date();

@@ -56,3 +56,13 @@ test('every tree but the one that does not build has a kernel', (t) => {
     ],
   );
 });
+
+test('the stack of the WARN has the line that the fourth patch added', (t) => {
+  const { tests } = shared.ran.results;
+  const splats = tests.flatMap((one) => one.splats).filter(({ title }) => /eventfd_read/.test(title));
+  const places = splats.flatMap(({ frames = [] }) => frames.flatMap(({ places }) => places));
+  t.true(
+    places.some(({ file, patch }) => file === 'fs/eventfd.c' && /^0004-/.test(patch ?? '')),
+    JSON.stringify(places),
+  );
+});
