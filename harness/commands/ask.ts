@@ -21,6 +21,9 @@ export type SeriesOptions = { revision?: number; allowIncomplete?: boolean; inbo
 /** Options as commander gives them. */
 export type JobOptions = SeriesOptions & {
   series?: string[] | false;
+  /** --no-series, and --series, were given. */
+  withoutSeries?: boolean;
+  withSeries?: boolean;
   with?: string[];
   upTo?: number;
   base?: string;
@@ -74,6 +77,13 @@ export function addBuildOptions(command: Command): Command {
       collect,
     )
     .option('--no-series', 'test the base without a series')
+    // Commander has one value for both: the last one wins.
+    .on('option:no-series', function (this: Command) {
+      this.setOptionValue('withoutSeries', true);
+    })
+    .on('option:series', function (this: Command) {
+      this.setOptionValue('withSeries', true);
+    })
     .option('--up-to <n>', 'apply only the first n patches of the series of --series', positive)
     .option(
       '--tree <dir>',
@@ -187,6 +197,10 @@ export function refuseIdleInbox({ inbox }: SeriesOptions, sources: readonly stri
 
 /** Options and selectors → a plan, with what is on disk filled in. */
 export async function readPlan(select: string[], options: JobOptions): Promise<Plan> {
+  if (options.withoutSeries && options.withSeries)
+    throw new KilnError('usage', '--no-series and --series exclude each other', {
+      hint: 'leave out one of them; --with names a series to apply first',
+    });
   if (options.revision !== undefined && !Array.isArray(options.series))
     throw new KilnError('usage', '--revision needs a --series to choose from');
   if (options.upTo !== undefined && !Array.isArray(options.series))
@@ -194,6 +208,13 @@ export async function readPlan(select: string[], options: JobOptions): Promise<P
   refuseIdleInbox(options, [...(options.series || []), ...(options.with ?? [])]);
   if (options.tree !== undefined && options.base !== undefined)
     throw new KilnError('usage', '--tree is a base: leave out --base');
+  if (options.tree === '') throw new KilnError('usage', '--tree needs a directory: its value is empty');
+  if (options.tree !== undefined && /^\w+:\/\//.test(options.tree))
+    throw new KilnError('usage', `--tree ${options.tree} is a URL, not a directory`, {
+      hint: 'clone it first: git clone --depth 1 URL linux',
+    });
+  if (options.llvm !== undefined && options.cc !== undefined)
+    throw new KilnError('usage', '--llvm and --cc exclude each other: both name the compiler');
   const project = findProject(options.project);
   const ask: Ask = {
     select,
@@ -244,7 +265,7 @@ function llvmValue(text: string | true): string {
   if (text.endsWith('/')) return text;
   if (/^-?\d+$/.test(text)) return `-${text.replace('-', '')}`;
   throw new KilnError('usage', `--llvm ${text} is neither a version nor a directory`, {
-    hint: 'for example: --llvm, --llvm=-19, --llvm=/usr/lib/llvm-19/bin/',
+    hint: `for example: --llvm=-19, --llvm=/usr/lib/llvm-19/bin/; if ${text} is a suite, write it before --llvm`,
   });
 }
 

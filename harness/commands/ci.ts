@@ -15,6 +15,8 @@ import { KilnError } from '../errors.ts';
 import type { Emit } from '../events.ts';
 import { defaultBase, type Plan } from '../job/plan.ts';
 import { readPlanned } from '../job/series.ts';
+import { readFragments } from '../kernel/config.ts';
+import { findToolchain } from '../kernel/toolchain.ts';
 import type { FileWish } from '../kernel/touchedConfig.ts';
 import { paths } from '../paths.ts';
 import { memoryBudget, Pool } from '../pool/pool.ts';
@@ -121,10 +123,13 @@ async function ciCommand(
   const plan = reproducer ? withReproducer(asked, reproducer) : asked;
   await using _cache = await useCache(cacheDirectory(), signal);
   const started = new Date();
+  const debug = debugFragments(options.debug, plan.ask.config);
+  await readFragments(plan.ask.project.kernelConfig, debug);
+  await findToolchain(plan.ask.compiler, signal);
   const prepared = {
     ...(await prepare(plan, { asked: base ?? [], repo: repo ?? null, fallback: defaultBase }, signal)),
     reproducer: reproducer?.name ?? null,
-    debug: debugFragments(options.debug, plan.ask.config),
+    debug,
     again: options.again ?? false,
   };
   const run = await createRunDirectory(runsDirectory(options));

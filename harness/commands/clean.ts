@@ -31,7 +31,7 @@ export function registerClean({ program, run, signal }: Cli): void {
 
 const examples = `
 Examples:
-  kiln clean --dry-run       what is in the cache, and its size
+  kiln clean --dry-run       what would go, and its size
   kiln clean --older 30      for a CI machine, once a day
   kiln clean --builds        build everything anew, from the same sources`;
 

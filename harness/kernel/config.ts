@@ -32,7 +32,9 @@ export function isPath(wanted: string): boolean {
 async function findFragment(dirs: readonly string[], wanted: string): Promise<string> {
   if (isPath(wanted)) {
     if (await exists(wanted)) return wanted;
-    throw new KilnError('bad-input', `there is no config fragment at ${wanted}`);
+    throw new KilnError('bad-input', `there is no config fragment at ${wanted}`, {
+      hint: `--config names a file, or one of: ${(await listFragments(dirs)).join(', ')}`,
+    });
   }
   for (const dir of dirs) {
     const path = join(dir, `${wanted}.config`);
@@ -109,7 +111,7 @@ export function readSettings(settings: readonly string[]): Fragment {
   const lines = settings.map((text) => (text.startsWith('CONFIG_') ? text : `CONFIG_${text}`));
   const { fragment, strays } = parseFragment('--set', lines.join('\n'));
   if (strays.length > 0)
-    throw new KilnError('usage', `--set ${settings[strays[0]!.line - 1]} is no config line`, {
+    throw new KilnError('usage', `--set ${settings[strays[0]!.line - 1]} is not a config line`, {
       hint: 'for example: --set KSM=y, --set NR_CPUS=8, --set \'CMDLINE="quiet"\'',
     });
   return fragment;
@@ -201,16 +203,20 @@ export function requireConfig(unmet: readonly Unmet[], reasons: Record<string, R
     const wanted = got === value ? '' : ` became ${got}`;
     return `CONFIG_${symbol}=${value} (${fragment}, line ${line})${wanted}${why ? `: ${why}` : ''}`;
   });
+  const isUndefined = ({ symbol }: Unmet) => reasons[symbol]?.why.startsWith(undefinedSymbol) ?? false;
   const tools = hostTools.filter(({ symbol }) =>
     missing.some((one) => reasons[one.symbol]?.why.includes(symbol)),
   );
   throw new KilnError(
     'config-missing',
-    `the kernel did not take ${lines.length} config symbols:\n  ${several(lines, 50, '\n  ')}`,
+    `the kernel did not take ${plural(lines.length, 'config symbol')}:\n  ${several(lines, 50, '\n  ')}`,
     {
       hint: [
         ...tools.map(({ program }) => `install ${program}`),
-        'add what a symbol depends on to the fragment that asks for it, or drop it there',
+        ...(missing.some(isUndefined) ? ['check the name of a symbol that no Kconfig file defines'] : []),
+        ...(missing.every(isUndefined)
+          ? []
+          : ['add what a symbol depends on to the fragment that asks for it, or drop it there']),
       ].join('; '),
       details: { symbol: missing.map(({ symbol }) => symbol).join(' ') },
     },

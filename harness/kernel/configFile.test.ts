@@ -27,7 +27,7 @@ test('what is no text file is refused at once, with what it is', async (t) => {
     ['/dev/zero', /is no plain file$/, /saved to a file/],
     [at('loop'), /leads to itself$/, /\.config/],
     [at('huge'), /has 1024 MiB/, /\.config/],
-    [at('binary'), /is no text$/, /\.config/],
+    [at('binary'), /is not a text file$/, /\.config/],
     [at('config.gz'), /is compressed$/, /zcat .*config\.gz > my\.config$/],
     [at('config.xz'), /is compressed$/, /xzcat /],
   ];

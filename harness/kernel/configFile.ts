@@ -24,7 +24,7 @@ export async function readConfigFile(path: string): Promise<string> {
   });
   const program = compressions.find(({ magic }) => content.subarray(0, magic.length).equals(magic))?.program;
   if (program) throw wrong('is compressed', `unpack it first: ${program} ${path} > my.config`);
-  if (content.includes(0)) throw wrong('is no text', readable);
+  if (content.includes(0)) throw wrong('is not a text file', readable);
   return content.toString();
 }
 

@@ -37,10 +37,14 @@ export async function findToolchain(
   const version = async (program: string) => {
     const result = await exec(program, ['--version'], { signal, env: { LC_ALL: 'C' } }).catch((cause) => {
       signal?.throwIfAborted();
-      throw new KilnError('bad-input', `the compiler's ${program} can't be run`, {
-        hint: `install it, or choose another one with --llvm or --cc`,
-        cause,
-      });
+      throw new KilnError(
+        'bad-input',
+        `${program} can't be run: it is no program, or does not know --version`,
+        {
+          hint: `install it, or choose another compiler with --llvm or --cc`,
+          cause,
+        },
+      );
     });
     return result.stdout.split('\n')[0] ?? '';
   };

@@ -65,7 +65,10 @@ async function findBase(dir: string): Promise<Base | undefined> {
 
 function split(source: string): ['debian' | 'tar' | 'git' | 'tree', string] {
   const match = /^(debian|tar|git|tree):(.+)$/.exec(source);
-  if (!match) throw new KilnError('usage', `"${source}" is no base`, { hint: `a base is one of ${forms}` });
+  if (!match)
+    throw new KilnError('usage', `"${source}" is no base`, {
+      hint: `a base is one of ${forms}; a commit of your own repository is git:DIR#${source === '' ? 'REF' : source}`,
+    });
   return [match[1] as 'debian' | 'tar' | 'git' | 'tree', match[2]!];
 }
 
@@ -127,9 +130,11 @@ async function borrow(source: string, rest: string, context: Context): Promise<B
     context.signal.throwIfAborted();
     // Not git's own exit code: git is not there, or was killed.
     if (!isExit(cause, 128)) return cause;
-    return new KilnError('bad-input', `no commit "${ref}" in a git repository at ${directory}`, {
+    if (/not a git repository|cannot change to/.test(String((cause as KilnError).details.output)))
+      return new KilnError('bad-input', `there is no git repository at ${directory}`, { cause, hint: forms });
+    return new KilnError('bad-input', `no commit "${ref}" in the git repository at ${directory}`, {
       cause,
-      hint: forms,
+      hint: 'name a commit, a branch or a tag that `git log` shows there; fetch it first if it is not there yet',
     });
   };
   const ask = (args: string[]) => git(directory, args, { signal: context.signal });

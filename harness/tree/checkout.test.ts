@@ -155,9 +155,9 @@ test('merge conflicts, a repository without a commit, and what is no kernel are 
     t.is(error.code, 'bad-input');
     t.regex(error.message, message);
   };
-  await refused(join(dir, 'none'), /there is no tree at .*none$/);
+  await refused(join(dir, 'none'), /there is no directory .*none$/);
   await mkdir(join(tree, 'fs'));
-  await refused(join(tree, 'fs'), /linux\/fs is no kernel tree/);
+  await refused(join(tree, 'fs'), /linux\/fs is not a kernel tree/);
   const fresh = join(dir, 'fresh');
   await cp(tree, fresh, { recursive: true });
   await rm(join(fresh, '.git'), { recursive: true });

@@ -40,13 +40,16 @@ export async function takeSnapshot(dir: string, context: Context): Promise<Snaps
 
 async function kernelDirectory(dir: string): Promise<string> {
   const root = await realpath(resolve(dir)).catch((cause) => {
-    throw new KilnError('bad-input', `there is no tree at ${resolve(dir)}`, { cause });
+    throw new KilnError('bad-input', `there is no directory ${resolve(dir)}`, {
+      hint: 'name a checkout of Linux',
+      cause,
+    });
   });
   const makefile = await readFile(join(root, 'Makefile'), 'utf8').catch(() => '');
   if (/^VERSION = /m.test(makefile) && (await exists(join(root, 'Kconfig')))) return root;
   throw new KilnError(
     'bad-input',
-    `${root} is no kernel tree: it has no Makefile with a VERSION, or no Kconfig`,
+    `${root} is not a kernel tree: it has no Makefile with a VERSION, or no Kconfig`,
     {
       hint: '--tree takes the top directory of a checkout of Linux',
     },

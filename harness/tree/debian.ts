@@ -133,9 +133,9 @@ async function aptDownload(dir: string, wanted: string, options: string[], conte
       if (again) return;
     }
     const known = await packageNames(options, context);
-    if (options.length > 0 && !known.includes(wanted.split('=')[0]!))
-      throw new KilnError('bad-input', `there is no ${wanted} in that suite of Debian`, {
-        hint: `it has ${known.join(', ') || 'no kernel source'}`,
+    if (known.length > 0 && !known.includes(wanted.split('=')[0]!))
+      throw new KilnError('bad-input', `apt knows no package ${wanted}`, {
+        hint: `it knows ${known.join(', ')}; debian:PACKAGE@SUITE reads another suite, such as @sid`,
         cause,
       });
     throw new KilnError('infrastructure', `can't download ${wanted}`, {

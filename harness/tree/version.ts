@@ -16,7 +16,7 @@ export async function requireLinux(base: Base, { signal }: Context): Promise<voi
   const number = (name: string) => new RegExp(`^${name} = (\\d+)`, 'm').exec(show.stdout)?.[1];
   const [version, patchlevel] = [number('VERSION'), number('PATCHLEVEL')];
   if (version === undefined || patchlevel === undefined)
-    throw new KilnError('bad-input', `${base.source} is no kernel tree: its Makefile has no VERSION`, {
+    throw new KilnError('bad-input', `${base.source} is not a kernel tree: its Makefile has no VERSION`, {
       hint: 'a base is a whole tree of Linux',
     });
   const [major, minor] = oldest;

@@ -2,9 +2,10 @@
 // The cache as a whole: its lock and its size. The stages know what their entries hold.
 import { lstat, readdir, rm, stat, utimes } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { isPlainPath } from '../context.ts';
 import { KilnError } from '../errors.ts';
+import { makeDirectories } from './files.ts';
 import { lock, lockIfFree } from './lock.ts';
 import { sweep } from './scratch.ts';
 
@@ -51,7 +52,7 @@ async function tidy(cache: string, signal: AbortSignal): Promise<void> {
   const parts = Object.entries(budgets).map(([part, limit]) => ({ path: join(cache, part), limit }));
   const places = [...others.map((name) => join(cache, name)), ...parts.map(({ path }) => path), tmpdir()];
   await Promise.all(places.map(sweep));
-  await using alone = await lockIfFree(lockFile(cache), signal);
+  await using alone = await lockIfFree(await lockFile(cache), signal);
   if (!alone) return;
   await Promise.all(parts.map(({ path, limit }) => evict(path, limit)));
 }
@@ -64,11 +65,11 @@ async function lockCache(
   const onWait = () => {
     process.stderr.write(`kiln: ${why}: waiting until it is done\n`);
   };
-  return lock(lockFile(cache), { ...how, onWait });
+  return lock(await lockFile(cache), { ...how, onWait });
 }
 
 /** Beside the cache, not in it, because `kiln clean` removes the whole directory. */
-function lockFile(cache: string): string {
+async function lockFile(cache: string): Promise<string> {
   if (!isPlainPath(cache))
     throw new KilnError(
       'usage',
@@ -77,6 +78,13 @@ function lockFile(cache: string): string {
         hint: 'set XDG_CACHE_HOME to a place without spaces, quotes and any of : = % # $ & ; | < > ( ) * ? [ ] { } \\',
       },
     );
+  await makeDirectories(dirname(cache)).catch((cause: NodeJS.ErrnoException) => {
+    if (cause.code !== 'EEXIST' && cause.code !== 'ENOTDIR') throw cause;
+    throw new KilnError('bad-input', `the cache can't be at ${cache}: a part of this path is a file`, {
+      hint: 'set XDG_CACHE_HOME to a directory',
+      cause,
+    });
+  });
   return `${cache}.lock`;
 }
 
