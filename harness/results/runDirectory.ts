@@ -4,18 +4,23 @@ import { stat } from 'node:fs/promises';
 import { basename, join, resolve } from 'node:path';
 import { KilnError } from '../errors.ts';
 import { type Results, readResults } from '../schema.ts';
-import { makeDirectories, readPlain, replaceLink, writeAtomic } from '../util/files.ts';
+import { exists, makeDirectories, readPlain, replaceLink, writeAtomic } from '../util/files.ts';
 
 /** The directory of a run, and the run's id. */
 export type RunDirectory = { id: string; dir: string };
 
-/** Make `<parent>/<id>` and point `<parent>/latest` at it. Ids sort by time. */
+/**
+ * Make `<parent>/<id>` and point `<parent>/latest` at it. Ids sort by time. Git ignores a parent that is made here: else
+ * the results would be changes of the tree in which a developer calls Kiln, and `--tree .` would build them.
+ */
 export async function createRunDirectory(parent: string): Promise<RunDirectory> {
   const now = new Date().toISOString().replace(/[-:]/g, '').replace('T', '-').slice(0, 15);
   const id = `${now}-${randomBytes(2).toString('hex')}`;
   const dir = join(resolve(parent), id);
+  const isNew = !(await exists(parent));
   try {
     await makeDirectories(dir);
+    if (isNew) await writeAtomic(join(parent, '.gitignore'), '*\n');
     await replaceLink(id, join(resolve(parent), 'latest'));
   } catch (cause) {
     throw new KilnError(
