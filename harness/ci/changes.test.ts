@@ -10,19 +10,26 @@ import { findChanges, type Group, type Tested } from './changes.ts';
 const names = ['one', 'two', 'three'];
 let kernels = 0;
 
-/** A tree on which some of three cases always fail. */
-async function tree(t: ExecutionContext, fails: string[], first: Partial<TestResult> = {}): Promise<Tested> {
-  const script: Script = {
+/** A tree on which some of three cases fail: always, or in the first `times` guests. */
+async function tree(
+  t: ExecutionContext,
+  fails: string[],
+  first: Partial<TestResult> = {},
+  times = Number.POSITIVE_INFINITY,
+): Promise<Tested> {
+  const script = (guest: number): Script => ({
     run: ({ id }, agent) => {
       agent.begin(id);
+      const bad = guest < times ? fails : [];
       const lines = names.map(
-        (name, index) => `${fails.includes(name) ? 'not ok' : 'ok'} ${index + 1} ${name}\n`,
+        (name, index) => `${bad.includes(name) ? 'not ok' : 'ok'} ${index + 1} ${name}\n`,
       );
       agent.output(`KTAP version 1\n1..3\n${lines.join('')}`);
       agent.end(id);
     },
-  };
-  const { execution, runDir } = await fakeExecution(t, { slots: 2, guest: () => ({ script }) });
+  });
+  const guest = (_: unknown, index: number) => ({ script: script(index) });
+  const { execution, runDir } = await fakeExecution(t, { slots: 2, guest });
   const { recorder, built } = fakeJob({ a: {} });
   const cases = names.map((name) => {
     return { name, verdict: fails.includes(name) ? ('fail' as const) : ('pass' as const), detail: '' };
@@ -64,6 +71,14 @@ test('the first patch that has a kernel is named, and those before it that have 
   const [change] = await changes({ base, steps });
   t.like(change, { kind: 'new-failure', patch: 4 });
   t.regex(change!.sentence, /; patches 2 to 3 can't be tested alone$/);
+});
+
+test('a patch that may have the failure, too, is not cleared', async (t) => {
+  // New while the whole series is asked, and then seen on neither tree.
+  const whole = await tree(t, ['one'], {}, 12);
+  const [change] = await changes({ base: await tree(t, []), steps: [await tree(t, []), whole] });
+  t.like(change, { kind: 'new-failure', patch: 2 });
+  t.regex(change!.sentence, /; patch 1 can't be tested alone$/);
 });
 
 test('what fails in the middle of the series only is found, too', async (t) => {

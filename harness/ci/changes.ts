@@ -10,7 +10,7 @@ import { Blame, statedError } from './blame.ts';
 import { changeOf, type Direction, findNewTests, findSuspects } from './compare.ts';
 import { type Failure, failuresOf, keyOf, type Reported } from './failures.ts';
 import { findDecision, storeDecision } from './known.ts';
-import { locate, stepsOf } from './locate.ts';
+import { askStep, locate, stepsOf } from './locate.ts';
 import { byTest, type Decision, hasTest, type Progress, replay, type Side } from './replay.ts';
 
 export type CiOptions = {
@@ -210,16 +210,19 @@ async function withPatch(
   { base, steps }: Comparable,
   { halving, ...answering }: Answering,
 ): Promise<Change> {
+  const whole = steps[step - 1]!.side!;
+  const ask = async (patched: Side, other: Side) => {
+    const [decision] = await decide([change], { patched, base: other }, { ...answering, blame: halving });
+    return decision!.answer;
+  };
   const found = await locate(step, async (patch) => {
     const side = steps[patch - 1]?.side;
     if (!side) return 'skip';
     if (!hasTest(side, change)) return 'not-new';
-    const [decision] = await decide(
-      [change],
-      { patched: side, base: base.side },
-      { ...answering, blame: halving },
+    return askStep(
+      () => ask(side, base.side),
+      () => ask(whole, side),
     );
-    return decision!.answer === 'undecided' ? 'skip' : decision!.answer;
   });
   if ('first' in found) return { ...change, patch: found.first };
   const { from, to } = found;

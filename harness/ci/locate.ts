@@ -29,6 +29,20 @@ export async function locate(count: number, ask: (patch: number) => Promise<Step
   return bad - good === 1 ? { first: bad } : { from: good + 1, to: bad };
 }
 
+/**
+ * Whether a tree inside the series fails as the whole series does. "Not new" against the base rules out only a great rise,
+ * and what the series breaks may fail rarely. So a tree is cleared only if the whole series fails more often than it.
+ * @param onBase the tree against the base
+ * @param onWhole the whole series against the tree
+ */
+export async function askStep(
+  onBase: () => Promise<Decision['answer']>,
+  onWhole: () => Promise<Decision['answer']>,
+): Promise<Step> {
+  if ((await onBase()) === 'new') return 'new';
+  return (await onWhole()) === 'new' ? 'not-new' : 'skip';
+}
+
 /** How many steps halving takes at most, for patches that can all be asked. */
 export function stepsOf(count: number): number {
   return Math.ceil(Math.log2(count));
