@@ -6,11 +6,12 @@ import { availableParallelism, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { Built } from '../job/built.ts';
 import { paths } from '../paths.ts';
-import { type Results, readResults } from '../schema.ts';
+import type { Results } from '../schema.ts';
 import { listSeries } from '../series/series.ts';
-import { exec, spawn } from '../util/exec.ts';
+import { exec } from '../util/exec.ts';
 import { git } from '../util/git.ts';
 import { type Figure, figure, ratio } from './statistics.ts';
+import { timeKiln } from './timedRun.ts';
 
 /** Milliseconds of host time. */
 export type WarmBench = { total_ms: Figure; guests_ms: Figure; overhead_ms: Figure };
@@ -20,7 +21,7 @@ export async function benchWarm(n: number, signal: AbortSignal): Promise<WarmBen
   const total: number[] = [];
   const guests: number[] = [];
   for (let round = 0; round < n; round++) {
-    const { results, wall } = await timeTest(['boot'], {}, signal);
+    const { results, wall } = await timeKiln(['test', 'boot'], {}, signal);
     if (results.jobs[0]!.stages.some(({ name, cached }) => name !== 'tests' && !cached))
       throw new Error('a stage was rebuilt though nothing changed');
     total.push(wall);
@@ -39,10 +40,10 @@ export async function benchChange(built: Built, signal: AbortSignal): Promise<Ch
   try {
     const env = { XDG_CACHE_HOME: join(scratch, 'cache') };
     const base = ['--base', `git:${built.base.gitDir}#${built.base.commit}`];
-    const cold = await timeTest(['boot', ...base], env, signal);
+    const cold = await timeKiln(['test', 'boot', ...base], env, signal);
     const extra = await changeOneLine(join(scratch, 'change'));
     const kept = (await listSeries(paths.patches)).flatMap((name) => ['--series', name]);
-    const changed = await timeTest(['boot', ...base, ...kept, '--series', extra], env, signal);
+    const changed = await timeKiln(['test', 'boot', ...base, ...kept, '--series', extra], env, signal);
     const coldMs = stageTime(cold.results, 'kernel');
     return { cold_ms: coldMs, changed_ms: Math.round(changed.wall), ratio: ratio(changed.wall, coldMs) };
   } finally {
@@ -73,7 +74,7 @@ export async function benchEdit(built: Built, n: number, signal: AbortSignal): P
     });
     await git(tree, ['checkout', '--quiet', '--detach', built.base.commit], { signal });
     const args = ['boot', '--tree', tree];
-    const first = await timeTest(args, {}, signal);
+    const first = await timeKiln(['test', ...args], {}, signal);
     await mkdir(plain);
     await copyFile(join(built.kernel.dir, 'config'), join(plain, '.config'));
     const make = async (target: string) => {
@@ -89,7 +90,7 @@ export async function benchEdit(built: Built, n: number, signal: AbortSignal): P
       const file = join(tree, 'init', 'version.c');
       await writeFile(file, `${await readFile(file, 'utf8')}int kiln_bench_line_${round};\n`);
       makes.push(await make('all'));
-      const { results, wall } = await timeTest(args, {}, signal);
+      const { results, wall } = await timeKiln(['test', ...args], {}, signal);
       if (results.jobs[0]!.stages.some(({ name, cached }) => name === 'kernel' && cached))
         throw new Error('the kernel was not built although a line changed');
       total.push(wall);
@@ -106,27 +107,6 @@ export async function benchEdit(built: Built, n: number, signal: AbortSignal): P
     };
   } finally {
     await rm(scratch, { recursive: true, force: true });
-  }
-}
-
-async function timeTest(
-  args: string[],
-  env: Record<string, string>,
-  signal: AbortSignal,
-): Promise<{ results: Results; wall: number }> {
-  const out = await mkdtemp(join(tmpdir(), 'kiln-bench-'));
-  try {
-    const started = performance.now();
-    const result = await spawn(join(paths.root, 'bin', 'kiln'), ['test', ...args, '--out', out], {
-      env,
-      stdin: 'ignore',
-      cancelSignal: signal,
-    });
-    const wall = performance.now() - started;
-    if (result.exitCode !== 0) throw new Error(`kiln test ${args.join(' ')} failed:\n${String(result.all)}`);
-    return { results: readResults(await readFile(join(out, 'latest', 'results.json'), 'utf8')), wall };
-  } finally {
-    await rm(out, { recursive: true, force: true });
   }
 }
 

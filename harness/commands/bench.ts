@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
 import { benchBoot } from '../bench/boot.ts';
+import { benchCi } from '../bench/ci.ts';
 import { benchFork, benchRestore, trivialSuite } from '../bench/fork.ts';
 import { benchChange, benchEdit, benchWarm } from '../bench/rebuild.ts';
 import { type BenchOptions, findSuiteBenches, type SuiteBench } from '../bench/suites.ts';
@@ -52,6 +53,11 @@ const ownBenches: [string, Bench][] = Object.entries({
       'from a changed line of a checkout (--tree) to a verdict, compared with make (which builds a kernel)',
     suites: [],
     run: (built, { rounds }, { signal }) => benchEdit(built, Math.min(rounds, 5), signal),
+  },
+  ci: {
+    about: '`kiln ci` of ten patches, compared with a full build (which it makes, and twelve small ones)',
+    suites: [],
+    run: (built, _, { signal }) => benchCi(built, signal),
   },
 } satisfies Record<string, Bench>);
 
