@@ -74,7 +74,8 @@ async function download(
   }
 }
 
-const keyring = '/usr/share/keyrings/debian-archive-keyring.gpg';
+/** For a line of a sources.list. */
+export const signedBy = '[signed-by=/usr/share/keyrings/debian-archive-keyring.gpg]';
 
 /** Read a suite's list of packages from the machine's mirror. Returns apt's options with which it is used. */
 async function readSuite(suite: string, dir: string, context: Context): Promise<string[]> {
@@ -84,11 +85,27 @@ async function readSuite(suite: string, dir: string, context: Context): Promise<
   });
   const mirror =
     targets.stdout.split('\n').find((uri) => /\/debian\/?$/.test(uri)) ?? 'http://deb.debian.org/debian/';
-  const state = join(dir, 'apt');
+  const options = await ownSources(join(dir, 'apt'), [`deb ${signedBy} ${mirror} ${suite} main`]);
+  context.progress(`reading the packages of ${suite}`);
+  await exec('apt-get', [...options, '--quiet', 'update'], { signal }).catch((cause) => {
+    signal.throwIfAborted();
+    throw new KilnError('infrastructure', `can't read Debian's ${suite} from ${mirror}`, {
+      hint: `is ${suite} the name of a suite, and debian-archive-keyring installed?`,
+      cause,
+    });
+  });
+  return options;
+}
+
+/**
+ * Options with which apt reads these sources instead of the machine's, and changes nothing outside of `state`.
+ * @param lines of a sources.list
+ */
+export async function ownSources(state: string, lines: readonly string[]): Promise<string[]> {
   const list = join(state, 'sources.list');
   for (const name of ['lists/partial', 'archives/partial'])
     await mkdir(join(state, name), { recursive: true });
-  await writeFile(list, `deb [signed-by=${keyring}] ${mirror} ${suite} main\n`);
+  await writeFile(list, lines.map((line) => `${line}\n`).join(''));
   await writeFile(join(state, 'status'), '');
   const settings = {
     'Dir::Etc::sourcelist': list,
@@ -99,16 +116,7 @@ async function readSuite(suite: string, dir: string, context: Context): Promise<
     'Dir::Cache': state,
     'Acquire::Languages': 'none',
   };
-  const options = Object.entries(settings).flatMap(([name, value]) => ['-o', `${name}=${value}`]);
-  context.progress(`reading the packages of ${suite}`);
-  await exec('apt-get', [...options, '--quiet', 'update'], { signal }).catch((cause) => {
-    signal.throwIfAborted();
-    throw new KilnError('infrastructure', `can't read Debian's ${suite} from ${mirror}`, {
-      hint: `is ${suite} the name of a suite, and debian-archive-keyring installed?`,
-      cause,
-    });
-  });
-  return options;
+  return Object.entries(settings).flatMap(([name, value]) => ['-o', `${name}=${value}`]);
 }
 
 /** A machine that never ran `apt-get update` knows no packages: as root, run it and try once more. */
