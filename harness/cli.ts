@@ -8,6 +8,7 @@ import { registerCi } from './commands/ci.ts';
 import { registerClean } from './commands/clean.ts';
 import type { Action, Cli } from './commands/command.ts';
 import { registerDoctor } from './commands/doctor.ts';
+import { endForGitBisect } from './commands/gitBisect.ts';
 import { registerInit } from './commands/init.ts';
 import { registerList } from './commands/list.ts';
 import { registerMutants } from './commands/mutants.ts';
@@ -67,7 +68,7 @@ process.stdout.on('error', (error: NodeJS.ErrnoException) => {
 });
 process.stderr.on('error', () => {});
 // By default Node exits with 1, which Kiln reserves for failed tests.
-process.on('uncaughtException', (error) => process.exit(complain(error)));
+process.on('uncaughtException', (error) => process.exit(endWith(error)));
 
 async function main(argv: string[]): Promise<number> {
   let exitCode: number = exits.ok;
@@ -98,6 +99,11 @@ const exitCodes = `
 Exit codes: 0 all as expected, 1 a test failed, 2 usage or bad input, 3 a patch does not apply,
 4 does not build or a config symbol is missing, 69 infrastructure error, 130 interrupted.`;
 
+/** The exit code after an error. */
+function endWith(error: unknown): number {
+  return endForGitBisect(process.argv, complain(error));
+}
+
 function complain(error: unknown): number {
   if (error instanceof CommanderError) return error.exitCode === 0 ? exits.ok : exits.usage;
   const known = asKilnError(stop.signal.aborted ? stop.signal.reason : error);
@@ -112,5 +118,5 @@ function complain(error: unknown): number {
 try {
   process.exitCode = await main(process.argv);
 } catch (error) {
-  process.exitCode = complain(error);
+  process.exitCode = endWith(error);
 }

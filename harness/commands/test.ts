@@ -7,6 +7,7 @@ import { self, version } from '../paths.ts';
 import { memoryBudget, Pool } from '../pool/pool.ts';
 import { reportFiles } from '../report/index.ts';
 import { assemble, type RunInfo } from '../results/assemble.ts';
+import type { BisectSubject } from '../results/gitBisect.ts';
 import { remember } from '../results/history.ts';
 import { createRunDirectory, type RunDirectory, writeResults } from '../results/runDirectory.ts';
 import { runJobs } from '../run.ts';
@@ -22,15 +23,17 @@ import {
   runsDirectory,
 } from './ask.ts';
 import type { Cli } from './command.ts';
+import { gitBisectOption, tellGitBisect } from './gitBisect.ts';
 import { chooseReporter, testStages } from './reporter.ts';
 
-type TestOptions = JobOptions & { out?: string; deadline: number };
+type TestOptions = JobOptions & { out?: string; deadline: number; gitBisect?: BisectSubject };
 
 export function registerTest({ program, run, signal, stopAfter }: Cli): void {
   addRunOptions(addBuildOptions(program.command('test')))
     .description('apply, build, boot, test and report')
     .argument('[suite...]', 'suites, or single tests as suite/test (default: all that the tree can run)')
     .addOption(outOption())
+    .addOption(gitBisectOption())
     .addHelpText('after', examples)
     .action(
       run((select: string[], options: TestOptions) => {
@@ -49,7 +52,8 @@ Examples:
   kiln test --series incoming.mbox              a series from the list
   kiln test --series ./fix --base git:$HOME/linux#v6.12
   kiln test --series ./fix --with ioapic-race   the same, with a series of patches/ applied first
-  kiln test --no-series --tests ~/linux/tools/testing/selftests/timers`;
+  kiln test --no-series --tests ~/linux/tools/testing/selftests/timers
+  git bisect run kiln test --tree . --git-bisect test --out /tmp/runs srvfs/races   (docs/ci.md)`;
 
 /** `kiln test`: from patches to verdicts. Returns the exit code. */
 async function testCommand(select: string[], options: TestOptions, signal: AbortSignal): Promise<number> {
@@ -60,7 +64,7 @@ async function testCommand(select: string[], options: TestOptions, signal: Abort
   const reporter = chooseReporter(testStages);
   try {
     const results = await runPlans(plans, run, started, reporter.onEvent, signal);
-    return results.exit_code;
+    return options.gitBisect ? tellGitBisect(results, options.gitBisect) : results.exit_code;
   } finally {
     await reporter.close();
   }
