@@ -3,6 +3,7 @@
 import { Command, CommanderError } from 'commander';
 import { refuseTilde } from './commands/ask.ts';
 import { registerBench } from './commands/bench.ts';
+import { registerBisect } from './commands/bisect.ts';
 import { registerBuild } from './commands/build.ts';
 import { registerCi } from './commands/ci.ts';
 import { registerClean } from './commands/clean.ts';
@@ -26,6 +27,7 @@ import { printable } from './util/printable.ts';
 const commands = [
   registerTest,
   registerCi,
+  registerBisect,
   registerRepeat,
   registerMutants,
   registerBuild,

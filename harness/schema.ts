@@ -512,6 +512,48 @@ export const ciSchema = z.object({
   not_tested: z.array(z.string()),
 });
 
+/** A commit that `kiln bisect` ran a test on, or could not. */
+export const bisectCommitSchema = z.object({
+  /** Hex. */
+  commit: z.string(),
+  subject: z.string(),
+  /** `name <address>`. */
+  author: z.string(),
+  /** Of the commit, such as 2026-01-31. */
+  date: z.string(),
+  /** The `id` of its job; null: none was needed. */
+  job: z.string().nullable(),
+  answer: z.enum(['good', 'bad', 'skip']),
+  /** Its runs; null if none decided it. */
+  runs: shareSchema.nullable(),
+  /** Why it fails or was skipped, one line; may be empty. */
+  reason: z.string(),
+});
+
+/** The result of `kiln bisect`: with which commit a test began to fail. */
+export const bisectSchema = z.object({
+  /** `suite/test`. */
+  test: z.string(),
+  /** The value of --case. */
+  case: z.string().nullable(),
+  /** The git repository, absolute. */
+  repository: z.string(),
+  /** How many commits BAD has that GOOD has not. */
+  commits: count,
+  /** `boot`: BAD does not boot, and a commit is bad if it does not. null: the ends were not compared. */
+  looks_for: z.enum(['test', 'boot']).nullable(),
+  /** GOOD and BAD, then what git asked for, in order. */
+  asked: z.array(bisectCommitSchema),
+  /** The first bad commit; or several, the newest first, one of which is it. Empty: not known. */
+  found: z.array(z.object({ commit: z.string(), subject: z.string(), author: z.string(), date: z.string() })),
+  /** The probability that `found` does not have the first bad commit, at most. */
+  error: z.number(),
+  /** Why it is not known; null if it is. */
+  failure: z.string().nullable(),
+  /** A command line that bisects again, or goes on. */
+  again: z.string(),
+});
+
 /** results.json, schema version 1: everything that one call of Kiln did. */
 export const resultsSchema = z.object({
   schema: z.literal(resultsVersion),
@@ -534,6 +576,8 @@ export const resultsSchema = z.object({
   repeat: repeatSchema.optional(),
   /** Only of `kiln ci`. */
   ci: ciSchema.optional(),
+  /** Only of `kiln bisect`. `tests` has the first failure on each commit. */
+  bisect: bisectSchema.optional(),
   /** Infrastructure errors that belong to no single test. */
   errors: z.array(z.object({ code: z.string(), message: z.string() })),
 });
@@ -556,6 +600,8 @@ export type CiPatch = z.infer<typeof ciPatchSchema>;
 export type Change = z.infer<typeof changeSchema>;
 export type BaseChoice = z.infer<typeof baseChoiceSchema>;
 export type Ci = z.infer<typeof ciSchema>;
+export type BisectCommit = z.infer<typeof bisectCommitSchema>;
+export type Bisect = z.infer<typeof bisectSchema>;
 export type Results = z.infer<typeof resultsSchema>;
 
 /** Count the verdicts of tests or cases. */

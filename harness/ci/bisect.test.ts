@@ -47,7 +47,10 @@ test.before(async () => {
     const date = `${1_700_000_000 + 60 * commits.size} +0000`;
     const onto = parents[name]!.flatMap((one) => ['-p', commits.get(one)!]);
     const env = { GIT_AUTHOR_DATE: date, GIT_COMMITTER_DATE: date };
-    commits.set(name, (await git(dir, ['commit-tree', tree, '-m', `change ${name}`, ...onto], { env })).stdout);
+    commits.set(
+      name,
+      (await git(dir, ['commit-tree', tree, '-m', `change ${name}`, ...onto], { env })).stdout,
+    );
     await git(dir, ['update-ref', `refs/tags/${name}`, commits.get(name)!]);
   }
   await git(dir, ['update-ref', 'refs/heads/main', commits.get('12')!]);
@@ -171,7 +174,10 @@ test('an end that is not as it should be is named', async (t) => {
     (await t.throwsAsync(compareEnds(good, bad, errorOf(1)), { instanceOf: KilnError }))?.message;
   t.is(await fail(always('fail'), always('fail')), 'GOOD fails, too: 10 of 10');
   t.is(await fail(always('pass'), always('pass')), 'BAD does not fail: 0 of 30');
-  t.regex((await fail(always('fail'), always('pass')))!, /^GOOD fails more often \(6 of 6\) than BAD \(0 of \d\)/);
+  t.regex(
+    (await fail(always('fail'), always('pass')))!,
+    /^GOOD fails more often \(6 of 6\) than BAD \(0 of \d\)/,
+  );
   t.is(await fail(always('pass'), always('not-run')), 'BAD does not run the test: it is not-run');
   t.is(await fail(always('not-run'), always('fail')), 'GOOD does not run the test: it is not-run');
   t.is(await fail(always('no-boot'), always('fail')), 'GOOD does not boot: it is no-boot');
@@ -228,9 +234,12 @@ class Line {
 
   async state(): Promise<BisectState> {
     const open = [];
-    for (let commit = this.#good + 1; commit < this.#bad; commit++) if (!this.#skipped.has(commit)) open.push(commit);
+    for (let commit = this.#good + 1; commit < this.#bad; commit++)
+      if (!this.#skipped.has(commit)) open.push(commit);
     if (open.length > 0) return { next: String(open[Math.floor((open.length - 1) / 2)]), left: 0 };
-    const possible = Array.from({ length: this.#bad - this.#good }, (_, index) => String(this.#good + 1 + index));
+    const possible = Array.from({ length: this.#bad - this.#good }, (_, index) =>
+      String(this.#good + 1 + index),
+    );
     return possible.length === 1 ? { first: possible[0]! } : { possible };
   }
 

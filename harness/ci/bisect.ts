@@ -45,7 +45,7 @@ const clearAfter = { good: 10, bad: 30 };
 export async function bisect(
   history: Pick<BisectHistory, 'state' | 'answer'>,
   ask: (commit: string, error: number) => Promise<Answer>,
-  onStep: (step: Step) => void = () => {},
+  onStep: (step: Step) => Promise<void> | void = () => {},
 ): Promise<Found> {
   const steps: Step[] = [];
   // The first question is about the ends. A commit that no run decides is none.
@@ -59,7 +59,7 @@ export async function bisect(
     const number = steps.length + 1;
     const step = { ...answer, commit: state.next, number, about: number + state.left };
     steps.push(step);
-    onStep(step);
+    await onStep(step);
     await history.answer(state.next, answer.answer);
   }
 }
@@ -108,14 +108,21 @@ function refuse({ good, bad, looksFor }: Ends, error: number): void {
   const least = Math.min(good.runs.runs, bad.runs.runs);
   const fails = looksFor === 'boot' ? 'fails to boot' : 'fails';
   if (failsMore(bad.runs, good.runs, error))
-    throw unexpected('GOOD', `${fails} more often (${ofGood}) than BAD (${ofBad}): are they the wrong way round?`);
+    throw unexpected(
+      'GOOD',
+      `${fails} more often (${ofGood}) than BAD (${ofBad}): are they the wrong way round?`,
+    );
   if (good.runs.runs >= clearAfter.good && good.runs.failed === good.runs.runs)
     throw unexpected('GOOD', `${fails}, too: ${ofGood}`);
   if (least >= clearAfter.bad && bad.runs.failed === 0) throw unexpected('BAD', `does not fail: ${ofBad}`);
   if (least >= runBudget)
-    throw new KilnError('bad-input', `the test does not tell GOOD from BAD: it fails ${ofGood} and ${ofBad}`, {
-      hint: '`kiln repeat` measures how often a test fails; a --case may be clearer than the whole test',
-    });
+    throw new KilnError(
+      'bad-input',
+      `the test does not tell GOOD from BAD: it fails ${ofGood} and ${ofBad}`,
+      {
+        hint: '`kiln repeat` measures how often a test fails; a --case may be clearer than the whole test',
+      },
+    );
 }
 
 function unexpected(end: string, what: string): KilnError {
@@ -137,7 +144,11 @@ export async function askCommit(run: RunTest, ends: Ends, error: number): Promis
     const answer = decide(runs, { good: ends.good.runs, bad: ends.bad.runs }, error);
     if (answer) return { answer, runs, why: detail };
   }
-  return { answer: 'skip', runs: commit.runs, why: `${plural(runBudget, 'run')} do not tell which end it is like` };
+  return {
+    answer: 'skip',
+    runs: commit.runs,
+    why: `${plural(runBudget, 'run')} do not tell which end it is like`,
+  };
 }
 
 /** `3 of 5` */
@@ -158,7 +169,12 @@ export class Subject {
   #lost: Outcome[] = [];
 
   /** @param before runs that were counted earlier */
-  constructor(name: string, run: RunTest, looksFor: LooksFor = 'test', before: Runs = { failed: 0, runs: 0 }) {
+  constructor(
+    name: string,
+    run: RunTest,
+    looksFor: LooksFor = 'test',
+    before: Runs = { failed: 0, runs: 0 },
+  ) {
     this.name = name;
     this.#run = run;
     this.#looksFor = looksFor;
@@ -186,9 +202,13 @@ export class Subject {
     if (this.#lost.length < maxLost) return;
     const own = this.#lost.find((one) => one.kind !== 'error');
     if (!own)
-      throw new KilnError('infrastructure', `${plural(maxLost, 'run')} of the test on ${this.name} failed: ${outcome.detail}`, {
-        hint: 'the same call goes on where this one ended',
-      });
+      throw new KilnError(
+        'infrastructure',
+        `${plural(maxLost, 'run')} of the test on ${this.name} failed: ${outcome.detail}`,
+        {
+          hint: 'the same call goes on where this one ended',
+        },
+      );
     this.hopeless = own;
   }
 }

@@ -66,9 +66,13 @@ export class BisectHistory {
     await writeFile(join(gitDir, 'HEAD'), `${bad}\n`);
     const history = new BisectHistory(gitDir, range, context);
     if ((await history.count()) === 0)
-      throw new KilnError('bad-input', `${bad.slice(0, 12)} is ${good === bad ? '' : 'older than '}${good.slice(0, 12)}`, {
-        hint: 'GOOD..BAD needs a commit in between: GOOD is where the test passes, BAD where it fails',
-      });
+      throw new KilnError(
+        'bad-input',
+        `${bad.slice(0, 12)} is ${good === bad ? '' : 'older than '}${good.slice(0, 12)}`,
+        {
+          hint: 'GOOD..BAD needs a commit in between: GOOD is where the test passes, BAD where it fails',
+        },
+      );
     await history.#git('bisect', 'start', '--no-checkout', bad, good);
     return history;
   }
@@ -94,7 +98,10 @@ export class BisectHistory {
   /** Tell git of a commit. Throws bad-input where the history contradicts the range. */
   async answer(commit: string, answer: 'good' | 'bad' | 'skip'): Promise<void> {
     // 2: only skipped commits are left. 3: the ends' common ancestor is bad.
-    const told = await git(this.#gitDir, ['bisect', answer, commit], { ...this.#options, okCodes: [0, 2, 3] });
+    const told = await git(this.#gitDir, ['bisect', answer, commit], {
+      ...this.#options,
+      okCodes: [0, 2, 3],
+    });
     if (told.exitCode !== 3) return;
     const { good, bad } = this.#range;
     throw new KilnError(

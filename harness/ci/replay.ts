@@ -94,7 +94,7 @@ export function hasTest({ built }: Side, { suite, test }: Failure): boolean {
 }
 
 /** The test alone, although others may share its guest in the run. */
-function findUnit({ plan, built, runDir }: Side, suite: string, test: string): Unit | undefined {
+export function findUnit({ plan, built, runDir }: Side, suite: string, test: string): Unit | undefined {
   const planned = built.run.find((one) => one.suite.name === suite);
   const own = planned?.suite.tests.filter(({ name }) => name === test) ?? [];
   if (!planned || own.length === 0) return undefined;
@@ -102,21 +102,24 @@ function findUnit({ plan, built, runDir }: Side, suite: string, test: string): U
   return unit && { ...unit, isolation: unit.isolation === 'suite' ? 'test' : unit.isolation };
 }
 
-/** The logs of a replay are removed: those of the first run are stored. */
-async function runAgain(
+/** Run a test once more. Its logs are removed unless `isKept` wants them: those of the first run are stored. */
+export async function runAgain(
   { isolation, requests }: Unit,
   { execution }: Side,
   attempt: number,
+  isKept: (result: TestResult) => boolean = () => false,
 ): Promise<TestResult> {
   const original = requests[0]!;
   const request: TestRequest = {
     ...original,
     guestDir: join(`${original.guestDir}.replays`, String(attempt)),
   };
+  let keep = false;
   try {
     const [result] = await runUnit({ isolation, requests: [request] }, execution);
+    keep = result !== undefined && isKept(result);
     return result ?? notRun(request, 'error', 'no result');
   } finally {
-    await rm(request.guestDir, { recursive: true, force: true });
+    if (!keep) await rm(request.guestDir, { recursive: true, force: true });
   }
 }

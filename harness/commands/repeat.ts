@@ -114,12 +114,12 @@ async function runPlan(
 }
 
 /** The plan with the one test that was named (a program without its sections), and its name as `suite/test`. */
-function onlyOne(plan: Plan, asked: string): { plan: Plan; name: string } {
+export function onlyOne(plan: Plan, asked: string, command = 'kiln repeat'): { plan: Plan; name: string } {
   const nameOf = (planned: PlannedSuite, test: Test) => `${planned.suite.name}/${test.name}`;
   const named = plan.suites.flatMap((planned) => planned.tests.map((test) => nameOf(planned, test)));
   const name = named.length === 1 ? named[0]! : named.find((one) => one === asked);
   if (!name)
-    throw new KilnError('usage', `kiln repeat runs one test program, and these are ${named.length}`, {
+    throw new KilnError('usage', `${command} runs one test program, and these are ${named.length}`, {
       hint: `one of: ${named.join(', ')}`,
     });
   const suites = plan.suites.map((planned) => ({

@@ -6,6 +6,7 @@ import { isFailure } from '../results/tally.ts';
 import type { Ci, Counts, Repeat, Results, TestResult } from '../schema.ts';
 import { plural } from '../util/plural.ts';
 import { printable } from '../util/printable.ts';
+import { bisectLines } from './bisectText.ts';
 import { otherFailedJobs } from './changes.ts';
 import { ciCounts, ciLines } from './ciText.ts';
 import { splatPlaces } from './places.ts';
@@ -29,8 +30,8 @@ export function noteLine({ level, text }: { level: 'info' | 'warn'; text: string
 /** A finished run, as `kiln report` prints it. */
 export function renderText(results: Results, dir: string): string {
   const several = results.jobs.length > 1;
-  // `kiln ci` runs each test on several kernels; its summary says what differs.
-  const lines = results.ci ? [] : results.tests.map((test) => testLine(test, several));
+  // `kiln ci` and `kiln bisect` run a test on several kernels; their summaries say what differs.
+  const lines = results.ci || results.bisect ? [] : results.tests.map((test) => testLine(test, several));
   return `${[...lines, ...summaryLines(results, dir)].join('\n')}\n`;
 }
 
@@ -98,7 +99,8 @@ function indent(text: string, by: number, most: number): string[] {
  * The last lines of a run. All text may come from a guest, or from a results.json that another user wrote.
  */
 export function summaryLines(results: Results, dir: string): string[] {
-  const { repeat, ci } = results;
+  const { repeat, ci, bisect } = results;
+  if (bisect) return bisectLines(results, bisect, dir, seconds(results.duration_ms)).map(printable);
   if (repeat) return repeatLines(results, repeat, dir).map(printable);
   return (ci ? ciRunLines(results, ci, dir) : runLines(results, dir)).map(printable);
 }

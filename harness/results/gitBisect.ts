@@ -13,14 +13,17 @@ export const bisectExits = { good: 0, bad: 1, skip: 125, abort: 128 } as const;
 export type ForGitBisect = { exitCode: number; answer: keyof typeof bisectExits; why: string };
 
 /** Errors that a job owes to its commit. */
-const ofTheCommit = new Set(['does-not-apply', 'does-not-build', 'config-missing']);
+export const ofTheCommit: ReadonlySet<string> = new Set([
+  'does-not-apply',
+  'does-not-build',
+  'config-missing',
+]);
 
 /** The answer to a run, and its reason, one line. */
 export function forGitBisect({ jobs, tests }: Results, subject: BisectSubject): ForGitBisect {
   const error = jobs.map((job) => job.error).find((one) => one !== null);
   if (error && ofTheCommit.has(error.code)) return tell('skip', error.message);
-  if (error?.code === 'interrupted')
-    return { ...tell('abort', error.message), exitCode: exits.interrupted };
+  if (error?.code === 'interrupted') return { ...tell('abort', error.message), exitCode: exits.interrupted };
   if (error) return tell('abort', error.message);
   const bad = tests.filter(({ verdict }) => ['fail', 'timeout', 'crash'].includes(verdict));
   const [failed, lost] = [bad.find(hasBooted), bad.find((test) => !hasBooted(test))];
