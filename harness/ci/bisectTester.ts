@@ -7,7 +7,7 @@ import type { JobRecorder, StageResult } from '../job/recorder.ts';
 import type { Inspector } from '../job/stages.ts';
 import { kernelKey } from '../kernel/kernel.ts';
 import type { JobOutcome } from '../results/assemble.ts';
-import { ofTheCommit } from '../results/gitBisect.ts';
+import { ofTheCommit, oneLine } from '../results/gitBisect.ts';
 import { isBad } from '../results/judge.ts';
 import { type Run, runJobs } from '../run.ts';
 import type { TestResult } from '../schema.ts';
@@ -103,7 +103,7 @@ export class BisectTester {
     if (value) return value;
     const failed = outcome.error!;
     if (!ofTheCommit.has(failed.code)) throw failed;
-    return { answer: 'skip', runs: null, why: failed.message };
+    return { answer: 'skip', runs: null, why: oneLine(failed.message) };
   }
 
   async #atEnd<T>(name: string, commit: string, use: Use<T>): Promise<T> {

@@ -56,7 +56,7 @@ test('git bisect run skips what does not build or run, and ends on what is no an
   };
   const skipped = await run([]);
   t.is(skipped.exitCode, 2, skipped.stdout + skipped.stderr);
-  t.regex(skipped.stdout, /^git bisect: skip, init\/one\.c:1/m);
+  t.regex(skipped.stdout, /^git bisect: skip, the kernel does not build: init\/one\.c:1: /m);
   const log = (await git(at.source, ['bisect', 'log'])).stdout;
   t.is(log.match(/^git bisect skip /gm)?.length, 2, log);
   t.notRegex(log, /^git bisect (?:good|bad) /m);
@@ -89,7 +89,7 @@ test('an end that does not build is named, and stdout has the result alone', asy
   const broken = await call('main~1..main', '--repo', at.source);
   t.is(broken.exitCode, 4, broken.stderr);
   t.regex(broken.stdout, /^does-not-build: GOOD \(\w{12}\): /m);
-  t.regex(broken.stdout, /^again: cd .* bisect main~1\.\.main trivial\/trivial --repo /m);
+  t.regex(broken.stdout, /^again: cd .* bisect 'main~1\.\.main' trivial\/trivial --repo /m);
   t.is((await git(at.source, ['for-each-ref'])).stdout, before);
   t.deepEqual(await at.left(), []);
 });

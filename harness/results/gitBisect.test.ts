@@ -2,7 +2,7 @@
 import test from 'ava';
 import type { JobResult, Verdict } from '../schema.ts';
 import { exampleResults } from '../testing/example.ts';
-import { type BisectSubject, forGitBisect } from './gitBisect.ts';
+import { type BisectSubject, forGitBisect, oneLine } from './gitBisect.ts';
 
 /** What git bisect is told of a run. `boots`: the guest came up. */
 function told(tests: { verdict: Verdict; boots?: boolean }[], subject: BisectSubject = 'test') {
@@ -28,6 +28,10 @@ test('a commit is good if its tests pass, and bad if one fails, times out or cra
 test('a commit that does not build, or on which no test runs, is skipped', (t) => {
   for (const code of ['does-not-build', 'config-missing', 'does-not-apply'])
     t.deepEqual(toldOf(code), { exitCode: 125, answer: 'skip', why: 'why' });
+  t.is(
+    oneLine('it does not build:\n  a.c:1: no type\n  a.c:2: nor here'),
+    'it does not build: a.c:1: no type',
+  );
   t.is(told([]).exitCode, 125);
   t.is(told([{ verdict: 'skip' }]).exitCode, 125);
   t.is(told([{ verdict: 'error' }, { verdict: 'pass' }]).exitCode, 125);

@@ -22,7 +22,7 @@ export const ofTheCommit: ReadonlySet<string> = new Set([
 /** The answer to a run, and its reason, one line. */
 export function forGitBisect({ jobs, tests }: Results, subject: BisectSubject): ForGitBisect {
   const error = jobs.map((job) => job.error).find((one) => one !== null);
-  if (error && ofTheCommit.has(error.code)) return tell('skip', error.message);
+  if (error && ofTheCommit.has(error.code)) return tell('skip', oneLine(error.message));
   if (error?.code === 'interrupted') return { ...tell('abort', error.message), exitCode: exits.interrupted };
   if (error) return tell('abort', error.message);
   const bad = tests.filter(({ verdict }) => ['fail', 'timeout', 'crash'].includes(verdict));
@@ -43,7 +43,13 @@ export function bisectCode(exitCode: number): number {
 
 /** For people: `git bisect: skip, the kernel does not build`. */
 export function bisectLine({ answer, why }: ForGitBisect): string {
-  return `git bisect: ${answer}${why === '' ? '' : `, ${printable(why).split('\n')[0]}`}`;
+  return `git bisect: ${answer}${why === '' ? '' : `, ${printable(why)}`}`;
+}
+
+/** A message up to its first reason: `the kernel does not build: init/main.c:1: …`. */
+export function oneLine(message: string): string {
+  const [first = '', next = ''] = message.split('\n');
+  return first.endsWith(':') ? `${first} ${next.trim()}` : first;
 }
 
 function tell(answer: keyof typeof bisectExits, why: string): ForGitBisect {
