@@ -50,6 +50,7 @@ function facts(
     files: new Map(),
     newLogLines: [],
     reproducer: null,
+    failOn: [],
     ...rest,
     outcome:
       outcome === null
@@ -124,6 +125,24 @@ test('a reproducer fails the run unless it is fixed, on one kernel at least', (t
   t.regex(failures(own()), /^bug: not known to be fixed: it was not run on both kernels$/);
   const same = facts({ reproducer: 'bug', outcome: { changes: [], sameCode: new Set([3]) } });
   t.regex(failures(same), /no code changed/);
+});
+
+test('a check of --fail-on fails the run if it warns', (t) => {
+  const checkpatch = {
+    name: 'checkpatch' as const,
+    status: 'warn' as const,
+    summary: '1 error',
+    findings: [],
+  };
+  const one = (failOn: CiFacts['failOn'], more: Parameters<typeof facts>[0] = {}) =>
+    facts({ checks: new Map([[2, [checkpatch]]]), failOn, ...more });
+  t.is(exitCodeOf(one(['warnings'])), 0);
+  t.is(exitCodeOf(one(['warnings', 'checkpatch'])), 1);
+  t.deepEqual(assembleCi(one(['checkpatch'])).failures, ['patch 2 (fs: step 2): checkpatch: 1 error']);
+  const error = new KilnError('does-not-apply', 'no', {});
+  t.is(exitCodeOf(one(['checkpatch'], { conflict: { number: 3, error } })), 3);
+  const dead = job(0, { tests: [{ verdict: 'crash', boot_ms: null, detail: 'panic', cases: [] }] });
+  t.is(exitCodeOf(one(['checkpatch'], { outcome: { base: dead } })), 69);
 });
 
 test('a patch that does not apply is told, what comes after it is not tested', (t) => {

@@ -8,6 +8,7 @@ import { plural } from '../util/plural.ts';
 import { boots } from './changes.ts';
 import { inOrder } from './checks/index.ts';
 import { findSkipped } from './compare.ts';
+import { type CheckName, failedChecks } from './failOn.ts';
 import { nameOf } from './failures.ts';
 import type { CiOutcome } from './run.ts';
 
@@ -25,11 +26,14 @@ export type CiFacts = {
   newLogLines: readonly string[];
   /** The suite of --reproducer. */
   reproducer: string | null;
+  /** See failOn.ts. */
+  failOn: readonly CheckName[];
 };
 
 export function assembleCi(facts: CiFacts): Ci {
   const { series, choice, outcome, newLogLines } = facts;
   const first = series.patches[0];
+  const patches = describePatches(facts);
   return {
     series: {
       name: series.name,
@@ -41,12 +45,16 @@ export function assembleCi(facts: CiFacts): Ci {
     },
     base: choice,
     base_job: outcome?.base.job.id ?? null,
-    patches: series.patches.map((_, index) => describePatch(facts, index + 1)),
+    patches,
     changes: outcome?.changes ?? [],
     new_log_lines: [...newLogLines],
-    failures: failuresOfRun(facts),
+    failures: [...failuresOfRun(facts), ...failedChecks(patches, facts.failOn)],
     not_tested: notTested(facts),
   };
+}
+
+function describePatches(facts: CiFacts): CiPatch[] {
+  return facts.series.patches.map((_, index) => describePatch(facts, index + 1));
 }
 
 function describePatch(facts: CiFacts, number: number): CiPatch {
@@ -201,7 +209,8 @@ function rangeOf(from: number, to: number): string {
 }
 
 /** A patch that does not apply decides before one that does not build, and that before what the tests say. */
-export function exitCodeOf({ conflict, outcome, reproducer }: CiFacts): number {
+export function exitCodeOf(facts: CiFacts): number {
+  const { conflict, outcome, reproducer, failOn } = facts;
   const errors = [outcome?.base, ...(outcome?.steps ?? [])].flatMap((one) => (one?.error ? [one.error] : []));
   if (outcome?.isInterrupted || errors.some(({ code }) => code === 'interrupted')) return exits.interrupted;
   if (conflict) return conflict.error.exitCode;
@@ -209,6 +218,7 @@ export function exitCodeOf({ conflict, outcome, reproducer }: CiFacts): number {
   const [own] = errors.filter(({ code }) => code !== 'infrastructure');
   if (own) return own.exitCode;
   const isUnfixed = notFixed(outcome, reproducer).length > 0;
+  if (failedChecks(describePatches(facts), failOn).length > 0) return exits.testFailed;
   if (isUnfixed || outcome.changes.some((change) => isFailing(change, reproducer))) return exits.testFailed;
   const isLost = outcome.steps.at(-1)?.tests.some(({ verdict }) => verdict === 'error');
   return errors.length > 0 || isLost ? exits.infrastructure : exits.ok;

@@ -5,6 +5,7 @@ import { basename, join } from 'node:path';
 import { applyAsFar } from '../ci/apply.ts';
 import { assembleCi, type CiFacts, exitCodeOf } from '../ci/assemble.ts';
 import type { History } from '../ci/checks/fixes.ts';
+import { type CheckName, parseFailOn } from '../ci/failOn.ts';
 import { PatchInspector } from '../ci/inspector.ts';
 import { findNewLines } from '../ci/newLines.ts';
 import { ciPlans, withDebugInfo, withReproducer } from '../ci/plans.ts';
@@ -24,7 +25,7 @@ import { assemble } from '../results/assemble.ts';
 import { recall } from '../results/history.ts';
 import { createRunDirectory, type RunDirectory } from '../results/runDirectory.ts';
 import type { Run } from '../run.ts';
-import type { Change, Results } from '../schema.ts';
+import { type Change, checkNames, type Results } from '../schema.ts';
 import { readSuite, type Suite } from '../suite/suite.ts';
 import { prepareBase } from '../tree/base.ts';
 import { type BaseRequest, chooseBase } from '../tree/chooseBase.ts';
@@ -55,6 +56,7 @@ type CiOptions = Omit<JobOptions, 'base'> & {
   deadline: number;
   reproducer?: string;
   debug?: string[] | false;
+  failOn?: CheckName[];
   again?: boolean;
 };
 
@@ -79,6 +81,11 @@ export function registerCi({ program, run, signal, stopAfter }: Cli): void {
       (names: string) => names.split(',').filter((name) => name !== ''),
     )
     .option('--no-debug', 'run nothing on a debug kernel')
+    .option(
+      '--fail-on <checks>',
+      `exit code 1 also if these checks of a patch warn or fail, such as warnings,checkpatch; the checks: ${checkNames.join(', ')}`,
+      parseFailOn,
+    )
     .option('--again', 'run also tests that ran on the same kernels before')
     .addOption(outOption())
     .addHelpText('after', examples)
@@ -96,16 +103,24 @@ on both, until it is decided whether the series broke it. The probability of any
 
 Exit code:
   0    nothing that worked before fails
-  1    a test that passes on the base fails with the series, or a new splat
+  1    see below
   3    a patch does not apply
   4    the kernel does not build after a patch
   69   the base fails by itself, or an infrastructure error: nothing is known of the series
+
+What makes it exit 1:
+  always           a case or test that fails more often with the series than without
+                   a splat that the base does not have
+                   a new test that fails
+                   a test of --reproducer that does not fail on the base, or fails with the series
+  with --fail-on   a check of a patch that warns or fails: checkpatch, tags, warnings, kernel-doc, boot
 
 Examples:
   kiln ci thread.mbox                             a series from the list
   kiln ci lore:20260101120000.1-1-ann@example.org
   kiln ci ./fix --base git:$HOME/linux#v6.12 --config kasan,lockdep
   kiln ci fix.patch --reproducer bug.c            bug.c must fail on the base and pass with fix.patch
+  kiln ci thread.mbox --fail-on warnings,tags     exit code 1 also for new warnings and wrong tags
   kiln ci srvfs srvfs                             one of patches/, with one suite`;
 
 /** `kiln ci`: returns the exit code. */
@@ -131,6 +146,7 @@ async function ciCommand(
     reproducer: reproducer?.name ?? null,
     debug,
     again: options.again ?? false,
+    failOn: options.failOn ?? [],
   };
   const run = await createRunDirectory(runsDirectory(options));
   const reporter = chooseReporter(ciStages);
@@ -142,7 +158,7 @@ async function ciCommand(
   }
 }
 
-type Prepared = Pick<CiFacts, 'series' | 'choice' | 'conflict' | 'reproducer'> & {
+type Prepared = Pick<CiFacts, 'series' | 'choice' | 'conflict' | 'reproducer' | 'failOn'> & {
   plan: Plan;
   /** The base with all patches that apply, and how many of `series` do. */
   whole: Tree;
@@ -159,7 +175,7 @@ async function prepare(
   plan: Plan,
   request: Omit<BaseRequest, 'before'>,
   signal: AbortSignal,
-): Promise<Omit<Prepared, 'reproducer' | 'debug' | 'again'>> {
+): Promise<Omit<Prepared, 'reproducer' | 'debug' | 'again' | 'failOn'>> {
   const note: Context['note'] = (_, text) => void process.stderr.write(`kiln: ${printable(text)}\n`);
   const context: Context = { cache: cacheDirectory(), signal, progress: () => {}, note };
   const all = await readPlanned(plan, signal);
@@ -206,12 +222,14 @@ async function readReproducer(path: string, scratch: string): Promise<Suite> {
 }
 
 async function runSeries(
-  { plan, series, choice, whole, count, conflict, history, wishes, reproducer, debug, again }: Prepared,
+  prepared: Prepared,
   run: RunDirectory,
   started: Date,
   emit: Emit,
   signal: AbortSignal,
 ): Promise<Results> {
+  const { plan, series, choice, whole, count, conflict, history, wishes } = prepared;
+  const { reproducer, debug, again, failOn } = prepared;
   const dir = shownPath(run.dir);
   const smoke = await readSuite(join(paths.guestTests, 'boot'));
   const plans = ciPlans(plan, Math.max(count, 1), smoke, debug);
@@ -227,7 +245,7 @@ async function runSeries(
   if (outcome) await addPast(outcome.changes, run.id);
   const newLogLines = outcome ? await findNewLines(run.dir, outcome.base, outcome.steps.at(-1)!) : [];
   const facts: CiFacts = {
-    ...{ series, choice, conflict, outcome, reproducer, newLogLines },
+    ...{ series, choice, conflict, outcome, reproducer, newLogLines, failOn },
     ...{ checks: inspector.checks, files: inspector.files },
   };
   const onDebug = outcome?.debug ? [outcome.debug.base, outcome.debug.whole] : [];

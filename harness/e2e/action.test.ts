@@ -19,11 +19,15 @@ async function run(name: string, values: Record<string, string>, cwd: string, en
   const step = action.runs.steps.find((one) => one.name === name)!;
   const filled = Object.entries(step.env ?? {}).map(([variable, text]) => [
     variable,
-    text.replace(/\$\{\{ *([\w.]+) *\}\}/g, (_, key: string) => values[key]!),
+    text.replace(/\$\{\{ *([\w.-]+) *\}\}/g, (_, key: string) => values[key]!),
   ]);
   const words = ['--noprofile', '--norc', '-eo', 'pipefail', '-c', step.run!];
   const okCodes = Array.from({ length: 256 }, (_, code) => code);
   return exec('bash', words, { cwd, okCodes, env: { ...Object.fromEntries(filled), ...env } });
+}
+
+async function resultsIn(dir: string) {
+  return readResults(await readFile(join(dir, 'kiln-runs', 'latest', 'results.json'), 'utf8'));
 }
 
 test('the action tests a series, reports it, and ends with the exit code of the run', async (t) => {
@@ -37,6 +41,7 @@ test('the action tests a series, reports it, and ends with the exit code of the 
     'inputs.base': `git:${source}#base`,
     'inputs.repo': source,
     'inputs.suites': '',
+    'inputs.fail-on': 'tags,warnings',
     'inputs.arguments': '--no-debug --accel tcg',
   };
   const env = { XDG_CACHE_HOME: cache, TMPDIR: join(dir, 'tmp'), GITHUB_STEP_SUMMARY: summary };
@@ -53,6 +58,10 @@ test('the action tests a series, reports it, and ends with the exit code of the 
     lines.findLastIndex((line) => line.startsWith('results: kiln-runs/')) < lines.indexOf(`::${token}::`),
   );
 
+  // The commit has no Signed-off-by.
+  const { ci } = await resultsIn(dir);
+  t.regex(ci!.failures.join('\n'), /^patch 1 \(a change\): tags: /);
+
   const reported = await run('Report', values, dir, env);
   t.is(reported.exitCode, 0, reported.stderr);
   t.regex(await readFile(summary, 'utf8'), /the base by itself fails/);
@@ -66,11 +75,11 @@ test('a patch that does not apply ends the action with exit code 3, and nothing 
   await writeFile(mail, `${head}diff --git a/none.c b/none.c\n${diff}`);
   const values = {
     ...{ 'github.action_path': paths.root, 'inputs.series': mail, 'inputs.base': `git:${source}#base` },
-    ...{ 'inputs.repo': '', 'inputs.suites': '', 'inputs.arguments': '--no-debug' },
+    ...{ 'inputs.repo': '', 'inputs.suites': '', 'inputs.fail-on': '', 'inputs.arguments': '--no-debug' },
   };
   const tested = await run('Test', values, dir, { XDG_CACHE_HOME: cache, TMPDIR: join(dir, 'tmp') });
   t.is(tested.exitCode, 3, tested.stderr);
-  const { ci, jobs } = readResults(await readFile(join(dir, 'kiln-runs', 'latest', 'results.json'), 'utf8'));
+  const { ci, jobs } = await resultsIn(dir);
   t.deepEqual(jobs, []);
   t.like(ci!.patches[0]!.checks[0], { name: 'apply', status: 'fail' });
   t.regex(ci!.failures.join(), /none\.c/);
