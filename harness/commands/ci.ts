@@ -45,6 +45,7 @@ import {
   readPlan,
   runsDirectory,
 } from './ask.ts';
+import { answerB4, type Filled } from './ciB4.ts';
 import type { Cli } from './command.ts';
 import { chooseReporter, ciStages } from './reporter.ts';
 import { runInfo, shownPath, storeResults } from './test.ts';
@@ -57,13 +58,14 @@ type CiOptions = Omit<JobOptions, 'base'> & {
   reproducer?: string;
   debug?: string[] | false;
   failOn?: CheckName[];
+  b4Check?: boolean;
   again?: boolean;
 };
 
 export function registerCi({ program, run, signal, stopAfter }: Cli): void {
   addRunOptions(addKernelOptions(addSeriesOptions(program.command('ci'))))
     .description('test a series patch by patch against its base, and report what it breaks')
-    .argument('<series>', 'the series, in any of the forms of --series of `kiln test`')
+    .argument('[series]', 'the series, in any of the forms of --series of `kiln test`; not with --b4-check')
     .argument('[suite...]', 'suites, or single tests as suite/test (default: all that the tree can run)')
     .option(
       '--base <src>',
@@ -86,13 +88,19 @@ export function registerCi({ program, run, signal, stopAfter }: Cli): void {
       `exit code 1 also if these checks of a patch warn or fail, such as warnings,checkpatch; the checks: ${checkNames.join(', ')}`,
       parseFailOn,
     )
+    .option(
+      '--b4-check',
+      'read a mail from standard input, test its series, and print the checks of this mail as `b4 review` reads them; progress goes to standard error',
+    )
     .option('--again', 'run also tests that ran on the same kernels before')
     .addOption(outOption())
     .addHelpText('after', examples)
     .action(
-      run((source: string, select: string[], options: CiOptions) => {
+      run((source: string | undefined, select: string[], options: CiOptions) => {
         stopAfter(options.deadline);
-        return ciCommand(source, select, options, signal);
+        return options.b4Check
+          ? b4Command(source === undefined ? [] : [source, ...select], options, signal)
+          : ciCommand(source, select, options, signal);
       }),
     );
 }
@@ -121,15 +129,38 @@ Examples:
   kiln ci ./fix --base git:$HOME/linux#v6.12 --config kasan,lockdep
   kiln ci fix.patch --reproducer bug.c            bug.c must fail on the base and pass with fix.patch
   kiln ci thread.mbox --fail-on warnings,tags     exit code 1 also for new warnings and wrong tags
+  kiln ci --b4-check < mail                       for b4: git config b4.review-perpatch-check-cmd 'kiln ci --b4-check'
   kiln ci srvfs srvfs                             one of patches/, with one suite`;
 
 /** `kiln ci`: returns the exit code. */
 async function ciCommand(
-  source: string,
+  source: string | undefined,
   select: string[],
   options: CiOptions,
   signal: AbortSignal,
 ): Promise<number> {
+  if (source === undefined)
+    throw new KilnError('usage', 'no series was given', { hint: 'for example: kiln ci thread.mbox' });
+  const { results } = await testSeries(source, select, options, process.stdout, signal);
+  return results.exit_code;
+}
+
+/** `kiln ci --b4-check`. */
+async function b4Command(select: string[], options: CiOptions, signal: AbortSignal): Promise<number> {
+  const { inbox: _, ...others } = options;
+  const test = (source: string, filled: Filled) =>
+    testSeries(source, select, { ...others, ...filled }, process.stderr, signal);
+  return answerB4(options, select, test, signal);
+}
+
+/** @param stream gets the progress and the summary */
+async function testSeries(
+  source: string,
+  select: string[],
+  options: CiOptions,
+  stream: NodeJS.WriteStream,
+  signal: AbortSignal,
+): Promise<{ results: Results; dir: string }> {
   await using scratch = await scratchDirectory(tmpdir());
   const reproducer =
     options.reproducer === undefined ? null : await readReproducer(options.reproducer, scratch.path);
@@ -149,10 +180,9 @@ async function ciCommand(
     failOn: options.failOn ?? [],
   };
   const run = await createRunDirectory(runsDirectory(options));
-  const reporter = chooseReporter(ciStages);
+  const reporter = chooseReporter(ciStages, stream);
   try {
-    const results = await runSeries(prepared, run, started, reporter.onEvent, signal);
-    return results.exit_code;
+    return { results: await runSeries(prepared, run, started, reporter.onEvent, signal), dir: run.dir };
   } finally {
     await reporter.close();
   }

@@ -63,7 +63,7 @@ async function cleanCommand(options: CleanOptions, signal: AbortSignal): Promise
 /** Directories of the cache whose entries go one by one. */
 const parts = [
   ...['kernels', 'programs', 'images', 'templates', 'mutants', 'trees', 'symbols'],
-  ...['tests', 'decisions', 'checks', 'warnings', 'files', 'config', 'failures'].map(
+  ...['tests', 'decisions', 'checks', 'warnings', 'files', 'config', 'failures', 'b4'].map(
     (kind) => `known/${kind}`,
   ),
 ];
@@ -76,15 +76,16 @@ async function cleanOlder(
   signal: AbortSignal,
 ): Promise<number> {
   const before = Date.now() - days * 86_400_000;
-  const runs = resolve(runsDirectory(options));
-  const directories = [...parts.map((part) => join(cache, part)), runs];
+  // Those of `kiln ci --b4-check` are in the cache.
+  const runs = [resolve(runsDirectory(options)), join(cache, 'runs')];
+  const directories = [...parts.map((part) => join(cache, part)), ...runs];
   for (const directory of directories) {
     const names = await readdir(directory).catch(() => []);
     const old: string[] = [];
     for (const name of names) {
       const path = join(directory, name);
       // Other files may lie beside the runs.
-      const mark = directory === runs ? join(path, 'results.json') : path;
+      const mark = runs.includes(directory) ? join(path, 'results.json') : path;
       const info = await stat(mark).catch(() => null);
       if (info && info.mtimeMs < before && name !== 'latest') old.push(path);
     }

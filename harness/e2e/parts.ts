@@ -27,7 +27,7 @@ export const parts: Record<string, Group[]> = {
   /** Kernels of other versions and by another compiler; a developer's own tree and project. */
   kernels: [['kernels'], ['own-tree']],
   /** A series patch by patch against its base. */
-  ci: [['action'], ['ci'], ['bisect'], ['debian-patches']],
+  ci: [['action', 'b4-check'], ['ci'], ['bisect'], ['debian-patches']],
   /** A kernel with KASAN, lockdep and DEBUG_VM: all suites, then a kernel that misbehaves. */
   debug: [['debug-kernel'], ['kernel-canaries']],
   /** Faults of the host, and hung guests. The second file mostly waits. */

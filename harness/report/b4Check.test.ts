@@ -2,7 +2,7 @@
 import test from 'ava';
 import { parseSubject } from '../series/subject.ts';
 import { exampleCi } from '../testing/exampleCi.ts';
-import { b4Checks, type CheckedMail, readB4Tracking, renderB4Lines, renderB4Review } from './b4Check.ts';
+import { b4Checks, type CheckedMail, readB4Tracking, renderB4Review } from './b4Check.ts';
 
 function mail(subject: string, messageId: string | null = null): CheckedMail {
   return { subject: parseSubject(subject), messageId };
@@ -68,18 +68,18 @@ test('a mail that the run did not test is an error that says what to do', (t) =>
   t.regex((error as Error & { hint: string }).hint, /kiln ci/);
 });
 
-test('lines for b4 prep: errors, warnings, and nothing if all is well', (t) => {
-  t.is(renderB4Lines(b4Checks(exampleCi(), third)), 'ERROR: kiln-tests: 2 new failures\n');
-  t.is(
-    renderB4Lines(b4Checks(exampleCi(), second)),
-    'WARNING: kiln-checkpatch: 1 check\nWARNING: kiln-warnings: 2 new warnings\n',
-  );
-  t.is(renderB4Lines(b4Checks(exampleCi(), mail('[PATCH 1/3] demo: add a driver'))), '');
-  // b4 looks for the word anywhere in a line.
-  t.is(
-    renderB4Lines([{ tool: 'kiln-build', status: 'warn', summary: 'prints ERROR: x' }]),
-    'WARNING: kiln-build: prints ERROR x\n',
-  );
+test('a run that did not get to its end says so, of each patch', (t) => {
+  const notTested = ['the series: the base by itself fails: fs/a.c:1: no'];
+  const lost = exampleCi({ not_tested: notTested, changes: [], failures: [] }, { exit_code: 69 });
+  const cover = mail('[PATCH v2 0/3] demo: count the users', '20260102-demo-v2-0-0a1b2c@example.org');
+  for (const one of [second, cover])
+    t.deepEqual(b4Checks(lost, one).at(-1), {
+      ...{ tool: 'kiln-run', status: 'warn', summary: 'not all could be tested' },
+      details: '| the series: the base by itself fails: fs/a.c:1: no',
+    });
+  t.like(b4Checks(exampleCi({}, { exit_code: 130 }), third).at(-1), { summary: 'interrupted' });
+  for (const exitCode of [0, 1, 3, 4])
+    t.is(b4Checks(exampleCi({}, { exit_code: exitCode }), third).at(-1)!.tool, 'kiln-tests');
 });
 
 test('details of a hostile finding are neither JSON nor endless', (t) => {
@@ -97,20 +97,18 @@ test('details of a hostile finding are neither JSON nor endless', (t) => {
   t.true(lines.every((line) => line.length <= 202));
 });
 
-test('the tracking file of b4 names the series', (t) => {
-  const tracking = {
-    series: {
-      'change-id': '20260102-demo-0a1b',
-      revision: 2,
-      'header-info': { msgid: 'cover@x' },
-      status: 'new',
-    },
-    patches: [{ title: '[PATCH 1/1] x', 'header-info': { msgid: 'one@x', to: '' } }, { title: 'y' }],
+test('the tracking file of b4 names the series, and where it is', (t) => {
+  const [first, base, blob] = ['1', '2', '3'].map((digit) => digit.repeat(40));
+  const series = {
+    ...{ 'change-id': '20260102-demo-0a1b', revision: 2, status: 'reviewing', link: 'https://x' },
+    ...{ 'first-patch-commit': first, 'base-commit': base, 'thread-blob': blob },
   };
-  t.deepEqual(readB4Tracking(JSON.stringify(tracking)), {
-    ...{ changeId: '20260102-demo-0a1b', revision: 2, messageIds: ['cover@x', 'one@x'] },
+  t.deepEqual(readB4Tracking(JSON.stringify({ series, patches: [{ title: '[PATCH 1/1] x' }] })), {
+    ...{ changeId: '20260102-demo-0a1b', revision: 2, firstPatch: first, baseCommit: base, threadBlob: blob },
   });
-  t.deepEqual(readB4Tracking('{"series": {}}'), { changeId: null, revision: null, messageIds: [] });
-  for (const text of ['', '[]', '{"series": 3}', '{"series": {}, "patches": [1]}'])
+  const none = { changeId: null, revision: null, firstPatch: null, baseCommit: null, threadBlob: null };
+  t.deepEqual(readB4Tracking('{"series": {}}'), none);
+  t.deepEqual(readB4Tracking('{"series": {"thread-blob": "", "base-commit": null}}'), none);
+  for (const text of ['', '[]', '{"series": 3}', '{"series": {"thread-blob": "--help"}}'])
     t.throws(() => readB4Tracking(text), { message: /B4_TRACKING_FILE is not what b4 writes/ });
 });

@@ -1,12 +1,11 @@
 // SPDX-License-Identifier: MIT
-// What b4 reads from a command that checks a patch. `b4 review` (0.15 and later) takes a JSON array, `b4 prep --check` and
-// `b4 am --check` (0.14 and later) take lines as checkpatch prints them.
+// What `b4 review` (0.15 and later) reads from a command that checks a patch: a JSON array.
 import { z } from 'zod';
-import { KilnError } from '../errors.ts';
+import { exits, KilnError } from '../errors.ts';
 import type { Ci, CiPatch, Results } from '../schema.ts';
 import type { Mail } from '../series/mail.ts';
 import { printable } from '../util/printable.ts';
-import { changeName, ciOf, countChanges, patchNumber } from './changes.ts';
+import { changeName, ciOf, countChanges, earlyEndLines, patchNumber } from './changes.ts';
 import { toJson } from './json.ts';
 import { cut, firstOf, oneLine } from './plain.ts';
 
@@ -26,8 +25,8 @@ export type CheckedMail = Pick<Mail, 'messageId' | 'subject'>;
 export function b4Checks(results: Results, mail: CheckedMail): B4Check[] {
   const ci = ciOf(results);
   const patch = patchOf(ci, mail);
-  if (patch) return patchChecks(ci, patch);
-  if (isCover(ci, mail)) return [seriesCheck(ci)];
+  if (patch) return [...patchChecks(ci, patch), ...unfinished(results, ci)];
+  if (isCover(ci, mail)) return [seriesCheck(ci), ...unfinished(results, ci)];
   const name = oneLine(mail.subject.title) || mail.messageId;
   throw new KilnError('bad-input', `the run ${results.id} did not test "${name}"`, {
     hint: 'run "kiln ci" on the series that has it',
@@ -65,6 +64,17 @@ function patchChecks(ci: Ci, patch: CiPatch): B4Check[] {
   });
 }
 
+/** A base that fails, an infrastructure error or an interruption leaves patches that nothing is known of. */
+function unfinished(results: Results, ci: Ci): B4Check[] {
+  const { exit_code } = results;
+  if (exit_code !== exits.infrastructure && exit_code !== exits.interrupted) return [];
+  const summary = exit_code === exits.interrupted ? 'interrupted' : 'not all could be tested';
+  const found = [...ci.not_tested, ...earlyEndLines(results)];
+  return [
+    { tool: 'kiln-run', status: 'warn', summary, ...(found.length > 0 && { details: details(found) }) },
+  ];
+}
+
 function seriesCheck(ci: Ci): B4Check {
   const warns = ci.patches.flatMap((patch) =>
     patch.checks
@@ -92,33 +102,35 @@ function details(found: readonly string[]): string {
   ).join('\n');
 }
 
-/** For `b4 review`: the array as JSON. */
 export function renderB4Review(checks: readonly B4Check[]): string {
   return toJson(checks);
 }
 
-/** For `b4 prep --check`: a line with ERROR: is a failure, any other a warning, and no line means that all is well. */
-export function renderB4Lines(checks: readonly B4Check[]): string {
-  const words = { fail: 'ERROR', warn: 'WARNING' };
-  return checks
-    .flatMap(({ tool, status, summary }) =>
-      status === 'pass' ? [] : [`${words[status]}: ${tool}: ${summary.replaceAll('ERROR:', 'ERROR')}\n`],
-    )
-    .join('');
-}
-
-const mailSchema = z.looseObject({ msgid: z.string().optional() });
+/** b4 has '' or null where it knows none. */
+const commitSchema = z
+  .string()
+  .regex(/^([0-9a-f]{7,64})?$/)
+  .nullish();
 const trackingSchema = z.looseObject({
   series: z.looseObject({
     'change-id': z.string().nullish(),
     revision: z.int().nullish(),
-    'header-info': mailSchema.optional(),
+    'first-patch-commit': commitSchema,
+    'base-commit': commitSchema,
+    'thread-blob': commitSchema,
   }),
-  patches: z.array(z.looseObject({ 'header-info': mailSchema.optional() })).default([]),
 });
 
-/** The series that b4 is reviewing. Ids are without the angle brackets; the cover letter's stands first. */
-export type B4Tracking = { changeId: string | null; revision: number | null; messageIds: string[] };
+/** The series that b4 is reviewing. Names of objects are hex, of the repository that b4 runs in. */
+export type B4Tracking = {
+  changeId: string | null;
+  revision: number | null;
+  /** Of the branch on which b4 applied the series. */
+  firstPatch: string | null;
+  baseCommit: string | null;
+  /** An mbox with the mails of the thread. */
+  threadBlob: string | null;
+};
 
 /** Reads the file that the environment's B4_TRACKING_FILE names. Throws KilnError. @param text its content */
 export function readB4Tracking(text: string): B4Tracking {
@@ -131,12 +143,13 @@ export function readB4Tracking(text: string): B4Tracking {
         hint: 'b4 0.15 and 0.16 are known to work; unset B4_TRACKING_FILE to go by the mail alone',
       },
     );
-  const { series, patches } = read.data;
-  const ids = [series, ...patches].map((one) => one['header-info']?.msgid);
+  const { series } = read.data;
   return {
-    changeId: series['change-id'] ?? null,
+    changeId: series['change-id'] || null,
     revision: series.revision ?? null,
-    messageIds: [...new Set(ids.filter((one) => one !== undefined && one !== '') as string[])],
+    firstPatch: series['first-patch-commit'] || null,
+    baseCommit: series['base-commit'] || null,
+    threadBlob: series['thread-blob'] || null,
   };
 }
 
