@@ -11,6 +11,7 @@ import { findSkipped } from './compare.ts';
 import { type CheckName, failedChecks } from './failOn.ts';
 import { nameOf } from './failures.ts';
 import type { CiOutcome } from './run.ts';
+import { withoutTags } from './subject.ts';
 
 /** Everything that is known at the end. */
 export type CiFacts = {
@@ -227,9 +228,4 @@ export function exitCodeOf(facts: CiFacts): number {
 function name({ patches }: Series, number: number): string {
   const { subject, file } = patches[number - 1]!;
   return withoutTags(subject) || file;
-}
-
-/** A subject without what stands in brackets before it. */
-function withoutTags(subject: string): string {
-  return subject.replace(/^(?:\[[^\]]*\]\s*)+/, '').trim();
 }

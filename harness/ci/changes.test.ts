@@ -44,7 +44,7 @@ async function tree(
 
 async function changes(group: Omit<Group, 'kernel'>, reproducer: string | null = null): Promise<Change[]> {
   const found: Change[] = [];
-  await findChanges([{ kernel: null, ...group }], { reproducer, again: false }, found);
+  await findChanges([{ kernel: null, ...group }], { reproducer, again: false, first: null }, found);
   return found.toSorted((a, b) => ((a.case ?? '') < (b.case ?? '') ? -1 : 1));
 }
 

@@ -9,6 +9,7 @@ import { plural } from '../util/plural.ts';
 import { Blame, statedError } from './blame.ts';
 import { changeOf, type Direction, findNewTests, findSuspects } from './compare.ts';
 import { type Failure, failuresOf, keyOf, type Reported } from './failures.ts';
+import type { First } from './first.ts';
 import { findDecision, storeDecision } from './known.ts';
 import { askStep, locate, stepsOf } from './locate.ts';
 import { byTest, type Decision, hasTest, type Progress, replay, type Side } from './replay.ts';
@@ -18,6 +19,8 @@ export type CiOptions = {
   reproducer: string | null;
   /** Run also what was run before on the same kernels. */
   again: boolean;
+  /** What to run first; null: the plan's order. */
+  first: First | null;
 };
 
 /** A kernel whose tests were run, and can be run again. */

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 // A series on its base, patch by patch: jobs, then what differs between them.
 import { basename } from 'node:path';
+import type { TestRequest } from '../execution/request.ts';
 import { runTests } from '../execution/schedule.ts';
 import type { Plan } from '../job/plan.ts';
 import type { JobRecorder, StageResult } from '../job/recorder.ts';
@@ -10,6 +11,7 @@ import { type Run, runJobs } from '../run.ts';
 import type { Change } from '../schema.ts';
 import { plural } from '../util/plural.ts';
 import { type CiOptions, findChanges, type Group, type Held, type Tested } from './changes.ts';
+import { describeFirst } from './first.ts';
 import { findKnown, keyOfJob, storeKnown } from './known.ts';
 import type { CiPlans } from './plans.ts';
 
@@ -45,7 +47,7 @@ export async function runCi(plans: CiPlans, run: Run, options: CiOptions): Promi
         if (steps.includes(plan)) sameCode.add(steps.indexOf(plan) + 1);
         return { value: undefined, cached: true, text: 'none: no code changed in this configuration' };
       }
-      return runUnlessKnown(recorder, side, options.again);
+      return runUnlessKnown(recorder, side, options);
     },
   });
   const of = ({ id }: Plan) => outcomes.find(({ job }) => job.id === id)!;
@@ -84,7 +86,11 @@ function parentsOf({ base, steps, debug }: CiPlans): Map<string, string> {
 }
 
 /** The tests stage. */
-async function runUnlessKnown(recorder: JobRecorder, side: Held, again: boolean): Promise<StageResult<void>> {
+async function runUnlessKnown(
+  recorder: JobRecorder,
+  side: Held,
+  { again, first }: CiOptions,
+): Promise<StageResult<void>> {
   const { built, execution, runDir, key, plan } = side;
   const { cache } = execution.context;
   const known = again ? null : await findKnown(cache, key, plan.id);
@@ -96,7 +102,11 @@ async function runUnlessKnown(recorder: JobRecorder, side: Held, again: boolean)
       text: `${plural(known.tests.length, 'test')} of run ${known.run}`,
     };
   }
-  const stage = await runTests(recorder, built, runDir, execution);
+  const all = built.run.flatMap(({ suite, tests }) => tests.map(({ name }) => `${suite.name}/${name}`));
+  const own = all.filter((name) => first?.tests.includes(name));
+  if (first && own.length > 0) execution.context.note('info', describeFirst(first, own));
+  const isFirst = ({ suite, test }: TestRequest) => own.includes(`${suite}/${test}`);
+  const stage = await runTests(recorder, built, runDir, { ...execution, isFirst });
   const tests = recorder.tests.filter((test) => test !== undefined);
   await storeKnown(cache, key, basename(runDir), tests);
   return stage;

@@ -4,8 +4,10 @@ import { tmpdir } from 'node:os';
 import { basename, join } from 'node:path';
 import { applyAsFar } from '../ci/apply.ts';
 import { assembleCi, type CiFacts, exitCodeOf } from '../ci/assemble.ts';
+import { boots } from '../ci/changes.ts';
 import type { History } from '../ci/checks/fixes.ts';
 import { type CheckName, parseFailOn } from '../ci/failOn.ts';
+import { readFirst, storeFirst } from '../ci/first.ts';
 import { PatchInspector } from '../ci/inspector.ts';
 import { findNewLines } from '../ci/newLines.ts';
 import { ciPlans, withDebugInfo, withReproducer } from '../ci/plans.ts';
@@ -271,8 +273,14 @@ async function runSeries(
   const before = whole.patches.length - count;
   await using inspector = new PatchInspector({ series, whole, before, history, wishes, again }, plans);
   const own: Run = { dir: run.dir, pool, emit, signal, home: home.path, inspector };
-  const outcome = count === 0 ? null : await runCi(plans, own, { reproducer, again });
+  const cache = cacheDirectory();
+  const first = await readFirst(cache, series);
+  const outcome = count === 0 ? null : await runCi(plans, own, { reproducer, again, first });
   if (outcome) await addPast(outcome.changes, run.id);
+  if (outcome && !outcome.isInterrupted && !outcome.base.error && boots(outcome.base)) {
+    const note = (text: string) => emit({ type: 'note', job: plans.base.id, level: 'warn', text });
+    await storeFirst(cache, series, outcome.changes, note);
+  }
   const newLogLines = outcome ? await findNewLines(run.dir, outcome.base, outcome.steps.at(-1)!) : [];
   const facts: CiFacts = {
     ...{ series, choice, conflict, outcome, reproducer, newLogLines, failOn },

@@ -63,7 +63,7 @@ async function cleanCommand(options: CleanOptions, signal: AbortSignal): Promise
 /** Directories of the cache whose entries go one by one. */
 const parts = [
   ...['kernels', 'programs', 'images', 'templates', 'mutants', 'trees', 'symbols'],
-  ...['tests', 'decisions', 'checks', 'warnings', 'files', 'config', 'failures', 'b4'].map(
+  ...['tests', 'decisions', 'checks', 'warnings', 'files', 'config', 'failures', 'b4', 'first'].map(
     (kind) => `known/${kind}`,
   ),
 ];

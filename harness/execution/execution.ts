@@ -12,4 +12,6 @@ export type Execution = {
   decode?: (splats: SplatResult[]) => Promise<void>;
   /** Called when a test's turn comes. Returns the result of a test that is not to run, or null to run it. */
   refuse?: (request: TestRequest) => TestResult | null;
+  /** Whose turn comes before the others'; default: none. */
+  isFirst?: (request: TestRequest) => boolean;
 };

@@ -43,6 +43,19 @@ test('results stand in the order of the plan, whatever comes to its end first', 
   t.deepEqual(ended, ['b', 'a']);
 });
 
+test('a test that is to be first has the first turn, and its result stands where the plan has it', async (t) => {
+  const all = await fakeExecution(t, { slots: 1 });
+  const { recorder, built, events } = fakeJob({ a: {}, b: {}, c: {} });
+  const isFirst = ({ test: name }: { test: string }) => name === 'c';
+  await runTests(recorder, built, all.runDir, { ...all.execution, isFirst });
+  const ended = events.flatMap((event) => (event.type === 'test-end' ? [event.result.test] : []));
+  t.deepEqual(ended, ['c', 'a', 'b']);
+  t.deepEqual(
+    recorder.tests.map((result) => result?.test),
+    ['a', 'b', 'c'],
+  );
+});
+
 test('what is planned, begins and ends is announced, each test of the job', async (t) => {
   const all = await fakeExecution(t, { slots: 5 });
   const { recorder, built, events } = fakeJob({ a: {}, b: { isolation: 'boot' } });

@@ -36,7 +36,11 @@ export async function runTests(
     },
   };
   const refuse = (request: TestRequest) => unbootable.refuse(request);
-  await allEnded(units.map((unit) => runUnit(unit, { ...execution, refuse }, watcher)));
+  const { isFirst = () => false } = execution;
+  const [first, others] = [true, false].map((wanted) =>
+    units.filter(({ requests }) => requests.some(isFirst) === wanted),
+  );
+  await allEnded([...first!, ...others!].map((unit) => runUnit(unit, { ...execution, refuse }, watcher)));
   return { value: undefined, cached: false, text: `${plural(total, 'test')}` };
 }
 

@@ -48,6 +48,8 @@ test('a cover letter has the result of the series', (t) => {
   t.regex(check!.details!, /^\| 2\/3 warnings: 2 new warnings$/m);
   const { patches } = exampleCi().ci!;
   const good = exampleCi({ patches: patches.slice(0, 1), changes: [], failures: [], not_tested: [] });
+  const stopped = exampleCi({ changes: [], failures: ['0001.patch does not apply'] });
+  t.like(b4Checks(stopped, cover)[0], { status: 'fail', summary: '0001.patch does not apply' });
   t.deepEqual(b4Checks(good, cover), [{ tool: 'kiln', status: 'pass', summary: 'no change' }]);
 });
 

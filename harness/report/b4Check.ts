@@ -86,7 +86,7 @@ function seriesCheck(ci: Ci): B4Check {
   return {
     tool: 'kiln',
     status: ci.failures.length > 0 ? 'fail' : warns.length > 0 ? 'warn' : 'pass',
-    summary: countChanges(ci) || 'no change',
+    summary: oneLine(countChanges(ci) || ci.failures[0] || 'no change'),
     ...(found.length === 0 ? {} : { details: details(found) }),
   };
 }

@@ -32,6 +32,7 @@ async function read(
     left: series?.leftOut.map(({ subject, reason }) => `${subject}: ${reason}`),
     warnings: series?.warnings,
     base: series?.baseCommit,
+    changeId: series?.changeId,
     prerequisites: series?.prerequisites.map(namePrerequisite),
     refused: refusal?.message.replaceAll(dir, 'DIR'),
     code: refusal?.code,
@@ -88,7 +89,7 @@ test('the commit that a series was made on is that of its cover letter', async (
   );
 });
 
-test('the prerequisites of a series are those beside its base-commit', async (t) => {
+test('the prerequisites of a series are those beside its base-commit, and it has the change-id of b4', async (t) => {
   const [first, second] = ['b2'.repeat(20), 'C3'.repeat(20)];
   const body = [
     `Hello.\n\nbase-commit: ${'a1'.repeat(20)}`,
@@ -108,10 +109,11 @@ test('the prerequisites of a series are those beside its base-commit', async (t)
   const cover = { '0000-cover-letter.patch': { subject: '[PATCH 0/2] cover', body } };
   const stray = { ...one, body: `${addsFile('x')}-- \n\nprerequisite-patch-id: ${first}\n` };
   const mails = { '0001-one.patch': stray, '0002-two.patch': two };
-  t.deepEqual((await read(t, { ...cover, ...mails })).prerequisites, named);
+  const changeId = '20260101-things-0123456789ab';
+  t.like(await read(t, { ...cover, ...mails }), { prerequisites: named, changeId });
   const others = { ...cover, ...mails, '0003-more.diff': addsFile('y') };
-  t.deepEqual((await read(t, others)).prerequisites, named);
-  t.deepEqual((await read(t, mails)).prerequisites, []);
+  t.like(await read(t, others), { prerequisites: named, changeId });
+  t.like(await read(t, mails), { prerequisites: [], changeId: null });
 });
 
 test('mails that a mail program saved are a thread, in the order of their numbers', async (t) => {

@@ -29,6 +29,8 @@ export type Mail = {
   recoded: Patch['recoded'];
   /** The commit that a line `base-commit:` names. */
   baseCommit: string | null;
+  /** What a line `change-id:` names, by which b4 knows all versions of a series. */
+  changeId: string | null;
   /** What its lines `prerequisite-…:` name. */
   prerequisites: Prerequisite[];
   /** git format-patch wrote it, and no mail system has touched it. */
@@ -80,6 +82,7 @@ export function readMail({ envelope, content }: RawMail): Mail {
           }
         : null,
     baseCommit: /^base-commit:\s*([0-9a-f]{7,64})\b/im.exec(text)?.[1] ?? null,
+    changeId: /^change-id:[ \t]*(\S{1,200})[ \t]*$/im.exec(text)?.[1] ?? null,
     prerequisites: prerequisitesIn(text),
     fromGit: fromGit(envelope),
     unreadable: isLarge ? `larger than ${maxMail / 1024 / 1024} MiB` : fault,

@@ -30,6 +30,8 @@ export type Series = {
   cover: { subject: string; messageId: string | null; from: string } | null;
   /** The `base-commit:` that the cover letter or a patch names, as it has it; the commit that a range was made on. */
   baseCommit: string | null;
+  /** The `change-id:` that b4 gave to all versions of the series; null if no mail names one. */
+  changeId: string | null;
   /** What the same mail says is applied on that commit before the series. */
   prerequisites: Prerequisite[];
   /** What the patches of a range are made from; null if they are mails. */
@@ -50,6 +52,7 @@ export function bareSeries(name: string, source: string, patches: Patch[]): Seri
     warnings: [],
     cover: null,
     baseCommit: null,
+    changeId: null,
     prerequisites: [],
     range: null,
   };
@@ -140,6 +143,7 @@ async function directorySeries(
       leftOut: [...series.leftOut, ...leftOut],
       warnings: [...warnings, ...notes, ...series.warnings],
       ...(series.baseCommit === null && madeOn(mails)),
+      changeId: changeIdOf(mails),
     },
     refusal,
   };
@@ -171,6 +175,7 @@ function fromChoice(
 ): Reading {
   const choice = chooseSeries(mails, source, options);
   const revision = choice.revision ?? 1;
+  const own = [...(choice.cover ? [choice.cover] : []), ...choice.patches.map(({ mail }) => mail)];
   const series: Series = {
     name,
     source,
@@ -194,7 +199,8 @@ function fromChoice(
       ...choice.patches.flatMap(({ mail }) => mail.notes.map((note) => `"${mail.subject.text}": ${note}`)),
     ],
     cover: choice.cover ? coverOf(choice.cover) : null,
-    ...madeOn([...(choice.cover ? [choice.cover] : []), ...choice.patches.map(({ mail }) => mail)]),
+    ...madeOn(own),
+    changeId: changeIdOf(own),
     range: null,
   };
   return checked(series, choice.refusal);
@@ -208,6 +214,10 @@ function coverOf({ subject, messageId, from }: Mail): Series['cover'] {
 function madeOn(mails: Mail[]): Pick<Series, 'baseCommit' | 'prerequisites'> {
   const { baseCommit = null, prerequisites = [] } = mails.find((mail) => mail.baseCommit !== null) ?? {};
   return { baseCommit, prerequisites };
+}
+
+function changeIdOf(mails: Mail[]): string | null {
+  return mails.find(({ changeId }) => changeId !== null)?.changeId ?? null;
 }
 
 /** What the text of the patches tells, in addition to why they are refused if they are. */
