@@ -36,18 +36,22 @@ export async function kiln(args: string[], options: CallOptions = {}): Promise<C
 }
 
 /**
- * `kiln test` with a temporary run directory, which is removed after `use`, but kept if that throws. `meanwhile` is called with that directory
- * during the run.
+ * `kiln test`, or another command that leaves results, with a temporary run directory, which is removed after `use`, but
+ * kept if that throws. `meanwhile` is called with that directory during the run.
  */
 export async function kilnTest<T>(
   args: string[],
   use: (ran: Ran) => Promise<T> | T,
-  { meanwhile, ...options }: CallOptions & { meanwhile?: (out: string) => Promise<unknown> } = {},
+  {
+    meanwhile,
+    command,
+    ...options
+  }: CallOptions & { meanwhile?: (out: string) => Promise<unknown>; command?: string } = {},
 ): Promise<T> {
   const out = await mkdtemp(join(tmpdir(), 'kiln-e2e-'));
   let isDone = false;
   try {
-    const [ran] = await Promise.all([runInto(out, args, options), meanwhile?.(out)]);
+    const [ran] = await Promise.all([runInto(out, args, options, command), meanwhile?.(out)]);
     const value = await use(ran);
     isDone = true;
     return value;
