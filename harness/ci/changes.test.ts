@@ -87,6 +87,28 @@ test('what fails in the middle of the series only is found, too', async (t) => {
   t.deepEqual(told(await changes({ base, steps })), [['one', 'new-failure', 2]]);
 });
 
+test('a test that only a step in the middle ran is no failure if the base does not have it', async (t) => {
+  const [base, last] = [await tree(t, []), await tree(t, [])];
+  const middle = await tree(t, []);
+  const fresh = exampleTest({ test: 'fresh', verdict: 'fail', cases: [] });
+  middle.outcome.tests.push(fresh);
+  t.deepEqual(await changes({ base, steps: [middle, last] }), []);
+});
+
+test('what fails at a step and at the last has one report, with the patch', async (t) => {
+  const base = await tree(t, ['three']);
+  const steps = [
+    await tree(t, ['one', 'three']),
+    await tree(t, ['one', 'two', 'three']),
+    await tree(t, ['one']),
+  ];
+  t.deepEqual(told(await changes({ base, steps })), [
+    ['one', 'new-failure', 1],
+    ['three', 'fixed', null],
+    ['two', 'new-failure', 2],
+  ]);
+});
+
 test('a reproducer is asked as a whole, and is fixed if it fails on the base only', async (t) => {
   const [failing, passing] = [await tree(t, ['one', 'two']), await tree(t, [])];
   t.deepEqual(told(await changes({ base: failing, steps: [passing] }, 'demo')), [[null, 'fixed', null]]);

@@ -27,6 +27,22 @@ test('the base and the last step run all tests, the others the smoke test, all i
     t.deepEqual(suites.map(({ suite: { name } }) => name).toSorted(), ['boot', 'demo']);
 });
 
+test('a step runs what its patch touches, too, as far as it was chosen', (t) => {
+  const whole = plan(
+    { ...plainAsk, series: ['/s'], select: ['boot', 'demo'] },
+    [],
+    [...[suite('boot'), suite('demo'), suite('other')]],
+  );
+  const touched = (number: number) => new Set(number === 2 ? ['demo', 'other'] : []);
+  const { base, steps } = ciPlans(whole, 3, suite('boot'), [], touched);
+  t.deepEqual(
+    steps.map(({ suites }) => names(suites).toSorted()),
+    [['boot'], ['boot', 'demo'], ['boot', 'demo']],
+  );
+  const order = ({ suites }: typeof base) => suites.map((one) => one.suite.name);
+  for (const one of steps) t.deepEqual(order(one).toSorted(), order(base).toSorted());
+});
+
 test('a suite that the user names may need what the series adds: only the last step requires it', (t) => {
   const whole = plan({ ...plainAsk, series: ['/s'], select: ['demo'] }, [], [suite('boot'), suite('demo')]);
   const { base, steps } = ciPlans(whole, 2, suite('boot'));

@@ -8,7 +8,8 @@ import type { Suite } from '../suite/suite.ts';
 export type CiPlans = {
   /** The base without the series. */
   base: Plan;
-  /** The tree after each patch, from the first on. The last one runs all tests, the others the smoke test. */
+  /** The tree after each patch, from the first on. The last one runs all tests, the others the smoke test and
+   *  the suites that their patch touches. */
   steps: Plan[];
   /** Base and whole series once more, on a kernel that checks itself; null: not wanted. */
   debug: { config: string[]; base: Plan; whole: Plan } | null;
@@ -19,14 +20,21 @@ export type CiPlans = {
  * @param count how many of its patches apply, at least 1
  * @param smoke a suite that needs no series: what runs on every step
  * @param debug fragments for the debug kernel; none: there is no such kernel
+ * @param touched the names of the suites that a patch touches, by its number
  */
-export function ciPlans(plan: Plan, count: number, smoke: Suite, debug: string[] = []): CiPlans {
+export function ciPlans(
+  plan: Plan,
+  count: number,
+  smoke: Suite,
+  debug: string[] = [],
+  touched: (number: number) => ReadonlySet<string> = () => new Set(),
+): CiPlans {
   const width = String(count).length;
   const suites = plan.suites.map(optional);
   const step = (number: number): Plan => ({
     ...plan,
     id: `patch-${String(number).padStart(width, '0')}`,
-    suites: number === count ? plan.suites : only(suites, smoke),
+    suites: number === count ? plan.suites : only(suites, smoke, touched(number)),
     checksWarnings: false,
     ask: { ...plan.ask, upTo: number },
   });
@@ -74,12 +82,12 @@ function optional(planned: PlannedSuite): PlannedSuite {
   return { ...planned, required: false };
 }
 
-/** All suites have their say in the configuration, and their programs are in the image; one of them runs. */
-function only(suites: readonly PlannedSuite[], smoke: Suite): PlannedSuite[] {
+/** All suites have their say in the configuration, and their programs are in the image; the smoke test and some run. */
+function only(suites: readonly PlannedSuite[], smoke: Suite, touched: ReadonlySet<string>): PlannedSuite[] {
   const others = suites.filter(({ suite }) => suite.name !== smoke.name);
   const own = suites.find(({ suite }) => suite.name === smoke.name)?.suite ?? smoke;
   return [
-    ...others.map((planned) => ({ ...planned, tests: [] })),
+    ...others.map((planned) => (touched.has(planned.suite.name) ? planned : { ...planned, tests: [] })),
     { suite: own, tests: own.tests, required: false, configOnly: false },
   ];
 }

@@ -13,6 +13,7 @@ import { findNewLines } from '../ci/newLines.ts';
 import { ciPlans, withDebugInfo, withReproducer } from '../ci/plans.ts';
 import { runCi } from '../ci/run.ts';
 import { askForTouched } from '../ci/touched.ts';
+import { touchedSuites } from '../ci/touchedSuites.ts';
 import { type Context, cacheDirectory } from '../context.ts';
 import { KilnError } from '../errors.ts';
 import type { Emit } from '../events.ts';
@@ -108,8 +109,9 @@ export function registerCi({ program, run, signal, stopAfter }: Cli): void {
 }
 
 const examples = `
-Each patch is applied, built and booted. The tests run on the base and on the whole series. A test that fails runs again
-on both, until it is decided whether the series broke it. The probability of any wrong decision in a run is below 0.1 %.
+Each patch is applied, built and booted, and runs the suites that it touches. All tests run on the base and on the whole
+series. A test that fails runs again on both kernels, until it is decided whether the series broke it. The probability of
+any wrong decision in a run is below 0.1 %.
 
 Exit code:
   0    nothing that worked before fails
@@ -264,13 +266,16 @@ async function runSeries(
   const { reproducer, debug, again, failOn } = prepared;
   const dir = shownPath(run.dir);
   const smoke = await readSuite(join(paths.guestTests, 'boot'));
-  const plans = ciPlans(plan, Math.max(count, 1), smoke, debug);
+  const before = whole.patches.length - count;
+  const others = plan.suites.filter(({ suite }) => suite.name !== reproducer);
+  const touched = (number: number) =>
+    touchedSuites(others, whole.patches[before + number - 1]?.files ?? [], wishes);
+  const plans = ciPlans(plan, Math.max(count, 1), smoke, debug, touched);
   const debugPlans = plans.debug ? [plans.debug.base, plans.debug.whole] : [];
   const all = count === 0 ? [] : [plans.base, ...plans.steps, ...debugPlans];
   emit({ type: 'run-start', id: run.id, dir, jobs: all.map(({ id }) => id) });
   await using pool = new Pool(plan.ask.jobs, memoryBudget());
   await using home = await scratchDirectory(join(cacheDirectory(), 'scratch'));
-  const before = whole.patches.length - count;
   await using inspector = new PatchInspector({ series, whole, before, history, wishes, again }, plans);
   const own: Run = { dir: run.dir, pool, emit, signal, home: home.path, inspector };
   const cache = cacheDirectory();
