@@ -47,7 +47,7 @@ export async function runCi(plans: CiPlans, run: Run, options: CiOptions): Promi
         if (steps.includes(plan)) sameCode.add(steps.indexOf(plan) + 1);
         return { value: undefined, cached: true, text: 'none: no code changed in this configuration' };
       }
-      return runUnlessKnown(recorder, side, options);
+      return runUnlessKnown(recorder, side, options, plan === steps.at(-1));
     },
   });
   const of = ({ id }: Plan) => outcomes.find(({ job }) => job.id === id)!;
@@ -85,11 +85,12 @@ function parentsOf({ base, steps, debug }: CiPlans): Map<string, string> {
   return new Map([...parents, whole, ...(debug ? [[debug.whole.id, debug.base.id] as const] : [])]);
 }
 
-/** The tests stage. */
+/** The tests stage. @param isLast says what runs first: once is enough */
 async function runUnlessKnown(
   recorder: JobRecorder,
   side: Held,
   { again, first }: CiOptions,
+  isLast: boolean,
 ): Promise<StageResult<void>> {
   const { built, execution, runDir, key, plan } = side;
   const { cache } = execution.context;
@@ -104,7 +105,7 @@ async function runUnlessKnown(
   }
   const all = built.run.flatMap(({ suite, tests }) => tests.map(({ name }) => `${suite.name}/${name}`));
   const own = all.filter((name) => first?.tests.includes(name));
-  if (first && own.length > 0) execution.context.note('info', describeFirst(first, own));
+  if (first && own.length > 0 && isLast) execution.context.note('info', describeFirst(first, own));
   const isFirst = ({ suite, test }: TestRequest) => own.includes(`${suite}/${test}`);
   const stage = await runTests(recorder, built, runDir, { ...execution, isFirst });
   const tests = recorder.tests.filter((test) => test !== undefined);
