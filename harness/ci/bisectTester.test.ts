@@ -20,6 +20,7 @@ test('a test fails as a whole in any way, and a kernel that does not boot is no 
     t.is(kindOf({ verdict, boot_ms: null }), 'no-boot');
   }
   t.is(kindOf({ verdict: 'error', boot_ms: null }), 'error');
+  t.is(kindOf({ verdict: 'fail', boot_ms: null, guest: null }), 'not-run');
   t.deepEqual(outcomeOf(exampleTest({ verdict: 'skip', detail: 'no KVM' }), null), {
     kind: 'not-run',
     detail: 'it is skipped: no KVM',

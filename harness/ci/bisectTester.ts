@@ -170,8 +170,10 @@ type KnownAnswer = { answer: Answer; error: number };
 
 /** What a run says of the test, or of one of its cases. */
 export function outcomeOf(result: TestResult, name: string | null): Outcome {
-  const { suite, test, verdict, detail, boot_ms, cases } = result;
+  const { suite, test, verdict, detail, boot_ms, cases, guest } = result;
   if (verdict === 'error') return { kind: 'error', detail };
+  // Its program does not build.
+  if (guest === null) return { kind: 'not-run', detail };
   if (boot_ms === null && isBad(verdict)) return { kind: 'no-boot', detail };
   const own = cases.find((one) => one.name === name);
   if (failsAgain({ suite, test, case: name, splat: null }, result))

@@ -53,7 +53,7 @@ Examples:
   kiln test --series ./fix --base git:$HOME/linux#v6.12
   kiln test --series ./fix --with ioapic-race   the same, with a series of patches/ applied first
   kiln test --no-series --tests ~/linux/tools/testing/selftests/timers
-  git bisect run kiln test --tree . --git-bisect test --out /tmp/runs srvfs/races   (docs/ci.md)`;
+  git bisect run kiln test --tree . --git-bisect test SUITE/TEST      (docs/ci.md)`;
 
 /** `kiln test`: from patches to verdicts. Returns the exit code. */
 async function testCommand(select: string[], options: TestOptions, signal: AbortSignal): Promise<number> {

@@ -45,6 +45,14 @@ test('a kernel that does not boot is skipped, unless booting is what is looked a
   t.is(told(tests, 'boot').exitCode, 1);
 });
 
+test('a test program that does not build says nothing of the commit', (t) => {
+  const broken = { verdict: 'fail', boot_ms: null, guest: null, detail: 'does not build: a.c:1' } as const;
+  for (const subject of ['test', 'boot'] as const) {
+    const { exitCode, why } = forGitBisect(exampleResults([broken, {}]), subject);
+    t.deepEqual([exitCode, why], [125, broken.detail]);
+  }
+});
+
 test('with `boot`, a kernel that boots is good, whatever its tests say', (t) => {
   t.is(told([{ verdict: 'fail' }], 'boot').exitCode, 0);
   t.is(told([{ verdict: 'error', boots: false }], 'boot').exitCode, 125);

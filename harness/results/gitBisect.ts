@@ -26,11 +26,12 @@ export function forGitBisect({ jobs, tests }: Results, subject: BisectSubject): 
   if (error?.code === 'interrupted') return { ...tell('abort', error.message), exitCode: exits.interrupted };
   if (error) return tell('abort', error.message);
   const bad = tests.filter(({ verdict }) => ['fail', 'timeout', 'crash'].includes(verdict));
-  const [failed, lost] = [bad.find(hasBooted), bad.find((test) => !hasBooted(test))];
+  // A program that does not build fails its test without a guest.
+  const [failed, lost] = [bad.find(hasBooted), bad.find((test) => !hasBooted(test) && test.guest !== null)];
   if (lost && subject === 'boot') return tell('bad', lost.detail);
   if (failed && subject === 'test') return tell('bad', failed.detail);
   if (lost) return tell('skip', lost.detail);
-  const unclear = tests.find(({ verdict }) => verdict === 'error');
+  const unclear = tests.find(({ verdict, guest }) => verdict === 'error' || guest === null);
   if (unclear) return tell('skip', unclear.detail);
   const ran = tests.some(subject === 'boot' ? hasBooted : isPassed);
   return ran ? tell('good', '') : tell('skip', tests[0]?.detail || 'no test ran');
