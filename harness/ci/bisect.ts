@@ -80,7 +80,7 @@ export async function compareEnds(good: RunTest, bad: RunTest, error: number): P
   let enough = Infinity;
   for (;;) {
     for (const { name, hopeless } of [ends.bad, ends.good])
-      if (hopeless) throw unexpected(name, endings[hopeless.kind](hopeless.detail));
+      if (hopeless) throw unexpected(name, ending(hopeless));
     const least = Math.min(ends.good.runs.runs, ends.bad.runs.runs);
     if (least >= enough) return ends;
     if (enough === Infinity && failsMore(ends.good.runs, ends.bad.runs, error)) enough = 3 * least;
@@ -94,13 +94,10 @@ function rarest(subjects: readonly Subject[]): Subject {
   return subjects.toSorted((a, b) => a.runs.runs - b.runs.runs)[0]!;
 }
 
-const endings: Record<Outcome['kind'], (detail: string) => string> = {
-  'no-boot': (detail) => `does not boot: ${detail}`,
-  'not-run': (detail) => `does not run the test: ${detail}`,
-  error: (detail) => detail,
-  pass: (detail) => detail,
-  fail: (detail) => detail,
-};
+/** Why a kernel is not run further, to follow its name. */
+function ending({ kind, detail }: Outcome): string {
+  return `${kind === 'no-boot' ? 'does not boot' : 'does not run the test'}: ${detail}`;
+}
 
 /** Throws when the ends are seen not to be a good and a bad one, or no budget is left. */
 function refuse({ good, bad, looksFor }: Ends, error: number): void {
@@ -140,7 +137,7 @@ export async function askCommit(run: RunTest, ends: Ends, error: number): Promis
   while (commit.runs.runs < runBudget) {
     await rarest([commit, ends.good, ends.bad]).runMore();
     const { hopeless, runs, detail } = commit;
-    if (hopeless) return { answer: 'skip', runs: null, why: endings[hopeless.kind](hopeless.detail) };
+    if (hopeless) return { answer: 'skip', runs: null, why: ending(hopeless) };
     const answer = decide(runs, { good: ends.good.runs, bad: ends.bad.runs }, error);
     if (answer) return { answer, runs, why: detail };
   }
