@@ -9,6 +9,7 @@ export type StageName =
   | 'checks'
   | 'kernel'
   | 'comparison'
+  | 'elsewhere'
   | 'image'
   | 'tests'
   | 'replays';

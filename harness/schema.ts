@@ -393,6 +393,7 @@ export const checkNames = [
   'warnings',
   'kernel-doc',
   'size',
+  'elsewhere',
   'boot',
   'tests',
 ] as const;

@@ -20,6 +20,7 @@ import { plural } from '../util/plural.ts';
 import type { History } from './checks/fixes.ts';
 import { buildChecks, runChecks, sourceChecks } from './checks/index.ts';
 import { openSource, type Source } from './checks/source.ts';
+import { Elsewhere } from './elsewhere/elsewhere.ts';
 import type { CiPlans } from './plans.ts';
 
 /** What a job built, for the comparison with the next one. */
@@ -53,10 +54,13 @@ export class PatchInspector implements Inspector, AsyncDisposable {
   readonly #numbers: ReadonlyMap<string, number>;
   /** By the number of patches in the tree; 0 is the base. */
   readonly #steps = new Map<number, Step>();
+  readonly #elsewhere: Elsewhere;
   #source: Source | null = null;
 
   constructor(given: Given, { base, steps }: CiPlans) {
     this.#given = given;
+    const { whole, wishes } = given;
+    this.#elsewhere = new Elsewhere({ patches: this.#patches(), wishes, symbols: whole.symbols });
     this.#numbers = new Map([base, ...steps].map(({ id }, number) => [id, number]));
   }
 
@@ -141,6 +145,16 @@ export class PatchInspector implements Inspector, AsyncDisposable {
       });
       this.checks.set(number, [...(this.checks.get(number) ?? []), ...results]);
       return { value: undefined, cached, text: describe(results) };
+    });
+    await recorder.stage('elsewhere', async (context) => {
+      const { warnings } = this.#steps.get(number)!;
+      const { result, cached } = await this.#elsewhere.step(number, request, warnings, context);
+      if (result) this.checks.set(number, [...(this.checks.get(number) ?? []), result]);
+      return {
+        value: undefined,
+        cached,
+        text: result ? describe([result]) : 'compared with the first patch',
+      };
     });
   }
 

@@ -23,7 +23,7 @@ export async function askForTouched(
   const { own, suites, asked, defaults } = await readWishes(plan);
   const fragments = [...own, ...suites.values(), ...asked];
   const paths = [...new Set(whole.patches.slice(before).flatMap(({ files }) => files))].toSorted();
-  const key = contentKey('config 1', whole.content, JSON.stringify([paths, fragments, defaults]));
+  const key = contentKey('config 2', whole.content, JSON.stringify([paths, fragments, defaults]));
   const record = join(context.cache, 'known', 'config', `${key}.json`);
   const known = await readCachedJson<{ fragment: Fragment; files: FileWish[] }>(record);
   const { gitDir, commit } = whole;

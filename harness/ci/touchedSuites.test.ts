@@ -9,7 +9,7 @@ function planned(name: string, config: string, dir = `/suites/${name}`) {
 }
 
 const wish = (path: string, condition: string | null): FileWish => ({
-  ...{ path, condition, isCode: condition !== null, source: path, options: [] },
+  ...{ path, condition, isCode: condition !== null, source: path, options: [], tristate: null },
   ...{ needsCompileTest: false, reason: null },
 });
 

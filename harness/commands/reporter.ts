@@ -14,5 +14,16 @@ export function chooseReporter(stages: StageName[], stream: NodeJS.WriteStream =
 export const buildStages: StageName[] = ['base', 'series', 'config', 'kernel', 'image'];
 export const testStages: StageName[] = [...buildStages, 'tests'];
 export const ciStages: StageName[] = [
-  ...(['base', 'series', 'config', 'checks', 'kernel', 'comparison', 'image', 'tests', 'replays'] as const),
+  ...([
+    'base',
+    'series',
+    'config',
+    'checks',
+    'kernel',
+    'comparison',
+    'elsewhere',
+    'image',
+    'tests',
+    'replays',
+  ] as const),
 ];

@@ -10,18 +10,35 @@ import { findReasons, findUnmet, type Reason, requireConfig } from './config.ts'
 import { type ConfigValues, parseConfig } from './dotConfig.ts';
 import { asKconfigText, type Fragment } from './fragment.ts';
 import { kernelMake } from './make.ts';
-import { readBuilt, type Workspace } from './workspace.ts';
+import { type Build, readBuilt } from './workspace.ts';
 
 /** A configuration as Kconfig made it. `reasons`: why symbols did not get the value that a fragment wishes for. */
 export type Configured = { config: ConfigValues; reasons: Record<string, Reason> };
 
+type ConfigRequest = { fragments: Fragment[]; tree: Tree; defaults: boolean };
+
 /** Merge the fragments with Kconfig. Throws config-missing if a symbol that is needed did not get its value. */
 export async function configure(
-  workspace: Workspace,
-  { fragments, tree, defaults }: { fragments: Fragment[]; tree: Tree; defaults: boolean },
+  workspace: Build,
+  request: ConfigRequest,
   context: Context,
 ): Promise<Configured> {
-  const { source, build, seen } = workspace;
+  const { fragments } = request;
+  const config = await mergeFragments(workspace, request, context);
+  const unmet = findUnmet(fragments, config);
+  const reasons = await findReasons(unmet, fragments, workspace.source, config);
+  requireConfig(unmet, reasons);
+  await requireTools(config);
+  return { config, reasons };
+}
+
+/** Merge the fragments with Kconfig, whatever becomes of their wishes. */
+export async function mergeFragments(
+  workspace: Build,
+  { fragments, tree, defaults }: ConfigRequest,
+  context: Context,
+): Promise<ConfigValues> {
+  const { build, seen } = workspace;
   const fragment = join(build, 'kiln.config');
   const asked = asKconfigText(fragments, new Set(tree.symbols));
   const unchanged = (await readIfThere(fragment)) === asked && (await readIfThere(join(build, '.config')));
@@ -42,12 +59,7 @@ export async function configure(
     if (isExplained(cause)) throw cause;
     throw oldTools(output) ?? configureError(output, seen.source, tree, cause);
   }
-  const config = parseConfig(await readBuilt(workspace, '.config'));
-  const unmet = findUnmet(fragments, config);
-  const reasons = await findReasons(unmet, fragments, source, config);
-  requireConfig(unmet, reasons);
-  await requireTools(config);
-  return { config, reasons };
+  return parseConfig(await readBuilt(workspace, '.config'));
 }
 
 /** scripts/cc-version.sh, as-version.sh and ld-version.sh name the versions in lines that begin with stars. */

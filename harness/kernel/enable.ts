@@ -47,6 +47,10 @@ export class Enabler {
     return value === null || value === 2;
   }
 
+  isTristate(name: string): boolean {
+    return this.#kconfig.symbols.get(name)?.some(({ type }) => type === 'tristate') ?? false;
+  }
+
   /** Whether a condition holds only because COMPILE_TEST, which was added, allows it. */
   needsCompileTest(condition: Expression): boolean {
     if (!this.#added.has(compileTest)) return false;

@@ -191,7 +191,7 @@ async function collect(workspace: Workspace, dir: string, context: Context): Pro
   const headers = join(dir, 'headers');
   await mkdir(headers);
   const words = ['headers_install', `INSTALL_HDR_PATH=${headers}`];
-  await kernelMake(workspace, words, context, () => {}, [headers]);
+  await kernelMake(workspace, words, context, () => {}, { write: [headers] });
   await onlyPlain(headers);
   await collectVmlinux(build, dir, context);
   await Promise.all(

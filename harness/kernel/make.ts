@@ -6,24 +6,29 @@ import type { Context } from '../context.ts';
 import { KilnError } from '../errors.ts';
 import * as arch from '../guest/arch/x86_64.ts';
 import { plainFile } from '../sandbox/plain.ts';
-import { confined, type Reach } from '../sandbox/sandbox.ts';
+import { buildLimits, confined, type Limits, type Mount, type Reach } from '../sandbox/sandbox.ts';
 import { writeAtomic } from '../util/files.ts';
-import { unfinished, type Workspace } from './workspace.ts';
+import { type Build, unfinished } from './workspace.ts';
 
-type Seen = Pick<Workspace, 'source' | 'build' | 'seen' | 'compiler'>;
+export type MakeOptions = {
+  /** Writable directories beside the build directory. */
+  write?: Mount[];
+  /** Pass stdout and stderr on in the order in which make wrote them. Otherwise each is read by itself. */
+  inOrder?: boolean;
+  limits?: Limits;
+};
 
 /**
  * Run the kernel's make out of tree, in the sandbox, with ccache and on all cores. The kernel does not depend on the
  * host's name, the user or the time. Throws exec's error if make fails, and does-not-build if it exceeds its limits.
  * @param onLine called for each line of output, all of it before an error is thrown
- * @param more writable directories beside the build directory
  */
 export async function kernelMake(
-  workspace: Seen,
+  workspace: Build,
   targets: string[],
   context: Context,
   onLine: (line: string) => void = () => {},
-  more: string[] = [],
+  { write = [], inOrder = false, limits = buildLimits }: MakeOptions = {},
 ): Promise<void> {
   const { source, build, seen, compiler } = workspace;
   const jobs = `-j${availableParallelism()}`;
@@ -31,7 +36,7 @@ export async function kernelMake(
   const reach: Reach = {
     cwd: seen.build,
     read: [[source, seen.source], ...ccache.read],
-    write: [[build, seen.build], ...more, ...ccache.write],
+    write: [[build, seen.build], ...write, ...ccache.write],
     env: {
       ...ccache.env,
       KBUILD_BUILD_TIMESTAMP: 'Thu Jan  1 00:00:00 UTC 1970',
@@ -46,7 +51,8 @@ export async function kernelMake(
   const words = ['-C', seen.source, `O=${seen.build}`, `ARCH=${arch.name}`, jobs, ...compiler, ...targets];
   await writeAtomic(join(build, unfinished), '');
   try {
-    await confined('make', words, reach, context, { onLine });
+    const [file, ...args] = inOrder ? [...inOneStream, ...words] : ['make', ...words];
+    await confined(file!, args, reach, context, { onLine }, limits);
   } catch (error) {
     if (hasFailedByItself(error)) await rm(join(build, unfinished), { force: true });
     throw error;
@@ -54,13 +60,16 @@ export async function kernelMake(
   await rm(join(build, unfinished), { force: true });
 }
 
+/** The name of the shell's script is that of the program in its messages. */
+const inOneStream = ['sh', '-c', 'exec make "$@" 2>&1', 'make'];
+
 /** After a failure of its own make has removed unfinished targets; after a kill it has not. */
 function hasFailedByItself(error: unknown): boolean {
   return error instanceof KilnError && (error.cause as { exitCode?: number } | undefined)?.exitCode === 2;
 }
 
 /** Debug information has paths relative to the tree, so that it does not depend on the cache's place. */
-async function flags({ build, seen }: Seen): Promise<Record<string, string>> {
+async function flags({ build, seen }: Build): Promise<Record<string, string>> {
   if (!(await hasDebugInfo(build))) return {};
   const maps = [seen.source, seen.build].map((dir) => `-fdebug-prefix-map=${dir}=.`).join(' ');
   return { KCFLAGS: maps, KAFLAGS: maps };

@@ -3,7 +3,7 @@
 import { posix } from 'node:path';
 import * as arch from '../guest/arch/x86_64.ts';
 import { Enabler } from './enable.ts';
-import { allOf, always, anyOf, asText, type Expression } from './expression.ts';
+import { allOf, always, anyOf, asText, type Expression, symbolsOf } from './expression.ts';
 import { type Fragment, lastWishes } from './fragment.ts';
 import { guardsOf } from './guards.ts';
 import { findIncluders } from './includers.ts';
@@ -21,6 +21,8 @@ export type FileWish = {
   source: string | null;
   /** When it is built, as Kconfig writes it: `NET && E1000`, or `y`; null if nothing builds it. */
   condition: string | null;
+  /** Of the options in `condition`, the one by which it becomes part of a module; null if there is none. */
+  tristate: string | null;
   /** Options that are set for it, beyond those of the configuration and of the files before. */
   options: string[];
   /** Whether it takes COMPILE_TEST, which allows code for hardware that this machine can't have. */
@@ -110,6 +112,7 @@ function enable(enabler: Enabler, path: string, candidates: readonly Candidate[]
       isCode: true,
       source,
       condition: asText(condition),
+      tristate: symbolsOf(condition).findLast((name) => enabler.isTristate(name)) ?? null,
       options,
       needsCompileTest: enabler.needsCompileTest(condition),
       reason: null,
@@ -167,6 +170,7 @@ function noCode(path: string): FileWish {
     isCode: false,
     source: null,
     condition: null,
+    tristate: null,
     options: [],
     needsCompileTest: false,
     reason: whyNoCode(path),

@@ -12,8 +12,8 @@ import { lock } from '../util/lock.ts';
 import { scratchDirectory } from '../util/scratch.ts';
 import type { Toolchain } from './toolchain.ts';
 
-/** A checked-out tree and a build directory. There is one tree for each base, and a build directory for each config. */
-export type Workspace = AsyncDisposable & {
+/** A checked-out tree and a build directory. */
+export type Build = {
   source: string;
   build: string;
   /** The paths at which make sees them. */
@@ -21,6 +21,13 @@ export type Workspace = AsyncDisposable & {
   /** The words that choose the compiler for make. */
   compiler: string[];
 };
+
+/** There is one tree for each base, and a build directory for each config. */
+export type Workspace = AsyncDisposable &
+  Build & {
+    /** Open another build directory for the same tree, until the workspace is disposed. */
+    beside: (buildName: string, toolchain: Pick<Toolchain, 'make'>) => Promise<Build>;
+  };
 
 /** In the sandbox, all trees and build directories are here: ccache then knows a command line again. */
 const seenInSandbox = { source: '/kiln/source', build: '/kiln/build' };
@@ -34,7 +41,7 @@ const seenInSandbox = { source: '/kiln/source', build: '/kiln/build' };
 export async function openWorkspace(
   tree: Tree,
   buildName: string,
-  { make }: Pick<Toolchain, 'make'>,
+  toolchain: Pick<Toolchain, 'make'>,
   context: Context,
 ): Promise<Workspace> {
   const home = dirname(tree.gitDir);
@@ -47,18 +54,23 @@ export async function openWorkspace(
     }),
   );
   const source = join(home, 'source');
-  const kept = join(home, 'build', buildName);
   context.progress('checking out the tree');
   await checkout(tree, source, context);
-  await mkdir(kept, { recursive: true });
-  await mend(kept);
-  const build =
-    context.sandbox?.flags && context.sandbox.foreign
-      ? await buildApart(kept, context.sandbox.home, undo, context)
-      : kept;
+  const scratch = undo.use(new AsyncDisposableStack());
+  const beside: Workspace['beside'] = async (name, { make }) => {
+    const kept = join(home, 'build', name);
+    await mkdir(kept, { recursive: true });
+    await mend(kept);
+    const build =
+      context.sandbox?.flags && context.sandbox.foreign
+        ? await buildApart(kept, context.sandbox.home, scratch, context)
+        : kept;
+    const seen = context.sandbox?.flags ? seenInSandbox : { source, build: kept };
+    return { source, build, seen, compiler: make };
+  };
+  const first = await beside(buildName, toolchain);
   const rest = undo.move();
-  const seen = context.sandbox?.flags ? seenInSandbox : { source, build: kept };
-  return { source, build, seen, compiler: make, [Symbol.asyncDispose]: () => rest.disposeAsync() };
+  return { ...first, beside, [Symbol.asyncDispose]: () => rest.disposeAsync() };
 }
 
 /** A file that exists in the build directory while make may be running there. */
@@ -138,7 +150,7 @@ async function checkout(tree: Tree, source: string, context: Context): Promise<v
 }
 
 /** Read a text file of the build directory. */
-export async function readBuilt({ build }: Workspace, path: string): Promise<string> {
+export async function readBuilt({ build }: Pick<Build, 'build'>, path: string): Promise<string> {
   return readFile(await plainFile(build, path, largestText), 'utf8');
 }
 

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 import test from 'ava';
 import type { Ci } from '../schema.ts';
+import { checkNames } from '../schema.ts';
 import { exampleResults } from '../testing/example.ts';
 import { exampleCi, exampleSplat } from '../testing/exampleCi.ts';
 import { renderMail } from './mail.ts';
@@ -146,6 +147,14 @@ test('a run that ended early says why, and has no sections without content', (t)
   const mail = renderMail({ ...results, tests: [] });
   t.true(mail.includes('* job base ended early (does-not-build): the base does not build\n'));
   t.notRegex(mail, /New|Undecided|Not tested|QEMU|\n\n\n/);
+});
+
+test('the names of all checks fit into a line of 72 columns', (t) => {
+  const checks = checkNames.map((name) => ({ name, status: 'pass' as const, summary: '', findings: [] }));
+  const { patches } = exampleCi().ci!;
+  const mail = renderMail(exampleCi({ patches: patches.map((one) => ({ ...one, checks })) }));
+  const [names] = /^patch apply .*$/m.exec(mail)!;
+  t.true(names.length <= 72, names);
 });
 
 test('prose has 72 columns, rows and logs have 100; only command lines are longer', (t) => {

@@ -135,19 +135,23 @@ const statusWords: Record<CheckResult['status'], string> = {
   skip: '-',
 };
 
+/** All names in one row have more than 72 columns. */
+const shortNames: Partial<Record<CheckResult['name'], string>> = { 'kernel-doc': 'doc', elsewhere: 'else' };
+
 /** A row for each patch; only the checks that were made of one. */
 function checkTable(ci: Ci): string[] {
   const columns = checkNames.filter((name) =>
     ci.patches.some(({ checks }) => checks.some((one) => one.name === name)),
   );
   if (columns.length === 0) return [];
+  const titles = columns.map((name) => shortNames[name] ?? name);
   const width = Math.max(5, `${ci.patches.length}/${ci.patches.length}`.length);
   const row = (first: string, cells: string[]) =>
-    [first.padStart(width), ...cells.map((cell, index) => cell.padEnd(columns[index]!.length))]
+    [first.padStart(width), ...cells.map((cell, index) => cell.padEnd(titles[index]!.length))]
       .join(' ')
       .trimEnd();
   return [
-    row('patch', columns),
+    row('patch', titles),
     ...ci.patches.map((patch) =>
       row(
         patchNumber(ci, patch),

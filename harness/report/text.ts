@@ -18,6 +18,7 @@ export const stageTitles: Record<StageName, string> = {
   checks: 'Check the patch',
   kernel: 'Build the kernel',
   comparison: 'Compare with its parent',
+  elsewhere: 'Compile touched files elsewhere',
   image: 'Build the tests',
   tests: 'Run the tests',
   replays: 'Run again what failed',

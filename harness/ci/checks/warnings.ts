@@ -15,8 +15,8 @@ export function newWarnings(before: Diagnostic[] | null, after: Diagnostic[] | n
     return { name, status: 'skip', summary: `there is no build of ${which}`, findings: [] };
   }
   const old = before.filter(isWarning);
-  const fresh = added(old, after.filter(isWarning), exact, loose);
-  const gone = added(after.filter(isWarning), old, exact, loose).length;
+  const fresh = newDiagnostics(old, after.filter(isWarning));
+  const gone = newDiagnostics(after.filter(isWarning), old).length;
   const count = fresh.length === 0 ? 'no new warning' : plural(fresh.length, 'new warning');
   const summary = `${count}, ${gone} gone, ${old.length} before`;
   return {
@@ -25,6 +25,11 @@ export function newWarnings(before: Diagnostic[] | null, after: Diagnostic[] | n
     summary,
     findings: shown(fresh.map(formatDiagnostic)),
   };
+}
+
+/** Those of `after` that have no partner in `before`, which may be on another line. */
+export function newDiagnostics(before: readonly Diagnostic[], after: readonly Diagnostic[]): Diagnostic[] {
+  return added(before, after, exact, loose);
 }
 
 function isWarning({ severity }: Diagnostic): boolean {
