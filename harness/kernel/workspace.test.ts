@@ -105,6 +105,23 @@ test('after a build that was killed, what was written last goes, and the rest st
   t.true(await exists(join(build, 'fs', 'late.o')));
 });
 
+test('another build directory shows the same tree, and for what comes from elsewhere it is a copy', async (t) => {
+  const { dir, home, trees, context } = await example(t);
+  const sandbox = { flags: ['--unshare-net'], reason: '', foreign: true, home: join(dir, 'series') };
+  const other = { make: ['CC=gcc', 'ARCH=i386'] };
+  const kept = join(home, 'build', 'default.i386');
+  {
+    await using workspace = await openWorkspace(trees[1]!, 'default', gcc, context);
+    const { source, build, compiler } = await workspace.beside('default.i386', other);
+    t.deepEqual([source, build, compiler], [workspace.source, kept, other.make]);
+    await writeFile(join(build, 'a.o'), 'built');
+  }
+  await using workspace = await openWorkspace(trees[1]!, 'default', gcc, { ...context, sandbox });
+  const { build, seen } = await workspace.beside('default.i386', other);
+  t.deepEqual([build, seen], [join(dir, 'series', 'default.i386'), workspace.seen]);
+  t.is(await readFile(join(build, 'a.o'), 'utf8'), 'built');
+});
+
 test('what comes from elsewhere builds in a copy that goes with it', async (t) => {
   const { home, trees, context } = await example(t);
   const build = join(home, 'build', 'default');

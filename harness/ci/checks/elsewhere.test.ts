@@ -89,6 +89,12 @@ test('what could not be compiled is named', (t) => {
   t.deepEqual(compare([], { missing: ['no sparse'] }), ['skip', 'no sparse', []]);
 });
 
+test('a line of a header has the object whose compiler said it', (t) => {
+  const inHeader = diagnostic('warning', 'include/linux/kern_levels.h', 5, 'format ‘%lu’ expects more');
+  const [, , findings] = compare([['i386', state([]), state([inHeader])]]);
+  t.deepEqual(findings, ['include/linux/kern_levels.h:5: format ‘%lu’ expects more (i386, in fs/a.o)']);
+});
+
 test('what the kernel that is tested says, too, is left to its check', (t) => {
   t.deepEqual(compare([['i386', state([]), state([warning(7)])]], { ordinary: [warning(7)] })[0], 'pass');
 });

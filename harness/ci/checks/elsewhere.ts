@@ -26,17 +26,34 @@ export function compareElsewhere({ sources, states, missing, ordinary }: Compare
   if (sources.length === 0)
     return { name, status: 'pass', summary: 'the patch touches no code', findings: [] };
   const all = states.map((one) => ({ name: one.name, ...compareVariant(one, sources, ordinary) }));
-  const fresh = all.flatMap((one) => one.fresh.map((diagnostic) => ({ diagnostic, variant: one.name })));
-  const merged = Map.groupBy(fresh, ({ diagnostic }) => JSON.stringify(diagnostic));
-  const findings = [...merged.values()].map(
-    (same) => `${formatDiagnostic(same[0]!.diagnostic)} (${same.map(({ variant }) => variant).join(', ')})`,
+  const fresh = all.flatMap((one, index) =>
+    one.fresh.map((diagnostic) => ({
+      diagnostic,
+      text: formatDiagnostic(diagnostic),
+      variant: one.name,
+      object: objectWith(diagnostic, states[index]!.after),
+    })),
   );
+  const merged = Map.groupBy(fresh, ({ text, object }) => JSON.stringify([text, object]));
+  const findings = [...merged.values()].map((same) => {
+    const { text, object } = same[0]!;
+    const places = same.map(({ variant }) => variant);
+    return `${text} (${[...places, ...(object === null ? [] : [`in ${object}`])].join(', ')})`;
+  });
   const has = (severity: Diagnostic['severity']) =>
     fresh.some(({ diagnostic }) => diagnostic.severity === severity);
   const isMade = all.some(({ made }) => made);
   const status = has('error') ? 'fail' : has('warning') ? 'warn' : isMade ? 'pass' : 'skip';
   const texts = all.map((one) => `${one.name} ${one.text}`).join(', ');
   return { name, status, summary: [texts, ...missing].filter(Boolean).join('; '), findings: shown(findings) };
+}
+
+/** The object whose compiler said it, if its file does not name it already: a header's line is in many. */
+function objectWith(diagnostic: Diagnostic, after: State | null): string | null {
+  const found = Object.entries(after?.objects ?? {}).find(([, { diagnostics }]) =>
+    diagnostics.includes(diagnostic),
+  )?.[0];
+  return found === undefined || found === objectOf(diagnostic.file) ? null : found;
 }
 
 /** `fresh`: new diagnostics; `made`: something could be compared. */
