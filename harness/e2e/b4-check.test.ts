@@ -36,7 +36,7 @@ async function review(t: ExecutionContext) {
   const env = { XDG_CACHE_HOME: cache, TMPDIR: join(dir, 'tmp'), B4_TRACKING_FILE: tracking };
   const call = (input: string, more: Record<string, string> = {}, words: string[] = []) =>
     kiln(['ci', '--b4-check', '--no-debug', ...words], { cwd: source, env: { ...env, ...more }, input });
-  const runs = async () => (await readdir(join(cache, 'kiln', 'runs'))).filter((name) => name !== 'latest');
+  const runs = async () => (await readdir(join(cache, 'kiln', 'runs'))).filter((name) => /^\d/.test(name));
   return { call, runs, source, commit };
 }
 
