@@ -116,16 +116,18 @@ any wrong decision in a run is below 0.1 %.
 Exit code:
   0    nothing that worked before fails
   1    see below
+  2    usage error or bad input
   3    a patch does not apply
   4    the kernel does not build after a patch
   69   the base fails by itself, or an infrastructure error: nothing is known of the series
+  130  interrupted
 
 What makes it exit 1:
   always           a case or test that fails more often with the series than without
                    a splat that the base does not have
                    a new test that fails
                    a test of --reproducer that does not fail on the base, or fails with the series
-  with --fail-on   a check of a patch that warns or fails: checkpatch, tags, warnings, kernel-doc, boot
+  with --fail-on   a check of a patch that warns or fails: checkpatch, tags, warnings, kernel-doc, elsewhere, boot
 
 Examples:
   kiln ci thread.mbox                             a series from the list
