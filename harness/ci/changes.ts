@@ -230,7 +230,9 @@ async function withPatch(
   if ('first' in found) return { ...change, patch: found.first };
   const { from, to } = found;
   const unknown = to - from === 1 ? `patch ${from}` : `patches ${from} to ${to - 1}`;
-  return { ...change, patch: to, sentence: `${change.sentence}; ${unknown} can't be tested alone` };
+  const hasKernel = steps.slice(from - 1, to - 1).some((tested) => (tested?.side ?? null) !== null);
+  const why = hasKernel ? 'may have it, too' : "can't be tested alone";
+  return { ...change, patch: to, sentence: `${change.sentence}; ${unknown} ${why}` };
 }
 
 /** A reproducer is no suite that `kiln test` knows. */
