@@ -16,7 +16,7 @@ test('a check that does not exist is refused with the list of those that do', (t
   ] as const) {
     const error = t.throws(() => parseFailOn(text)) as KilnError;
     t.regex(error.message, message);
-    t.regex(error.hint, /apply, checkpatch, tags, build, warnings, kernel-doc, size, boot, tests/);
+    t.regex(error.hint, /apply, checkpatch, tags, build, warnings, kernel-doc, size, elsewhere, boot, tests/);
     t.is(error.code, 'usage');
   }
 });
