@@ -192,6 +192,25 @@ test('a base that fails by itself says nothing of the series', (t) => {
   const boots = facts({ outcome: { base: job(0, { tests: [dead] }) } });
   t.is(exitCodeOf(boots), 69);
   t.regex(assembleCi(boots).not_tested.join(), /the base by itself does not boot: panic/);
+  // No program of the tests builds with its headers.
+  const idle = {
+    verdict: 'fail' as const,
+    boot_ms: null,
+    guest: null,
+    detail: 'does not build: a.c:1',
+    cases: [],
+  };
+  const ran = facts({
+    outcome: { base: job(0, { tests: [idle] }), steps: [job(1, { tests: [idle] }), job(2), job(3)] },
+  });
+  t.is(exitCodeOf(ran), 69);
+  t.regex(assembleCi(ran).not_tested.join(), /the base by itself runs no test: does not build/);
+  t.true(checks(ran, 1).includes('boot skip'));
+  t.true(
+    checks(facts({ outcome: { steps: [job(1, { tests: [idle] }), job(2), job(3)] } }), 1).includes(
+      'boot skip',
+    ),
+  );
 });
 
 test('an interruption decides before all else, an infrastructure error last', (t) => {

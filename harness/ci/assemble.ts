@@ -5,7 +5,7 @@ import { isBad } from '../results/judge.ts';
 import type { BaseChoice, Change, CheckResult, Ci, CiPatch, TouchedFile } from '../schema.ts';
 import type { Series } from '../series/series.ts';
 import { plural } from '../util/plural.ts';
-import { boots } from './changes.ts';
+import { boots, ranNothing } from './changes.ts';
 import { inOrder } from './checks/index.ts';
 import { findSkipped } from './compare.ts';
 import { type CheckName, failedChecks } from './failOn.ts';
@@ -104,10 +104,10 @@ function checkStep({ steps, base, changes, sameCode }: CiOutcome, number: number
   }
   if (tests.length === 0) return [build];
   const isUp = boots(step);
-  const fails = isUp || boots(base);
+  const isKnown = !ranNothing(step) && boots(base);
   const boot: CheckResult = {
     name: 'boot',
-    status: isUp ? 'pass' : fails ? 'fail' : 'skip',
+    status: isUp ? 'pass' : isKnown ? 'fail' : 'skip',
     summary: isUp ? 'boots' : (tests[0]?.detail ?? 'does not boot'),
     findings: [],
   };
@@ -184,7 +184,9 @@ function notTested({ conflict, outcome, series }: CiFacts): string[] {
   const { base, steps, debug } = outcome;
   if (base.error) lines.push(`the series: the base by itself fails: ${base.error.message}`);
   else if (!boots(base))
-    lines.push(`the series: the base by itself does not boot: ${base.tests[0]?.detail ?? ''}`);
+    lines.push(
+      `the series: the base by itself ${ranNothing(base) ? 'runs no test' : 'does not boot'}: ${base.tests[0]?.detail ?? ''}`,
+    );
   const onDebug = debug ? [debug.base, debug.whole] : [];
   for (const { job, error } of onDebug)
     if (error) lines.push(`the series on ${debug!.config.join(',')}: ${job.id}: ${error.message}`);

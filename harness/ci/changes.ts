@@ -98,6 +98,11 @@ export function boots({ tests }: JobOutcome): boolean {
   return tests.length === 0 || tests.some(({ boot_ms }) => boot_ms !== null);
 }
 
+/** No test of a job had a guest: their programs don't build, or the host lacks something. Nothing is known of its kernel. */
+export function ranNothing({ tests }: JobOutcome): boolean {
+  return tests.length > 0 && tests.every(({ guest }) => guest === null);
+}
+
 /** The results of the reproducer, and those of all other suites. */
 function split(tests: readonly TestResult[], reproducer: string | null) {
   return {
