@@ -4,8 +4,8 @@ import { copyFile, mkdir, readdir, realpath, symlink } from 'node:fs/promises';
 import { availableParallelism } from 'node:os';
 import { basename, dirname, join, relative } from 'node:path';
 import type { Context } from '../context.ts';
-import { KilnError } from '../errors.ts';
-import { isExplained } from '../kernel/compile.ts';
+import { asKilnError, KilnError } from '../errors.ts';
+import { findHostTrouble, isExplained } from '../kernel/compile.ts';
 import { findDiagnostics } from '../kernel/diagnostics.ts';
 import type { Kernel } from '../kernel/kernel.ts';
 import { ccacheReach } from '../kernel/make.ts';
@@ -149,7 +149,8 @@ async function compileAll(
     for (let program = waiting.shift(); program; program = waiting.shift()) {
       context.progress(`compiling ${program.name}`, done, programs.length);
       await compileOne(program, context).catch((error: unknown) => {
-        if (!broke || !(error instanceof KilnError) || error.code !== 'does-not-build') throw error;
+        const isOwn = error instanceof KilnError && error.code === 'does-not-build' && !isExplained(error);
+        if (!broke || !isOwn) throw error;
         broke(program, error);
       });
       done++;
@@ -212,6 +213,12 @@ async function run(
 /** Shorter than for a kernel: source code can make a compiler run for ever. */
 const compileLimits = { ...buildLimits, time: 600_000 };
 
+/** Not by a signal: a shell and bubblewrap end with 128 and more then, and with 126 or 127 if there is no program. */
+function hasExited(error: unknown): boolean {
+  const code = (asKilnError(error).cause as { exitCode?: number } | undefined)?.exitCode;
+  return code !== undefined && code < 126;
+}
+
 async function gcc(program: Program, command: string[], context: Context): Promise<void> {
   const lines: string[] = [];
   try {
@@ -219,6 +226,15 @@ async function gcc(program: Program, command: string[], context: Context): Promi
   } catch (cause) {
     context.signal.throwIfAborted();
     if (isExplained(cause)) throw cause;
+    // That a program does not build is remembered with the others: it must be the program's own doing.
+    const trouble =
+      findHostTrouble(lines.join('\n')) ?? (hasExited(cause) ? null : asKilnError(cause).message);
+    if (trouble !== null)
+      throw new KilnError('infrastructure', `${program.name} was not compiled: ${trouble}`, {
+        hint: 'free disk or memory and run again',
+        details: { output: lines.slice(-40).join('\n') },
+        cause,
+      });
     const errors = findDiagnostics(lines, program.dir, new Map()).filter(
       ({ severity }) => severity === 'error',
     );

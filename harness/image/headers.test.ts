@@ -198,3 +198,26 @@ async function files(t: ExecutionContext, content: Record<string, string>): Prom
   }
   return dir;
 }
+
+// By itself: it changes PATH.
+test.serial('a compiler that the machine stops says nothing of the program', async (t) => {
+  const dir = await files(t, {
+    ...selftests,
+    'tree/one/a.c': 'int main(void) { return 0; }\n',
+    'bin/unused': '',
+  });
+  const suite = await readSuite(join(dir, 'tree/one'));
+  const path = process.env.PATH;
+  t.teardown(() => {
+    process.env.PATH = path;
+  });
+  process.env.PATH = `${join(dir, 'bin')}:${path}`;
+  for (const script of [
+    'echo "fatal error: error writing to x.s: No space left on device" >&2; exit 1',
+    'echo "gcc: fatal error: Killed signal terminated program cc1" >&2; exit 1',
+    'kill -9 $$',
+  ]) {
+    await writeFile(join(dir, 'bin/ccache'), `#!/bin/sh\n${script}\n`, { mode: 0o755 });
+    await t.throwsAsync(build(t, dir, suite), { code: 'infrastructure' }, script);
+  }
+});

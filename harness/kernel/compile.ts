@@ -53,6 +53,12 @@ export function isExplained(error: unknown): boolean {
   return error instanceof KilnError && error.message.startsWith('the build was stopped');
 }
 
+/** What a compiler says when the machine is at fault, not the source; null: nothing of this kind. */
+export function findHostTrouble(output: string): string | null {
+  const said = /No space left on device|Killed|Cannot allocate memory|Input\/output error/.exec(output);
+  return said?.[0] ?? null;
+}
+
 function buildError(lines: string[], source: string, tree: Tree, log: string, cause: unknown): KilnError {
   const errors = findDiagnostics(lines, source, lastToTouch(tree)).filter(
     ({ severity }) => severity === 'error',
@@ -73,8 +79,8 @@ function buildError(lines: string[], source: string, tree: Tree, log: string, ca
 /** make failed without any diagnostic that is known: out of memory, a full disk, a broken tool. */
 function unclearError(lines: string[], log: string, cause: unknown): KilnError {
   const text = lines.slice(-50).join('\n');
-  const ours = /No space left on device|Killed|Cannot allocate memory|Input\/output error/.exec(text)?.[0];
-  if (ours)
+  const ours = findHostTrouble(text);
+  if (ours !== null)
     return new KilnError('infrastructure', `the build was stopped by the machine: ${ours}`, {
       hint: 'free disk or memory and run again; what was built is kept',
       details: { log },
