@@ -6,7 +6,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import test from 'ava';
 import { git } from '../util/git.ts';
-import { allSeries, find, kiln, kilnTest, verdicts, withTests } from './kiln.ts';
+import { find, kiln, kilnTest, verdicts, withTests } from './kiln.ts';
 import { seriesOf, versionPatch } from './onePatch.ts';
 
 const scratch = await mkdtemp(join(tmpdir(), 'kiln-trouble-'));
@@ -22,17 +22,6 @@ test.serial('a patch that does not apply is named with its file and hunk', async
     t.is(error.file, 'init/version.c');
     t.is(error.hunk, '@@ -1,3 +1,4 @@');
     t.deepEqual(results.tests, []);
-  });
-});
-
-test.serial('a patch that does not build is named with the compiler’s error', async (t) => {
-  const series = await seriesOf(scratch, 'broken', versionPatch('linux/init/version.c', '+int broken = ;'));
-  await kilnTest(['boot', ...allSeries(), '--series', series], ({ exitCode, results }) => {
-    t.is(exitCode, 4);
-    const error = results.jobs[0]!.error!;
-    t.is(error.code, 'does-not-build');
-    t.is(error.patch, '0001-init-change-a-line.patch');
-    t.regex(error.message, /init\/version\.c:2: expected expression/);
   });
 });
 

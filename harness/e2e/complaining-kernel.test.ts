@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: MIT
-// A series with a W=1 warning, whose kernel also prints a WARNING at boot.
+// A series with a W=1 warning, whose kernel also prints a WARNING at boot, and a series that gcc refuses.
 import { mkdtemp, readdir, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import test from 'ava';
-import { allSeries, cacheWithOwnTemplates, kiln, sharedRun } from './kiln.ts';
+import { allSeries, cacheWithOwnTemplates, kiln, kilnTest, sharedRun } from './kiln.ts';
 import { seriesOf, versionPatch } from './onePatch.ts';
 
 const scratch = await mkdtemp(join(tmpdir(), 'kiln-complaining-'));
@@ -46,4 +46,15 @@ test.serial('a WARNING at boot fails every test, and the template is not kept', 
     t.deepEqual([splats.length, splats[0]!.phase, guest!.origin], [1, 'boot', 'fork']);
   }
   t.deepEqual(await readdir(cache.templates), []);
+});
+
+test.serial('a patch that does not build is named with the compiler’s error', async (t) => {
+  const series = await seriesOf(scratch, 'broken', versionPatch('linux/init/version.c', '+int broken = ;'));
+  await kilnTest(['boot', ...allSeries(), '--series', series], ({ exitCode, results }) => {
+    t.is(exitCode, 4);
+    const error = results.jobs[0]!.error!;
+    t.is(error.code, 'does-not-build');
+    t.is(error.patch, '0001-init-change-a-line.patch');
+    t.regex(error.message, /init\/version\.c:2: expected expression/);
+  });
 });

@@ -185,7 +185,9 @@ export async function findReasons(
   const reasons = unmet.map(async (wish): Promise<[string, Reason]> => {
     const winner = winnerOf(wish);
     if (isOptional(wish)) return [wish.symbol, { why: whyNot(wish.symbol), winner }];
-    const why = winner === null ? await explainMissing(wish.symbol, sourceDir, final) : '';
+    // Nobody is told why a preferred symbol could not be had, and to find out takes a search of the tree each.
+    const isTold = winner === null && wish.need === 'needed';
+    const why = isTold ? await explainMissing(wish.symbol, sourceDir, final) : '';
     return [wish.symbol, { why, winner }];
   });
   return Object.fromEntries(await Promise.all(reasons));
