@@ -5,10 +5,9 @@ import { tmpdir } from 'node:os';
 import { type Context, cacheDirectory, isPlainPath } from '../context.ts';
 import { exits } from '../errors.ts';
 import { chooseAccelerator } from '../guest/accelerator.ts';
-import { findRequirements } from '../host/requirements.ts';
+import { findRequirements, optionalPrograms } from '../host/requirements.ts';
 import { paths, self } from '../paths.ts';
 import { chooseSandbox } from '../sandbox/sandbox.ts';
-import { exec } from '../util/exec.ts';
 import { quote } from '../util/quote.ts';
 import type { Cli } from './command.ts';
 
@@ -34,7 +33,7 @@ async function doctorCommand(options: DoctorOptions, signal: AbortSignal): Promi
   const programs = await programChecks(signal);
   const checks = [
     ...programs,
-    await b4Check(signal),
+    ...(await optionalChecks(signal)),
     ...(await placeChecks()),
     await sandboxCheck(signal),
     await acceleratorCheck(signal),
@@ -62,11 +61,15 @@ async function programChecks(signal: AbortSignal): Promise<Check[]> {
   return [{ name: 'node', ok: true, found: process.version, why: '' }, ...checks];
 }
 
-/** Never fails: only threads of an archive need it. */
-async function b4Check(signal: AbortSignal): Promise<Check> {
-  const found = await exec('b4', ['--version'], { signal }).catch(() => undefined);
-  const without = 'none: lore:MESSAGE-ID works only with --inbox (Debian: b4)';
-  return { name: 'b4', ok: true, found: found?.stdout.trim() ?? without, why: '' };
+/** Never fail. */
+async function optionalChecks(signal: AbortSignal): Promise<Check[]> {
+  const findings = await findRequirements(signal, optionalPrograms);
+  return findings.map(({ requirement: { name, why, package: from }, version }) => ({
+    name,
+    ok: true,
+    found: version ?? `none: ${why} (Debian: ${from})`,
+    why: '',
+  }));
 }
 
 async function placeChecks(): Promise<Check[]> {

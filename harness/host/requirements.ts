@@ -41,10 +41,24 @@ export const requirements: Requirement[] = [
   file('/bin/busybox', 'kiln shell', 'busybox-static'),
 ];
 
-/** Probe all requirements, in parallel. Returns them in their order. */
-export async function findRequirements(signal?: AbortSignal): Promise<Finding[]> {
+/** Programs that only some commands use. `why` says what goes without them. */
+export const optionalPrograms: Requirement[] = [
+  program('b4', 'lore:MESSAGE-ID works only with --inbox', 'b4'),
+  program('sparse', 'kiln ci checks without sparse', 'sparse'),
+  program(
+    'aarch64-linux-gnu-gcc',
+    'kiln ci with gcc compiles nothing for arm64',
+    'gcc-aarch64-linux-gnu binutils-aarch64-linux-gnu',
+  ),
+];
+
+/** Probe requirements in parallel. Returns them in their order. */
+export async function findRequirements(
+  signal?: AbortSignal,
+  which: readonly Requirement[] = requirements,
+): Promise<Finding[]> {
   return Promise.all(
-    requirements.map(async (requirement) => ({ requirement, version: await requirement.probe(signal) })),
+    which.map(async (requirement) => ({ requirement, version: await requirement.probe(signal) })),
   );
 }
 
