@@ -20,6 +20,7 @@ import { registerSetup } from './commands/setup.ts';
 import { registerShell } from './commands/shell.ts';
 import { registerTest } from './commands/test.ts';
 import { asKilnError, exits, interrupted, KilnError } from './errors.ts';
+import { readPatience } from './limits.ts';
 import { version } from './paths.ts';
 import { printable } from './util/printable.ts';
 
@@ -93,6 +94,7 @@ async function main(argv: string[]): Promise<number> {
     .addHelpText('after', exitCodes);
   for (const register of commands) await register({ program, signal: stop.signal, run, look, stopAfter });
   refuseTilde(argv.slice(2));
+  readPatience();
   await program.parseAsync(argv);
   return exitCode;
 }

@@ -2,7 +2,7 @@
 import { readdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import test from 'ava';
-import { limits, limitTable } from './limits.ts';
+import { limits, limitTable, readPatience, scaleLimits } from './limits.ts';
 
 type Row = { what: string; deadline: string };
 
@@ -46,4 +46,18 @@ test('every limit of the table is one that the code goes by', async (t) => {
     Object.keys(limits).filter((name) => !new RegExp(`\\blimits\\.${name}\\b`).test(code)),
     [],
   );
+});
+
+test('KILN_PATIENCE makes all waits longer but that for a test', (t) => {
+  const [usual, patient] = [scaleLimits(1), scaleLimits(readPatience({ KILN_PATIENCE: '10' }))];
+  t.deepEqual(patient, {
+    ...Object.fromEntries(Object.entries(usual).map(([name, ms]) => [name, 10 * ms])),
+    test: usual.test,
+  });
+  t.is(readPatience({}), 1);
+});
+
+test('a KILN_PATIENCE that is no number from 1 to 100 is a usage error', (t) => {
+  for (const text of ['x', '0', '-1', '1000', 'Infinity'])
+    t.throws(() => readPatience({ KILN_PATIENCE: text }), { message: /KILN_PATIENCE=.* from 1 to 100/ });
 });

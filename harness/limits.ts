@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 // How long Kiln waits for each thing. docs/verdicts.md has these limits under "Time"; limits.test.ts compares them.
 // What a sandboxed program may use, time included, is in sandbox/sandbox.ts and docs/security.md.
+import { KilnError } from './errors.ts';
 
 /** One wait, in milliseconds. `what`: its name in a table of docs/verdicts.md. */
 type Limit = { what: string; ms: number };
@@ -59,11 +60,33 @@ const table = {
 
 export type LimitName = keyof typeof table;
 
+/**
+ * How many times as long each wait is, but that for a test, which goes by its guest's boot: KILN_PATIENCE, for a machine
+ * that is slow throughout, such as an emulated one. Throws a usage error if it is no number from 1 to 100.
+ */
+export function readPatience(env: NodeJS.ProcessEnv = process.env): number {
+  const text = env.KILN_PATIENCE || '1';
+  const factor = Number(text);
+  if (factor >= 1 && factor <= 100) return factor;
+  throw new KilnError('usage', `KILN_PATIENCE=${text} is no number from 1 to 100`);
+}
+
 /** The waits by name, in milliseconds. */
-export const limits = Object.fromEntries(Object.entries(table).map(([name, { ms }]) => [name, ms])) as Record<
-  LimitName,
-  number
->;
+export function scaleLimits(patience: number): Record<LimitName, number> {
+  const entries = Object.entries(table).map(([name, { ms }]) => [name, name === 'test' ? ms : ms * patience]);
+  return Object.fromEntries(entries) as Record<LimitName, number>;
+}
+
+/** The waits of this process. A mistake in KILN_PATIENCE is cli.ts's to report. */
+export const limits = scaleLimits(patienceOrOne());
+
+function patienceOrOne(): number {
+  try {
+    return readPatience();
+  } catch {
+    return 1;
+  }
+}
 
 /** The waits that docs/verdicts.md has. */
 export const limitTable: readonly Limit[] = Object.values(table);
