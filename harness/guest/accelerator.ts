@@ -4,7 +4,7 @@ import type { Context } from '../context.ts';
 import { KilnError } from '../errors.ts';
 import * as arch from './arch/x86_64.ts';
 import { kvmTrouble } from './kvm.ts';
-import { qemuVersion } from './qemuVersion.ts';
+import { qemuMajor } from './qemuVersion.ts';
 import { hostTsc } from './tsc.ts';
 
 /** `cpu`: QEMU's CPU model. `cmdline`: kernel arguments that this accelerator needs. `reason`: why it was chosen. */
@@ -28,8 +28,7 @@ export async function chooseAccelerator(
 }
 
 async function tcg(reason: string, imagesDir: string, context: Context): Promise<Accelerator> {
-  const major = Number(/version (\d+)\./.exec(await qemuVersion(context.signal))?.[1] ?? 0);
   const tsc = await hostTsc(imagesDir, context);
   const cmdline = tsc === null ? '' : arch.counterArgument(tsc);
-  return { name: 'tcg', cpu: arch.emulatedCpu(major), cmdline, reason };
+  return { name: 'tcg', cpu: arch.emulatedCpu(await qemuMajor(context.signal)), cmdline, reason };
 }

@@ -1,17 +1,15 @@
 // SPDX-License-Identifier: MIT
-import { once } from 'node:events';
 import type { FileHandle } from 'node:fs/promises';
-import { createServer, type Server, type Socket } from 'node:net';
+import type { Socket } from 'node:net';
 import { join } from 'node:path';
 import type { Readable, Writable } from 'node:stream';
 import { setTimeout } from 'node:timers/promises';
-import { KilnError } from '../errors.ts';
-import { limits } from '../limits.ts';
-import { type Child, type ChildResult, spawn } from '../util/exec.ts';
+import { type ChildResult, spawn } from '../util/exec.ts';
 import { socketDirectory } from '../util/scratch.ts';
 import { guestArgv, type Machine, type Origin, type PortName, portNames } from './qemu.ts';
 import { Qmp, type QmpEvent } from './qmp.ts';
-import { countdown, processOf, runOut, StealClock } from './steal.ts';
+import { closed, connected, type Listening, listen } from './sockets.ts';
+import { processOf, StealClock } from './steal.ts';
 
 /** How QEMU ended. `events` holds all QMP events; the last ones say why. */
 export type GuestExit = { code: number | null; signal: string | null; stderr: string; events: QmpEvent[] };
@@ -87,49 +85,6 @@ export async function startGuest(
   };
 }
 
-type Listening = { server: Server; socket: Promise<Socket> };
-
-async function listen(path: string): Promise<Listening> {
-  const server = createServer();
-  const socket = new Promise<Socket>((resolve) => {
-    server.once('connection', (connection) => {
-      connection.on('error', () => {}); // QEMU's exit is noticed by itself
-      server.close();
-      resolve(connection);
-    });
-  });
-  await new Promise<void>((resolve, reject) => {
-    server.once('error', reject);
-    server.listen(path, resolve);
-  });
-  return { server, socket };
-}
-
-async function connected(child: Child, listening: Listening[], clock: StealClock): Promise<Socket[]> {
-  const ended = child.then((result: ChildResult) => {
-    throw new KilnError('infrastructure', `QEMU did not start: ${lastWords(String(result.stderr ?? ''))}`, {
-      hint: '`kiln doctor` checks QEMU and the accelerator',
-      cause: result,
-    });
-  });
-  ended.catch(() => {});
-  const over = new AbortController();
-  // QEMU connects before it starts the guest.
-  const late = runOut(countdown(limits.qemu, clock), over.signal).then(() => {
-    throw new KilnError('infrastructure', `QEMU did not start within ${limits.qemu / 1000} s`);
-  });
-  late.catch(() => {});
-  try {
-    return await Promise.race([Promise.all(listening.map(({ socket }) => socket)), ended, late]);
-  } finally {
-    over.abort();
-  }
-}
-
-async function closed(socket: Socket): Promise<void> {
-  if (!socket.closed) await once(socket, 'close').catch(() => {});
-}
-
 function describeExit(result: ChildResult, qmp: Qmp): GuestExit {
   return {
     code: result.exitCode ?? null,
@@ -137,8 +92,4 @@ function describeExit(result: ChildResult, qmp: Qmp): GuestExit {
     stderr: String(result.stderr ?? ''),
     events: qmp.events,
   };
-}
-
-function lastWords(stderr: string): string {
-  return stderr.trim().split('\n').slice(-3).join('; ') || 'it said nothing';
 }
