@@ -309,6 +309,11 @@ export const jobSchema = z.object({
     /** QEMU's CPU model. */
     cpu: z.string().optional(),
     reason: z.string(),
+    /**
+     * Features of the processor that tests need (needs_cpu=) and that it has not, as in their settings: these tests are
+     * skipped. Absent if there are none.
+     */
+    lacks: z.array(z.string()).optional(),
   }),
   /** Whether the build ran in a sandbox, and the reason. */
   sandbox: z.object({ on: z.boolean(), reason: z.string() }).optional(),

@@ -40,7 +40,7 @@ export async function runInOneGuest(
   try {
     for (const [index, request] of requests.entries()) {
       context.signal.throwIfAborted();
-      let result = execution.refuse?.(request) ?? refuseBroken(request) ?? refuseTooLarge(request);
+      let result = execution.refuse?.(request) ?? refuseUnfit(request) ?? refuseTooLarge(request);
       if (result) {
         ended(request, result);
         continue;
@@ -74,8 +74,17 @@ export async function runAlone(request: TestRequest, execution: Execution): Prom
   return promise;
 }
 
-/** The result of a test whose program does not build. */
-export function refuseBroken(request: TestRequest): TestResult | null {
+/** The result of a test that can't be run in any guest: its program does not build, or the processor lacks a feature. */
+export function refuseUnfit(request: TestRequest): TestResult | null {
+  return refuseBroken(request) ?? refuseLacking(request);
+}
+
+function refuseLacking(request: TestRequest): TestResult | null {
+  if (request.lacks === undefined) return null;
+  return notRun(request, 'skip', `not run: the guests' processor has no ${request.lacks.join(' and no ')}`);
+}
+
+function refuseBroken(request: TestRequest): TestResult | null {
   if (!request.broken) return null;
   const { errors, hint } = request.broken;
   const result = notRun(request, 'fail', `does not build: ${errors[0]}`);

@@ -17,6 +17,8 @@ export type TestRequest = {
   program: string;
   /** The program does not build: the test fails with this, and does not run. */
   broken?: Broken;
+  /** Features that the guests' processor lacks: the test is skipped. */
+  lacks?: string[];
   /** Of the program, without argv[0]. */
   args: string[];
   machine: Machine;

@@ -168,3 +168,20 @@ for (const isolation of ['test', 'case', 'suite'] as const)
     t.is(b?.verdict, 'pass');
     t.is(all.started.length, 1);
   });
+
+for (const isolation of ['test', 'case', 'suite'] as const)
+  test(`a test that needs what the processor lacks is skipped, without a guest: isolation=${isolation}`, async (t) => {
+    const all = await fakeExecution(t, { slots: 1 });
+    const needs = { a: ['la57', 'svm|vmx', 'nx'], b: ['nx'] };
+    const { recorder, built } = fakeJob({
+      a: { isolation, needs_cpu: needs.a },
+      b: { isolation: 'test', needs_cpu: needs.b },
+    });
+    built.accelerator.lacks = ['la57', 'svm|vmx'];
+    await runTests(recorder, built, all.runDir, all.execution);
+    const [a, b] = recorder.tests;
+    const detail = "not run: the guests' processor has no la57 and no svm|vmx";
+    t.like(a, { verdict: 'skip', detail, guest: null });
+    t.is(b?.verdict, 'pass');
+    t.is(all.started.length, 1);
+  });

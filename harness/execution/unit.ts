@@ -2,7 +2,7 @@
 // The one way to run a test: a unit in, complete results out.
 import { requireExpected } from '../results/expected.ts';
 import type { TestResult } from '../schema.ts';
-import { refuseBroken, runInOneGuest } from './attempt.ts';
+import { refuseUnfit, runInOneGuest } from './attempt.ts';
 import { runByCase } from './byCase.ts';
 import type { Execution } from './execution.ts';
 import type { TestRequest, Unit } from './request.ts';
@@ -30,7 +30,7 @@ export async function runUnit(
   try {
     if (isolation === 'case') {
       const [request] = requests as [TestRequest];
-      announce(request, refuseBroken(request) ?? (await runByCase(request, execution, begins)));
+      announce(request, refuseUnfit(request) ?? (await runByCase(request, execution, begins)));
     } else await runInOneGuest(requests, execution, { begins, ended: announce });
   } finally {
     await Promise.all(announced);

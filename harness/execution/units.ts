@@ -38,6 +38,7 @@ function requestFor(
 ): TestRequest {
   const generations = countGenerations(plan, settings);
   const broken = built.image.broken[`${suite}/${program}`];
+  const lacks = (settings.needs_cpu ?? []).filter((feature) => built.accelerator.lacks?.includes(feature));
   const next = (generation: number) => nextKernel(built, `${suite}/${program}`, generation);
   return {
     job: plan.id,
@@ -45,6 +46,7 @@ function requestFor(
     test: name,
     program,
     ...(broken === undefined ? {} : { broken }),
+    ...(lacks.length > 0 ? { lacks } : {}),
     args: [],
     machine: machineFor(settings, built),
     origin: isolation === 'boot' ? 'boot' : 'fork',

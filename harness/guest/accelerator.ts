@@ -7,8 +7,17 @@ import { kvmTrouble } from './kvm.ts';
 import { qemuMajor } from './qemuVersion.ts';
 import { hostTsc } from './tsc.ts';
 
-/** `cpu`: QEMU's CPU model. `cmdline`: kernel arguments that this accelerator needs. `reason`: why it was chosen. */
-export type Accelerator = { name: 'kvm' | 'tcg'; cpu: string; cmdline: string; reason: string };
+export type Accelerator = {
+  name: 'kvm' | 'tcg';
+  /** QEMU's CPU model. */
+  cpu: string;
+  /** Kernel arguments that this accelerator needs. */
+  cmdline: string;
+  /** Why it was chosen. */
+  reason: string;
+  /** What tests need of the processor (needs_cpu=) and it has not; absent: nothing. */
+  lacks?: string[];
+};
 export type AcceleratorChoice = 'auto' | 'kvm' | 'tcg';
 
 /** Choose an accelerator by a test run. Throws an infrastructure error if KVM is demanded and does not run. */

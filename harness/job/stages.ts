@@ -5,6 +5,7 @@ import type { Context, Sandbox } from '../context.ts';
 import { KilnError } from '../errors.ts';
 import { type Accelerator, chooseAccelerator } from '../guest/accelerator.ts';
 import * as arch from '../guest/arch/x86_64.ts';
+import { describeLacking, findLacking } from '../guest/features.ts';
 import { type Image, type ImageRequest, prepareImage } from '../image/image.ts';
 import { isExplained } from '../kernel/compile.ts';
 import { findDisagreements, findOverruled } from '../kernel/config.ts';
@@ -213,7 +214,7 @@ async function stageConfig(
     findToolchain(undefined, context.signal),
   ]);
   job.compiler = compiler.compiler;
-  const accelerator = await chooseAccelerator(plan.ask.accel, paths.images, context);
+  const accelerator = await findAccelerator(plan, chosen, context);
   job.accelerator = accelerator;
   const sandbox = await findSandbox(plan, job, context);
   const given = plan.ask.tests.length === 0 ? [] : ofSuites;
@@ -224,6 +225,27 @@ async function stageConfig(
   };
   const by = compiler.id === toolchain.id ? '' : `; ${compiler.compiler}`;
   return { value, cached: true, text: `${label}${by}; ${accelerator.name} (${accelerator.reason})` };
+}
+
+/** The accelerator, and what the processor lacks that a test needs. */
+async function findAccelerator(
+  plan: Plan,
+  suites: readonly PlannedSuite[],
+  context: Context,
+): Promise<Accelerator> {
+  const accelerator = await chooseAccelerator(plan.ask.accel, paths.images, context);
+  const tests = suites.flatMap((planned) => planned.tests);
+  const lacks = await findLacking(
+    accelerator,
+    tests.flatMap(({ settings }) => settings.needs_cpu ?? []),
+    context.signal,
+  );
+  if (lacks.length === 0) return accelerator;
+  const without = tests.filter(({ settings }) =>
+    settings.needs_cpu?.some((feature) => lacks.includes(feature)),
+  );
+  context.note('info', describeLacking(accelerator, lacks, without.length));
+  return { ...accelerator, lacks };
 }
 
 /** A series that is neither in patches/ nor a mutant of a suite is foreign. */

@@ -66,6 +66,13 @@ test('what was tested, on what, and how the base was found', (t) => {
   ]);
 });
 
+test('the mail says what the processor lacks', (t) => {
+  const results = exampleCi();
+  for (const job of results.jobs)
+    job.accelerator = { name: 'kvm', cpu: 'host', reason: 'KVM ran a guest here', lacks: ['la57'] };
+  t.true(renderMail(results).includes('runs on   KVM, CPU host without la57 (KVM ran a guest here)\n'));
+});
+
 test('a row for each patch', (t) => {
   t.deepEqual(section('patch apply checkpatch tags build warnings size boot tests'), [
     'patch apply checkpatch tags build warnings size boot tests',

@@ -116,8 +116,10 @@ function aboutLines(results: Results, ci: Ci): string[] {
   return rows.flatMap(([name, value]) => (value ? wrap(value, name.padEnd(10)) : []));
 }
 
-function acceleratorText({ accelerator: { name, cpu, reason } }: JobResult): string {
-  return `${name === 'kvm' ? 'KVM' : 'TCG'}${cpu === undefined ? '' : `, CPU ${cpu}`} (${reason})`;
+function acceleratorText({ accelerator: { name, cpu, reason, lacks = [] } }: JobResult): string {
+  const model = cpu === undefined ? '' : `, CPU ${cpu}`;
+  const without = lacks.length === 0 ? '' : ` without ${lacks.join(', ')}`;
+  return `${name === 'kvm' ? 'KVM' : 'TCG'}${model}${without} (${reason})`;
 }
 
 function qemuText({ tests }: Results): string | null {

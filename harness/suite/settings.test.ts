@@ -34,6 +34,10 @@ test('expect_splat may stand several times; a section has only its own', (t) => 
   );
 });
 
+test('needs_cpu may stand several times; | separates what is enough', (t) => {
+  t.deepEqual(parseSettings('needs_cpu=la57\nneeds_cpu=svm|vmx\n', 'settings').needs_cpu, ['la57', 'svm|vmx']);
+});
+
 test('a key that stands twice has its last value', (t) => {
   t.is(parseSettings('timeout=1\ntimeout=2\n', 'settings').timeout, 2);
   t.is(parseSettings('timeout=0', 'settings').timeout, 86_400);
@@ -54,10 +58,13 @@ for (const [line, problem] of [
   ['memory=1025G', /not a size/],
   ['memory=1T', /not a size/],
   ['memory=', /not a size/],
+  ['needs_cpu=', /needs_cpu= is no feature of a processor/],
+  ['needs_cpu=svm vmx', /needs_cpu=svm vmx is no feature/],
+  ['needs_cpu=svm|', /is no feature/],
   ['isolation=guest', /isolation=guest is none of test, case, suite, boot/],
   [
     'Timeout=5',
-    /unknown key "Timeout" \(known: timeout, memory, cpus, cmdline, isolation, kernel, generations, expect_splat\)/,
+    /unknown key "Timeout" \(known: timeout, memory, cpus, cmdline, isolation, needs_cpu, kernel, generations, expect_splat\)/,
   ],
   ['expect_splat=', /expect_splat= is empty/],
   ['expect_splat=BUG: (', /is no regular expression: /],

@@ -20,6 +20,8 @@ export type Settings = {
   /** Appended verbatim to the guest's kernel command line. */
   cmdline?: string;
   isolation?: Isolation;
+  /** Features of the processor that the test needs, all of them; each may be one of several, as in `svm|vmx`. */
+  needs_cpu?: string[];
   kernel?: KernelFile;
   /** The number of kernels in the test: the one that is booted, and those that follow by kexec. */
   generations?: number;
@@ -51,6 +53,7 @@ const readers: {
   cpus: (where, value) => number(where, 'cpus', value, 1, 255),
   cmdline,
   isolation: (where, value) => oneOf(isolations, where, 'isolation', value),
+  needs_cpu: (where, value, before = []) => [...before, feature(where, value)],
   kernel: (where, value) => oneOf(kernelFiles, where, 'kernel', value),
   generations: (where, value) => number(where, 'generations', value, 1, 10_000),
   expect_splat: (where, value, before = []) => [...before, pattern(where, 'expect_splat', value)],
@@ -114,6 +117,11 @@ function number(where: string, key: string, value: string, min: number, max: num
   if (!(parsed >= min && parsed <= max))
     throw bad(where, `${key}=${value} is not a whole number from ${min} to ${max}`);
   return parsed;
+}
+
+function feature(where: string, value: string): string {
+  if (/^[a-z0-9_.-]+(\|[a-z0-9_.-]+)*$/.test(value)) return value;
+  throw bad(where, `needs_cpu=${value} is no feature of a processor, nor several with | between them`);
 }
 
 function pattern(where: string, key: string, value: string): RegExp {

@@ -70,6 +70,11 @@ export function kvmCapableCpu(qemuMajor: number): string {
   return [emulatedCpu(qemuMajor), ...without.split(' ').map((flag) => `-${flag}`)].join(',');
 }
 
+/** Names of features, in `needs_cpu=`, without which a guest has no KVM. */
+export const virtualization = /\b(?:svm|vmx)\b/;
+/** How a host gives them to guests under KVM. */
+export const nestedHint = 'load kvm_intel or kvm_amd with nested=1';
+
 // The host's counter, which an emulated guest has for its own.
 
 /** Node's name of a host that has such a counter. */
