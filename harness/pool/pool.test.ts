@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import { setImmediate } from 'node:timers/promises';
 import test from 'ava';
 import { KilnError } from '../errors.ts';
+import type { Machine } from '../guest/qemu.ts';
 import { fakeMachine, Memory } from '../testing/fakeGuest.ts';
 import { fakePool, lostAtBoot, mute } from '../testing/fakePool.ts';
 import { Pool } from './pool.ts';
@@ -272,6 +273,54 @@ test('a template that complains on an idle host serves this run, and is not kept
   }
   t.is(counts.templates, 1);
   t.deepEqual(await readdir(join(context.cache, 'templates')), []);
+});
+
+const underKvm: Machine = { ...fakeMachine, accelerator: 'kvm', cpu: 'host' };
+const warning = '4,9,9,-;WARNING: CPU: 0 PID: 1 at kernel/demo.c:1 demo_init+0x1/0x2\n4,10,9,-;Call Trace:\n';
+
+test('a complaint at boot under KVM is looked for under TCG, once', async (t) => {
+  for (const [emulated, note] of [
+    [
+      '',
+      /^warn: the boot complains with KVM, and not with TCG \(WARNING in demo_init[^)]*\): KVM or the processor/,
+    ],
+    [warning, /^info: the boot complains with TCG, too \(WARNING in demo_init/],
+  ] as const) {
+    const { pool, context, counts, notes } = await fakePool(t, {
+      template: (index) => ({ kmsg: index === 1 ? emulated : warning }),
+    });
+    for (const memory of [512, 256]) {
+      using lease = await pool.acquire({ ...underKvm, memory }, 'fork', new Memory(), context);
+      t.is(lease.origin, 'fork');
+    }
+    t.is(counts.templates, 3, 'two machines under KVM, and one of them under TCG');
+    t.is(notes.length, 1);
+    t.regex(notes[0]!, note);
+  }
+});
+
+test('what TCG says is unknown if the kernel does not boot there', async (t) => {
+  const { pool, context, notes } = await fakePool(t, {
+    template: (index) => {
+      if (index === 1) throw lostAtBoot({ why: 'silent', detail: 'no word' });
+      return { kmsg: warning };
+    },
+  });
+  using lease = await pool.acquire(underKvm, 'fork', new Memory(), context);
+  t.is(lease.origin, 'fork');
+  t.regex(notes.join(), /^info: whether the boot complains with TCG, too, is unknown: .*no word$/);
+});
+
+test('a boot without complaints is not compared, nor one under TCG', async (t) => {
+  for (const [machine, kmsg] of [
+    [underKvm, ''],
+    [fakeMachine, warning],
+  ] as const) {
+    const { pool, context, counts, notes } = await fakePool(t, { template: () => ({ kmsg }) });
+    using _lease = await pool.acquire(machine, 'fork', new Memory(), context);
+    t.is(counts.templates, 1);
+    t.deepEqual(notes, []);
+  }
 });
 
 test('a template whose boot has a notice in its log is kept', async (t) => {

@@ -14,6 +14,7 @@ import { budgets, evict, markUsed } from '../util/cache.ts';
 import { aside, makeDirectory } from '../util/files.ts';
 import { contentKey } from '../util/hash.ts';
 import { lock } from '../util/lock.ts';
+import { asEmulated, describeDifference } from './accelerators.ts';
 import { type BootLogs, BootLost, makeTemplate, openTemplate, type Template } from './template.ts';
 
 /** Raised when a template that an older Kiln has made would not do any more. */
@@ -29,6 +30,8 @@ export class Templates implements AsyncDisposable {
   readonly #known = new Map<string, Promise<Template | null>>();
   readonly #remade = new Set<string>();
   readonly #bootedFromNowOn = new Set<string>();
+  /** Kernels with what they said at boot under KVM, which TCG was tried for. */
+  readonly #compared = new Set<string>();
   readonly #opened = new AsyncDisposableStack();
   #version: Promise<string> | undefined;
 
@@ -122,16 +125,36 @@ export class Templates implements AsyncDisposable {
       template = await boot();
     } else if (first instanceof BootLost) throw first;
     else template = first;
+    if (template) await this.#compareAccelerators(template, machine, context);
     // Safe while other runs fork from an evicted template: they have its files open.
     await evict(join(dir, '..'), budgets.templates, dir);
     return template;
+  }
+
+  /** If a kernel complains at boot under KVM, look once whether it does under TCG, and say so. */
+  async #compareAccelerators(template: Template, machine: Machine, context: Context): Promise<void> {
+    const titles = titlesOf(splatsOf(template.logs));
+    const key = JSON.stringify([machine.kernel, ...titles]);
+    if (titles.length === 0 || machine.accelerator !== 'kvm' || this.#compared.has(key)) return;
+    this.#compared.add(key);
+    try {
+      const emulated = await this.get(await asEmulated(machine, context), context);
+      const others = emulated && titlesOf(splatsOf(emulated.logs));
+      if (others) context.note(...describeDifference(titles, others));
+    } catch (error) {
+      context.signal.throwIfAborted();
+      context.note(
+        'info',
+        `whether the boot complains with TCG, too, is unknown: ${asKilnError(error).message}`,
+      );
+    }
   }
 
   async #bootInto(dir: string, machine: Machine, signal: AbortSignal): Promise<Template | null> {
     await makeDirectory(dir, (made) => this.#makeTemplate(machine, made, this.#bootTimeout, signal));
     const template = (await this.#open(dir)) ?? null;
     // Good for this run, in which it fails the tests. The next one is to see whether it was chance.
-    if (template && findSplats(template.logs.records).some(({ notice }) => !notice))
+    if (template && titlesOf(splatsOf(template.logs)).length > 0)
       await rm(dir, { recursive: true, force: true });
     return template;
   }
@@ -159,6 +182,11 @@ function isFinal(error: unknown, { signal }: Context): boolean {
 /** A guest that was lost before its agent came has its log on the console alone. */
 function splatsOf({ records, console }: BootLogs): Splat[] {
   return findSplats(records.length > 0 ? records : parseConsole(console));
+}
+
+/** Of splats that fail a test. */
+function titlesOf(splats: readonly Splat[]): string[] {
+  return [...new Set(splats.filter(({ notice }) => !notice).map(({ title }) => title))];
 }
 
 function giveUp(cause: unknown, context: Context): null {
