@@ -48,12 +48,12 @@ test('every limit of the table is one that the code goes by', async (t) => {
   );
 });
 
-test('KILN_PATIENCE makes all waits longer but that for a test', (t) => {
+test('KILN_PATIENCE makes waits longer but those that go by the guest’s boot', (t) => {
   const [usual, patient] = [scaleLimits(1), scaleLimits(readPatience({ KILN_PATIENCE: '10' }))];
-  t.deepEqual(patient, {
-    ...Object.fromEntries(Object.entries(usual).map(([name, ms]) => [name, 10 * ms])),
-    test: usual.test,
-  });
+  t.is(patient.boot, 10 * usual.boot);
+  t.is(patient.kvm, 10 * usual.kvm);
+  t.is(patient.test, usual.test);
+  t.is(patient.silence, usual.silence);
   t.is(readPatience({}), 1);
 });
 

@@ -3,12 +3,14 @@
 // What a sandboxed program may use, time included, is in sandbox/sandbox.ts and docs/security.md.
 import { KilnError } from './errors.ts';
 
-/** One wait, in milliseconds. `what`: its name in a table of docs/verdicts.md. */
-type Limit = { what: string; ms: number };
+/**
+ * One wait, in milliseconds. `what`: its name in a table of docs/verdicts.md. `isScaled`: while a test runs, by how slow
+ * its guest's boot was (results/timing.ts).
+ */
+type Limit = { what: string; ms: number; isScaled?: true };
 
 /**
- * Waits for a guest count only the time in which the host runs QEMU (guest/steal.ts). While a test runs, they
- * are scaled by how slow its guest's boot was (results/timing.ts).
+ * Waits for a guest count only the time in which the host runs QEMU (guest/steal.ts).
  */
 const table = {
   /** For QEMU to connect to its sockets, and for its monitor to answer a command. */
@@ -19,17 +21,17 @@ const table = {
   /** To a request outside a test: `ping`, `shell`, `window`. */
   answer: { what: '`ping`', ms: 20_000 },
   /** For a program to list its cases, see `-l` of kselftest_harness.h. */
-  list: { what: "a program's cases", ms: 20_000 },
-  begin: { what: 'the start of a test', ms: 30_000 },
+  list: { what: "a program's cases", ms: 20_000, isScaled: true },
+  begin: { what: 'the start of a test', ms: 30_000, isScaled: true },
   /** For a test whose settings have no limit. kselftest's own default is 45 s, on real machines. */
-  test: { what: 'a test', ms: 60_000 },
+  test: { what: 'a test', ms: 60_000, isScaled: true },
   /** Longer than the kernel's watchdogs need: 20 s for a soft lockup, 21 s for an RCU stall. */
-  silence: { what: 'a sign of life', ms: 30_000 },
-  grace: { what: 'after Kiln has ended it', ms: 30_000 },
+  silence: { what: 'a sign of life', ms: 30_000, isScaled: true },
+  grace: { what: 'after Kiln has ended it', ms: 30_000, isScaled: true },
   delivery: { what: 'the last output of a test', ms: 15_000 },
-  fetch: { what: 'the files of a test', ms: 30_000 },
+  fetch: { what: 'the files of a test', ms: 30_000, isScaled: true },
   send: { what: 'the transfer of files for kexec', ms: 60_000 },
-  powerOff: { what: 'power-off', ms: 30_000 },
+  powerOff: { what: 'power-off', ms: 30_000, isScaled: true },
   /** For all questions to a hung guest together. */
   hang: { what: 'all answers of a hung guest', ms: 150_000 },
   firstOutput: { what: 'the first output after a SysRq key', ms: 5000 },
@@ -61,8 +63,8 @@ const table = {
 export type LimitName = keyof typeof table;
 
 /**
- * How many times as long each wait is, but that for a test, which goes by its guest's boot: KILN_PATIENCE, for a machine
- * that is slow throughout, such as an emulated one. Throws a usage error if it is no number from 1 to 100.
+ * How many times as long each wait is, but those that are scaled by the guest's boot: KILN_PATIENCE, for a machine that is
+ * slow throughout, such as an emulated one. Throws a usage error if it is no number from 1 to 100.
  */
 export function readPatience(env: NodeJS.ProcessEnv = process.env): number {
   const text = env.KILN_PATIENCE || '1';
@@ -73,7 +75,8 @@ export function readPatience(env: NodeJS.ProcessEnv = process.env): number {
 
 /** The waits by name, in milliseconds. */
 export function scaleLimits(patience: number): Record<LimitName, number> {
-  const entries = Object.entries(table).map(([name, { ms }]) => [name, name === 'test' ? ms : ms * patience]);
+  const all: [string, Limit][] = Object.entries(table);
+  const entries = all.map(([name, { ms, isScaled }]) => [name, isScaled ? ms : ms * patience]);
   return Object.fromEntries(entries) as Record<LimitName, number>;
 }
 
