@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 // argv → command → exit code. Only this file sets an exit code and catches what a command throws.
-import { Command, CommanderError } from 'commander';
+import { Command } from 'commander';
 import { refuseTilde } from './commands/ask.ts';
 import { registerBench } from './commands/bench.ts';
 import { registerBisect } from './commands/bisect.ts';
@@ -19,10 +19,10 @@ import { registerSeries } from './commands/series.ts';
 import { registerSetup } from './commands/setup.ts';
 import { registerShell } from './commands/shell.ts';
 import { registerTest } from './commands/test.ts';
-import { asKilnError, exits, interrupted, KilnError } from './errors.ts';
+import { exits, interrupted, KilnError } from './errors.ts';
 import { readPatience } from './limits.ts';
 import { version } from './paths.ts';
-import { printable } from './util/printable.ts';
+import { complain } from './util/complain.ts';
 
 /** In the order in which --help lists them. */
 const commands = [
@@ -105,18 +105,7 @@ Exit codes: 0 all as expected, 1 a test failed, 2 usage or bad input, 3 a patch 
 
 /** The exit code after an error. */
 function endWith(error: unknown): number {
-  return endForGitBisect(process.argv, complain(error));
-}
-
-function complain(error: unknown): number {
-  if (error instanceof CommanderError) return error.exitCode === 0 ? exits.ok : exits.usage;
-  const known = asKilnError(stop.signal.aborted ? stop.signal.reason : error);
-  process.stderr.write(`kiln: ${printable(known.message)}\n`);
-  if (known.details.output && known.code === 'infrastructure')
-    process.stderr.write(`${printable(known.details.output).replace(/^/gm, '  ')}\n`);
-  if (known.hint) process.stderr.write(`  ${known.hint}\n`);
-  if (process.env.KILN_DEBUG) console.error(error);
-  return known.exitCode;
+  return endForGitBisect(process.argv, complain('kiln', stop.signal.aborted ? stop.signal.reason : error));
 }
 
 try {
