@@ -97,7 +97,8 @@ export function parseConsole(text: Uint8Array | string): LogRecord[] {
 
 const gluedStamp = /(?<!^|^<\d{1,3}>)(?=\[ *\d{1,9}\.\d{6}\](?:\[ *[TC]\d+\])? )/;
 
-function parseRecord(line: string): KmsgRecord | null {
+/** One line of /dev/kmsg; null if it is no record. */
+export function parseRecord(line: string): KmsgRecord | null {
   const match = /^(\d{1,9}),(\d{1,15}),(\d{1,15}),[^,;]*((?:,[^,;]*)*);(.*)$/s.exec(line);
   if (!match) {
     return null;
@@ -114,10 +115,13 @@ function parseRecord(line: string): KmsgRecord | null {
   };
 }
 
+// Not Buffer: report.html reads kernel logs, too.
+const utf8 = new TextDecoder('utf-8', { ignoreBOM: true });
+
 /** The kernel writes control characters, the backslash and every byte beyond ASCII as `\xNN`. */
 function unescaped(text: string): string {
   return text.replace(/(?:\\x[0-9a-f]{2})+/g, (run) =>
-    Buffer.from(run.replaceAll('\\x', ''), 'hex').toString('utf8'),
+    utf8.decode(Uint8Array.from(run.match(/[0-9a-f]{2}/g)!, (byte) => Number.parseInt(byte, 16))),
   );
 }
 

@@ -11,6 +11,7 @@ import { jobOptions } from '../job/plan.ts';
 import { self } from '../paths.ts';
 import { memoryBudget, Pool } from '../pool/pool.ts';
 import { answerText } from '../report/bisectText.ts';
+import { storePage } from '../report/storePage.ts';
 import { summaryLines } from '../report/text.ts';
 import { assemble } from '../results/assemble.ts';
 import { createRunDirectory, type RunDirectory, writeResults } from '../results/runDirectory.ts';
@@ -120,6 +121,7 @@ async function bisectCommand(
       signal,
     );
     await writeResults(run.dir, results);
+    await storePage(results, run.dir, (text) => void process.stderr.write(`kiln: ${text}\n`));
     await reporter.close();
     process.stdout.write(`${summaryLines(results, shownPath(run.dir)).join('\n')}\n`);
     return results.exit_code;

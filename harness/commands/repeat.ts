@@ -6,6 +6,7 @@ import { type RepeatRequest, runRepeats } from '../execution/repeat.ts';
 import { jobOptions, type Plan, type PlannedSuite } from '../job/plan.ts';
 import { self } from '../paths.ts';
 import { memoryBudget, Pool } from '../pool/pool.ts';
+import { storePage } from '../report/storePage.ts';
 import { assemble } from '../results/assemble.ts';
 import { createRunDirectory, type RunDirectory, writeResults } from '../results/runDirectory.ts';
 import { Tally } from '../results/tally.ts';
@@ -109,6 +110,7 @@ async function runPlan(
   const repeat: Repeat = { test: name, asked: times, ...tally.tallied(), stopped, again };
   const results = { ...assemble(runInfo(run, started), outcomes), repeat };
   await writeResults(run.dir, results);
+  await storePage(results, run.dir, (text) => emit({ type: 'note', job: plan.id, level: 'warn', text }));
   emit({ type: 'run-end', results, dir });
   return { results, repeat };
 }

@@ -6,6 +6,7 @@ import { type Plan, withUniqueIds } from '../job/plan.ts';
 import { self, version } from '../paths.ts';
 import { memoryBudget, Pool } from '../pool/pool.ts';
 import { reportFiles } from '../report/index.ts';
+import { storePage } from '../report/storePage.ts';
 import { assemble, type RunInfo } from '../results/assemble.ts';
 import type { BisectSubject } from '../results/gitBisect.ts';
 import { remember } from '../results/history.ts';
@@ -95,9 +96,9 @@ export async function storeResults(results: Results, runDir: string, emit: Emit)
   await writeResults(runDir, results);
   for (const [file, text] of reportFiles(results, dir)) await writeAtomic(join(runDir, file), text);
   const job = results.jobs[0]?.id ?? '';
-  await remember(cacheDirectory(), results, runDir, (text) =>
-    emit({ type: 'note', job, level: 'warn', text }),
-  );
+  const note = (text: string) => emit({ type: 'note', job, level: 'warn', text });
+  await storePage(results, runDir, note);
+  await remember(cacheDirectory(), results, runDir, note);
   emit({ type: 'run-end', results, dir });
 }
 

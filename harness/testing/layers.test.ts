@@ -29,6 +29,7 @@ const rooms = [
   'splat',
   'results',
   'report',
+  'page',
   'job',
   'pool',
   'execution',
@@ -73,7 +74,7 @@ function importsOf(file: string, text: string): string[] {
 
 async function allImports(): Promise<Import[]> {
   const files = (await readdir(harness, { recursive: true })).filter(
-    (file) => file.endsWith('.ts') && !file.startsWith('fixtures/'),
+    (file) => /\.tsx?$/.test(file) && !file.startsWith('fixtures/'),
   );
   const all = await Promise.all(
     files.map(async (from) => {
@@ -85,7 +86,7 @@ async function allImports(): Promise<Import[]> {
 }
 
 test('no import goes up', async (t) => {
-  const inside = (await allImports()).filter(({ to }) => to.endsWith('.ts') && !to.startsWith('..'));
+  const inside = (await allImports()).filter(({ to }) => /\.tsx?$/.test(to) && !to.startsWith('..'));
   t.true(inside.length > 300);
   const upward = inside.filter((one) => !mayImport(one)).map(({ from, to }) => `${from} imports ${to}`);
   t.deepEqual(upward, []);

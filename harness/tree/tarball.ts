@@ -3,6 +3,7 @@ import { createWriteStream } from 'node:fs';
 import { basename, join, resolve } from 'node:path';
 import { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
+import type { ReadableStream } from 'node:stream/web';
 import type { Context } from '../context.ts';
 import { asKilnError, KilnError } from '../errors.ts';
 import { exists } from '../util/files.ts';
@@ -47,7 +48,9 @@ async function download(url: string, context: Context): Promise<Archive> {
     const response = await fetch(url, { signal: context.signal });
     if (!response.ok || !response.body)
       throw new KilnError('infrastructure', `${url} answers ${response.status} ${response.statusText}`);
-    await pipeline(Readable.fromWeb(response.body), createWriteStream(tar));
+    // The browser's type of the same name, which harness/page/ has, is another one.
+    const body = response.body as ReadableStream<Uint8Array>;
+    await pipeline(Readable.fromWeb(body), createWriteStream(tar));
     return { version: basename(tar), sha256: await sha256File(tar), tar, release };
   } catch (error) {
     await release();

@@ -1,0 +1,73 @@
+// SPDX-License-Identifier: MIT
+import { useMemo } from 'preact/hooks';
+import { decodedLines } from '../../report/changes.ts';
+import type { SplatResult } from '../../schema.ts';
+import { around, logLines } from '../klog.ts';
+import { LogLines } from './log.tsx';
+import type { Page } from './page.tsx';
+import { Fold, Printed, Tag, Text } from './parts.tsx';
+
+type SplatProps = { page: Page; splat: SplatResult; kmsg: string | null; isOpen: boolean };
+
+/** A complaint of the kernel: its stack with source lines, and the kernel log around it. */
+export function Splat({ page, splat, kmsg, isOpen }: SplatProps) {
+  const { title, kind, phase, expected, notice, torn, task, panic } = splat;
+  const facts = [
+    kind,
+    phase === 'test' ? 'during the test' : `during ${phase}`,
+    ...(task ? [`task ${task}`] : []),
+    ...(torn ? ['incomplete'] : []),
+    ...(expected ? ['expected'] : notice ? ['notice'] : []),
+  ];
+  return (
+    <Fold
+      class="splat"
+      open={isOpen}
+      summary={
+        <>
+          <Tag tone={expected || notice ? 'known' : 'splat'}>splat</Tag>{' '}
+          <strong>
+            <Text of={title} />
+          </strong>{' '}
+          <span class="why">
+            <Text of={facts.join(', ')} />
+          </span>
+        </>
+      }
+    >
+      {() => (
+        <>
+          {panic && (
+            <p>
+              It led to a panic: <Text of={panic} />
+            </p>
+          )}
+          <Printed text={decodedLines(splat).join('\n')} />
+          {kmsg !== null && <LogAround page={page} splat={splat} path={kmsg} />}
+        </>
+      )}
+    </Fold>
+  );
+}
+
+function LogAround({ page, splat, path }: { page: Page; splat: SplatResult; path: string }) {
+  const file = page.data.files[path];
+  const lines = useMemo(() => (file ? logLines(file) : []), [file]);
+  const place = useMemo(() => around(lines, splat), [lines, splat]);
+  if (!place) return null;
+  const label = 'Kernel log around it';
+  return (
+    <Fold summary={label}>
+      {() => (
+        <LogLines
+          page={page}
+          path={path}
+          lines={lines.slice(place.start, place.end)}
+          label={label}
+          own={place.own}
+          isExcerpt
+        />
+      )}
+    </Fold>
+  );
+}
