@@ -100,6 +100,15 @@ export const countsSchema = z.object({
   total: count,
 });
 
+/** Source lines around a place. */
+export const excerptSchema = z.object({
+  /** The number of the first line. */
+  first: count,
+  lines: z.array(z.string()),
+  /** For each line, the file name of the patch of the series that changed it last, or null. Absent if none did. */
+  patches: z.array(z.string().nullable()).optional(),
+});
+
 /** One KTAP result, flattened. */
 export const caseSchema = z.object({
   /**
@@ -112,6 +121,8 @@ export const caseSchema = z.object({
    * The directive's text and the diagnostics printed before the result, lines joined with `\n`; may be empty.
    */
   detail: z.string(),
+  /** Of a failed case: the lines of its suite that `detail` names, as `file.c:12:`. `file`: relative to the suite. */
+  asserted: z.array(z.object({ file: z.string(), line: count, source: excerptSchema })).optional(),
 });
 
 /** A stack frame of a splat, resolved to source lines. */
@@ -130,6 +141,8 @@ export const frameSchema = z.object({
       line: count,
       /** File name of the patch of the series that changed this line last; null if none did. */
       patch: z.string().nullable(),
+      /** Absent if the tree's commit does not have the file, or not so many lines. */
+      source: excerptSchema.optional(),
     }),
   ),
 });
@@ -173,6 +186,8 @@ export const guestSchema = z.object({
    * the guest ran another test before.
    */
   start_ms: milliseconds.optional(),
+  /** From when to when the guest was this test's: from asking for it to the result. ISO 8601. */
+  span: z.object({ from: z.iso.datetime(), to: z.iso.datetime() }).optional(),
   /** The log of the serial console. */
   console: z.string(),
   /** The kernel log in the form of /dev/kmsg. */
@@ -336,7 +351,15 @@ export const jobSchema = z.object({
     image: z.string().nullable(),
   }),
   /** In the order in which they ran. `cached`: the output was in the cache. */
-  stages: z.array(z.object({ name: z.string(), duration_ms: milliseconds, cached: z.boolean() })),
+  stages: z.array(
+    z.object({
+      name: z.string(),
+      /** ISO 8601. */
+      started: z.iso.datetime().optional(),
+      duration_ms: milliseconds,
+      cached: z.boolean(),
+    }),
+  ),
   /** Suites that were skipped because the tree lacks their code, and the reason. */
   left_out: z.array(z.object({ suite: z.string(), reason: z.string() })),
   /** The warnings that were shown. */
@@ -592,6 +615,7 @@ export type CaseVerdict = z.infer<typeof caseVerdictSchema>;
 export type Verdict = z.infer<typeof verdictSchema>;
 export type SplatKind = z.infer<typeof splatKindSchema>;
 export type Counts = z.infer<typeof countsSchema>;
+export type SourceExcerpt = z.infer<typeof excerptSchema>;
 export type CaseResult = z.infer<typeof caseSchema>;
 export type SplatFrame = z.infer<typeof frameSchema>;
 export type SplatResult = z.infer<typeof splatSchema>;

@@ -163,6 +163,7 @@ async function attempt(
   const script = writeFile(join(guestDir, 'qemu.sh'), bootScript(machine), { mode: 0o755 });
   const collector = new Collector(guestDir);
   let lease = before?.lease ?? null;
+  const from = new Date().toISOString();
   try {
     // Each test's logs begin with the boot, even if other tests ran in the guest before.
     if (before?.lease.logs) replay(before.lease.logs, collector);
@@ -178,6 +179,7 @@ async function attempt(
     const isUsed = before !== null;
     const generations = await runGenerations({ request, lease, isUsed, powerOff, onSettling }, collector);
     const result = request.kexec ? mergeGenerations(generations) : generations[0]!.result;
+    if (result.guest) result.guest.span = { from, to: new Date().toISOString() };
     const { isOver, between, run } = generations.at(-1)!;
     if (isOver && !isLast) return { result, kept: { lease, between }, hadNoRoom: false };
     lease[Symbol.dispose]();

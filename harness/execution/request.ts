@@ -19,6 +19,8 @@ export type TestRequest = {
   broken?: Broken;
   /** Features that the guests' processor lacks: the test is skipped. */
   lacks?: string[];
+  /** The suite's directory, absolute. Without it, failed cases get no source lines. */
+  suiteDir?: string;
   /** Of the program, without argv[0]. */
   args: string[];
   machine: Machine;

@@ -2,6 +2,7 @@
 // The one way to run a test: a unit in, complete results out.
 import { requireExpected } from '../results/expected.ts';
 import type { TestResult } from '../schema.ts';
+import { addAsserted } from '../suite/asserted.ts';
 import { refuseUnfit, runInOneGuest } from './attempt.ts';
 import { runByCase } from './byCase.ts';
 import type { Execution } from './execution.ts';
@@ -46,7 +47,7 @@ async function complete(
   watcher: Watcher,
 ): Promise<TestResult> {
   const result = requireExpected(judged, request.expectSplats, request.reproduce);
-  await decode?.(result.splats);
+  await Promise.all([decode?.(result.splats), addAsserted(result.cases, request.suiteDir)]);
   watcher.ended?.(request, result);
   return result;
 }

@@ -7,7 +7,7 @@ import { countGenerations, isolationOf, jobOptions, type Plan, type PlannedSuite
 import { limits } from '../limits.ts';
 import { self } from '../paths.ts';
 import type { Isolation } from '../suite/settings.ts';
-import type { Test } from '../suite/suite.ts';
+import type { Suite, Test } from '../suite/suite.ts';
 import { quote } from '../util/quote.ts';
 import { collected } from './collect.ts';
 import type { NextKernel, TestRequest, Unit } from './request.ts';
@@ -16,7 +16,7 @@ import type { NextKernel, TestRequest, Unit } from './request.ts';
 export function unitsOf(plan: Plan, built: Built, { suite, tests }: PlannedSuite, runDir: string): Unit[] {
   const all = tests.map((test) => {
     const isolation = isolationOf(plan, test.settings);
-    return { isolation, request: requestFor(plan, built, suite.name, test, isolation, runDir) };
+    return { isolation, request: requestFor(plan, built, suite, test, isolation, runDir) };
   });
   // Tests share a guest only if it is the one that each of them asks for.
   const groups = Map.groupBy(all, ({ isolation, request: { test, machine } }) =>
@@ -31,7 +31,7 @@ export function unitsOf(plan: Plan, built: Built, { suite, tests }: PlannedSuite
 function requestFor(
   plan: Plan,
   built: Built,
-  suite: string,
+  { name: suite, dir }: Suite,
   { name, program, settings }: Test,
   isolation: Isolation,
   runDir: string,
@@ -45,6 +45,7 @@ function requestFor(
     suite,
     test: name,
     program,
+    suiteDir: dir,
     ...(broken === undefined ? {} : { broken }),
     ...(lacks.length > 0 ? { lacks } : {}),
     args: [],

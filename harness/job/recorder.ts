@@ -48,6 +48,7 @@ export class JobRecorder {
   async stage<T>(stage: StageName, run: (context: Context) => Promise<StageResult<T>>): Promise<T> {
     const job = this.plan.id;
     const started = performance.now();
+    const at = new Date().toISOString();
     this.emit({ type: 'stage-start', job, stage });
     const context: Context = {
       cache: cacheDirectory(),
@@ -71,12 +72,12 @@ export class JobRecorder {
       this.#signal.throwIfAborted();
       const { value, cached, text } = await run(context);
       const durationMs = Math.round(performance.now() - started);
-      this.job.stages.push({ name: stage, duration_ms: durationMs, cached });
+      this.job.stages.push({ name: stage, started: at, duration_ms: durationMs, cached });
       this.emit({ type: 'stage-end', job, stage, cached, durationMs, text });
       return value;
     } catch (error) {
       const durationMs = Math.round(performance.now() - started);
-      this.job.stages.push({ name: stage, duration_ms: durationMs, cached: false });
+      this.job.stages.push({ name: stage, started: at, duration_ms: durationMs, cached: false });
       this.emit({ type: 'stage-failed', job, stage, message: asKilnError(error).message });
       throw error;
     }

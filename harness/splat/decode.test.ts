@@ -32,7 +32,12 @@ function example() {
       });
     });
   const context = { signal: abort.signal, note: (_, text) => void notes.push(text) } as Partial<Context>;
-  return { decoder: new Decoder({ dir: '/kernel' }, tree, context as Context, find), lookups, notes, abort };
+  return {
+    decoder: new Decoder({ dir: '/kernel' }, tree, context as Context, find, async () => new Map()),
+    lookups,
+    notes,
+    abort,
+  };
 }
 
 /** What is ready to happen has happened. */
@@ -134,4 +139,15 @@ test('a lookup that an interruption ends is nothing to note', async (t) => {
   lookups[0]!.fail(new Error('interrupted'));
   await decoding;
   t.deepEqual(notes, []);
+});
+
+test('a place has the lines around it', async (t) => {
+  const source = { first: 6, lines: ['a', 'b', 'c'] };
+  const find = async () => [[{ function: 'f', file: 'f.c', line: 7 }]];
+  const context = { signal: new AbortController().signal, note: () => {} } as Partial<Context>;
+  const read = async () => new Map([['f.c:7', source]]);
+  const decoder = new Decoder({ dir: '/kernel' }, tree, context as Context, find, read);
+  const one = splat(frame('f'));
+  await decoder.decode([one]);
+  t.deepEqual(one.frames?.[0]?.places, [{ function: 'f', file: 'f.c', line: 7, patch: null, source }]);
 });

@@ -3,8 +3,9 @@
 import type { Context } from '../context.ts';
 import type { Kernel } from '../kernel/kernel.ts';
 import { findSourceLines, type SourceLine } from '../kernel/sourceLines.ts';
-import type { SplatFrame, SplatResult } from '../schema.ts';
+import type { SourceExcerpt, SplatFrame, SplatResult } from '../schema.ts';
 import { type Blame, blameLines } from '../tree/blame.ts';
+import { placeKey, readExcerpts } from '../tree/excerpts.ts';
 import type { Tree } from '../tree/tree.ts';
 import { type RawFrame, readFrames } from './frames.ts';
 
@@ -20,14 +21,22 @@ export class Decoder {
   readonly #tree: Tree;
   readonly #context: Context;
   readonly #findSourceLines: typeof findSourceLines;
+  readonly #readExcerpts: typeof readExcerpts;
   readonly #decoded = new Map<string, Decoded>();
   #wanted = new Map<string, RawFrame>();
   #lookup: Promise<void> | null = null;
   /** After a failed lookup no other is tried: it would fail, too. */
   #hasFailed = false;
 
-  constructor(kernel: Pick<Kernel, 'dir'>, tree: Tree, context: Context, find = findSourceLines) {
+  constructor(
+    kernel: Pick<Kernel, 'dir'>,
+    tree: Tree,
+    context: Context,
+    find = findSourceLines,
+    read = readExcerpts,
+  ) {
     this.#findSourceLines = find;
+    this.#readExcerpts = read;
     this.#kernel = kernel;
     this.#tree = tree;
     this.#context = context;
@@ -61,9 +70,12 @@ export class Decoder {
     try {
       const points = [...wanted.values()].map(({ point }) => point);
       const found = await this.#findSourceLines(this.#kernel, points, this.#context);
-      const blame = await blameLines(this.#tree, found.flat(), this.#context);
+      const places = found.flat();
+      const sources = await this.#readExcerpts(this.#tree, places, this.#context);
+      const around = places.flatMap((place) => linesOf(place.file, sources.get(placeKey(place))));
+      const blame = await blameLines(this.#tree, [...places, ...around], this.#context);
       for (const [index, key] of [...wanted.keys()].entries())
-        this.#decoded.set(key, withPatches(found[index]!, blame));
+        this.#decoded.set(key, withPatches(found[index]!, blame, sources));
     } catch (error) {
       this.#hasFailed = true;
       if (this.#context.signal.aborted) return;
@@ -77,6 +89,17 @@ function keyOf({ at, point }: RawFrame): string {
   return `${point.isReturn} ${at}`;
 }
 
-function withPatches(lines: SourceLine[], blame: Blame): Decoded {
-  return lines.map((line) => ({ ...line, patch: blame.get(`${line.file}:${line.line}`) ?? null }));
+function linesOf(file: string, source: SourceExcerpt | undefined): { file: string; line: number }[] {
+  return source?.lines.map((_, index) => ({ file, line: source.first + index })) ?? [];
+}
+
+function withPatches(lines: SourceLine[], blame: Blame, sources: Map<string, SourceExcerpt>): Decoded {
+  return lines.map((line) => {
+    const source = sources.get(placeKey(line));
+    const patch = blame.get(placeKey(line)) ?? null;
+    if (!source) return { ...line, patch };
+    const patches = linesOf(line.file, source).map((one) => blame.get(placeKey(one)) ?? null);
+    const marked = patches.some((one) => one !== null) ? { ...source, patches } : source;
+    return { ...line, patch, source: marked };
+  });
 }

@@ -142,12 +142,15 @@ export function Wide({ label, class: name = 'wide', children }: WideProps) {
 
 type WideProps = { label: string; class?: string; children: ComponentChildren };
 
-/** Text as it was printed. */
-export function Printed({ text, class: name }: { text: string; class?: string }) {
+/** Text as it was printed, or lines that are made of it. */
+export function Printed({ text, label, children }: PrintedProps) {
   return (
     // biome-ignore lint/a11y/noNoninteractiveTabindex: the keyboard has to scroll it
-    <pre class={name} tabIndex={0}>
-      <Text of={text} />
+    <pre tabIndex={0} {...(label === undefined ? {} : { role: 'group', 'aria-label': label })}>
+      {text !== undefined && <Text of={text} />}
+      {children}
     </pre>
   );
 }
+
+type PrintedProps = { text?: string; label?: string; children?: ComponentChildren };

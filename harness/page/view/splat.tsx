@@ -1,11 +1,12 @@
 // SPDX-License-Identifier: MIT
-import { useMemo } from 'preact/hooks';
+import { useMemo, useState } from 'preact/hooks';
 import { decodedLines } from '../../report/changes.ts';
 import type { SplatResult } from '../../schema.ts';
 import { around, logLines } from '../klog.ts';
 import { LogLines } from './log.tsx';
 import type { Page } from './page.tsx';
 import { Fold, Printed, Tag, Text } from './parts.tsx';
+import { Stack } from './stack.tsx';
 
 type SplatProps = { page: Page; splat: SplatResult; kmsg: string | null; isOpen: boolean };
 
@@ -42,13 +43,36 @@ export function Splat({ page, splat, kmsg, isOpen }: SplatProps) {
               It led to a panic: <Text of={panic} />
             </p>
           )}
-          <Printed text={decodedLines(splat).join('\n')} />
+          <Stack frames={splat.frames} />
+          <Report splat={splat} />
           {kmsg !== null && <LogAround page={page} splat={splat} path={kmsg} />}
         </>
       )}
     </Fold>
   );
 }
+
+/** What the kernel printed. Without registers, unless the reader asks for them. */
+function Report({ splat }: { splat: SplatResult }) {
+  const [all, setAll] = useState(false);
+  const lines = useMemo(() => decodedLines(splat), [splat]);
+  const short = lines.filter((line) => !noise.test(line));
+  return (
+    <>
+      <h4>Report</h4>
+      <Printed text={(all ? lines : short).join('\n')} />
+      {short.length < lines.length && (
+        <button type="button" aria-pressed={all} onClick={() => setAll(!all)}>
+          Registers and code
+        </button>
+      )}
+    </>
+  );
+}
+
+/** Lines of a report that rarely tell anything. */
+const noise =
+  /^\s*(?:R[0-9A-DS][0-9XIP]:|RSP:|RBP:|CR[0-4]:|DR[0-7]:|[CDEFG]S: |PKRU:|Code: |Modules linked in:|Hardware name:|EFLAGS|\? )/;
 
 function LogAround({ page, splat, path }: { page: Page; splat: SplatResult; path: string }) {
   const file = page.data.files[path];
