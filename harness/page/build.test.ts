@@ -4,9 +4,9 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import test from 'ava';
 import type { KilnError } from '../errors.ts';
-import { buildPage } from '../page/build.ts';
+import { currentBundle, readBundle } from '../report/pageBundle.ts';
 import { scratchDirectory } from '../util/scratch.ts';
-import { currentBundle, readBundle } from './pageBundle.ts';
+import { buildPage } from './build.ts';
 
 test('a bundle is built once, and again when a source has changed', async (t) => {
   await using scratch = await scratchDirectory(tmpdir());
