@@ -35,7 +35,10 @@ test('expect_splat may stand several times; a section has only its own', (t) => 
 });
 
 test('needs_cpu may stand several times; | separates what is enough', (t) => {
-  t.deepEqual(parseSettings('needs_cpu=la57\nneeds_cpu=svm|vmx\n', 'settings').needs_cpu, ['la57', 'svm|vmx']);
+  t.deepEqual(parseSettings('needs_cpu=la57\nneeds_cpu=svm|vmx\n', 'settings').needs_cpu, [
+    'la57',
+    'svm|vmx',
+  ]);
 });
 
 test('a key that stands twice has its last value', (t) => {
