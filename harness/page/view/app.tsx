@@ -8,6 +8,7 @@ import { Header } from './header.tsx';
 import { goTo, type Page, useAddress } from './page.tsx';
 import { Tested } from './tested.tsx';
 import { Tests } from './tests.tsx';
+import { Timeline } from './timeline.tsx';
 
 export function App({ data }: { data: PageData }) {
   const { address, go } = useAddress();
@@ -30,6 +31,7 @@ export function App({ data }: { data: PageData }) {
         )}
         <Failures page={page} rows={failures} all={rows.filter(isFailure).length} />
         <Tests page={page} rows={shown} text={text} />
+        <Timeline page={page} rows={rows} />
         {data.notes.length > 0 && (
           <footer>
             {data.notes.map((note) => (

@@ -21,6 +21,9 @@ export function Failure({ page, row }: { page: Page; row: Row }) {
     ({ guest }) => asked !== undefined && guest && asked.startsWith(guest.console.replace(/[^/]*$/, '')),
   );
   const [job, setJob] = useState((ofAsked ?? row.evidence!).job);
+  const commands = row.changes
+    .flatMap(({ reproduce: { patched, base } }) => [patched, base])
+    .filter((one) => one !== null);
   const result = ran.find((cell) => cell.job === job) ?? row.evidence!;
   return (
     <>
@@ -42,7 +45,7 @@ export function Failure({ page, row }: { page: Page; row: Row }) {
           ))}
         </fieldset>
       )}
-      <Result key={result.job} page={page} result={result} />
+      <Result key={result.job} page={page} result={result} hasChanges={commands.length > 0} />
     </>
   );
 }
@@ -69,7 +72,7 @@ function ChangeLine({ page, change }: { page: Page; change: Change }) {
 }
 
 /** One result in full. */
-function Result({ page, result }: { page: Page; result: TestResult }) {
+function Result({ page, result, hasChanges }: { page: Page; result: TestResult; hasChanges: boolean }) {
   const { detail, cases, splats, problems, guest, generations, artifacts, reproduce, time } = result;
   const bad = cases.filter(({ verdict }) => verdict === 'fail' || verdict === 'timeout');
   // What failed the test comes first: not what was expected, or only noted.
@@ -81,7 +84,7 @@ function Result({ page, result }: { page: Page; result: TestResult }) {
           <Text of={detail} />
         </p>
       )}
-      {reproduce && <Command label="Reproduce" text={reproduce} />}
+      {reproduce && !hasChanges && <Command label="Reproduce" text={reproduce} />}
       <Some items={bad} most={20} noun="failed cases">
         {(some) => some.map((item) => <Assertion key={item.name} item={item} />)}
       </Some>
@@ -114,9 +117,14 @@ function Result({ page, result }: { page: Page; result: TestResult }) {
       {guest && (
         <>
           <h4>Logs</h4>
-          {guest.hang && <LogFile page={page} path={guest.hang} name="State of the hung guest" />}
+          {guest.hang && <LogFile page={page} path={guest.hang} name="State of the hung guest" isOpen />}
           <LogFile page={page} path={guest.kmsg} name="Kernel log" />
-          <LogFile page={page} path={guest.output} name="Output of the test" />
+          <LogFile
+            page={page}
+            path={guest.output}
+            name="Output of the test"
+            isOpen={bad.length === 0 && splats.every(({ expected, notice }) => expected || notice)}
+          />
           <LogFile page={page} path={guest.console} name="Console" />
           {(generations ?? []).slice(1).map((one) => (
             <LogFile

@@ -6,8 +6,8 @@ import { Failure } from './failure.tsx';
 import type { Page } from './page.tsx';
 import { Fold, Some, Tag, Text, VerdictWord } from './parts.tsx';
 
-/** Failures that are open at first. */
-const openAtFirst = 3;
+/** So many failures are open at once; of more, each is a line until the reader opens it. */
+const mostOpen = 3;
 
 /** Each failed test in full, the unexpected first. `all`: how many there are without the filter. */
 export function Failures({ page, rows, all }: { page: Page; rows: Row[]; all: number }) {
@@ -18,12 +18,12 @@ export function Failures({ page, rows, all }: { page: Page; rows: Row[]; all: nu
       {rows.length === 0 && <p>The filter shows none of {all}.</p>}
       <Some items={rows} most={50} noun="failures">
         {(some) =>
-          some.map((row, index) => (
+          some.map((row) => (
             <FoldedFailure
               key={`${row.suite}/${row.test}`}
               page={page}
               row={row}
-              isOpen={index < openAtFirst}
+              isOpen={rows.length <= mostOpen}
             />
           ))
         }

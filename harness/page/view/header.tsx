@@ -2,6 +2,7 @@
 import { outcomeOf } from '../outcome.ts';
 import { Jump, type Page } from './page.tsx';
 import { Text } from './parts.tsx';
+import { hasTimeline } from './timeline.tsx';
 
 /** The outcome of the run, and the way to the parts of the page. */
 export function Header({ page, failures }: { page: Page; failures: number }) {
@@ -34,6 +35,11 @@ export function Header({ page, failures }: { page: Page; failures: number }) {
         {results.tests.length > 0 && (
           <Jump page={page} to="tests">
             Tests ({results.summary.total})
+          </Jump>
+        )}
+        {hasTimeline(results) && (
+          <Jump page={page} to="timeline">
+            Timeline
           </Jump>
         )}
         <Jump page={page} to="tested">

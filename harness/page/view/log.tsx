@@ -5,8 +5,10 @@ import { type LogLine, levelNames, logLines } from '../klog.ts';
 import { Jump, type Page } from './page.tsx';
 import { FileLink, Fold, Wide } from './parts.tsx';
 
+type LogFileProps = { page: Page; path: string; name: string; isOpen?: boolean };
+
 /** A file of the run: folded, searchable, each line with an address. Only linked if the page does not hold it. */
-export function LogFile({ page, path, name }: { page: Page; path: string; name: string }) {
+export function LogFile({ page, path, name, isOpen = false }: LogFileProps) {
   const file = page.data.files[path];
   const target = readFileId(page.address.at);
   if (!file)
@@ -20,7 +22,7 @@ export function LogFile({ page, path, name }: { page: Page; path: string; name: 
     <Fold
       id={fileId(path)}
       class="logfile"
-      open={target?.path === path}
+      open={isOpen || target?.path === path}
       summary={
         <>
           {name} <span class="why">({size})</span>

@@ -65,13 +65,13 @@ export function Command({ label, text }: { label: string; text: string }) {
   return (
     <div class="command">
       <span class="label">{label}</span>
-      <code>
-        <Text of={text} />
-      </code>
       <button type="button" onClick={copy} aria-label={`Copy: ${label}`}>
         Copy
       </button>
       <span role="status">{state}</span>
+      <code>
+        <Text of={text} />
+      </code>
     </div>
   );
 }
