@@ -30,6 +30,7 @@ test.serial('all series of patches/ pass all suites', async (t) => {
     t.is(config.get('SRV_FS'), 'y');
     t.regex(await readFile(join(dir, 'junit.xml'), 'utf8'), /^<\?xml/);
     t.regex(await readFile(join(dir, 'results.ktap'), 'utf8'), /^KTAP version 1\n/);
+    t.regex(await readFile(join(dir, 'report.html'), 'utf8'), /^<!doctype html>\n/);
   });
 });
 

@@ -30,6 +30,8 @@ export const parts: Record<string, Group[]> = {
   ci: [['action', 'b4-check'], ['ci'], ['bisect'], ['debian-patches']],
   /** Ten series of which it is known what they break. */
   blame: [['blame']],
+  /** report.html in Chromium. */
+  page: [['page']],
   /** A kernel with KASAN, lockdep and DEBUG_VM: all suites, then a kernel that misbehaves. */
   debug: [['debug-kernel'], ['kernel-canaries']],
   /** Faults of the host, and hung guests. The second file mostly waits. */

@@ -3,7 +3,7 @@
 import { createHash } from 'node:crypto';
 import { gzipSync } from 'node:zlib';
 import type { Results } from '../schema.ts';
-import { type PageBundle, readBundle } from './pageBundle.ts';
+import { bundlePath, type PageBundle, readBundle } from './pageBundle.ts';
 import { gatherPage, type PageData } from './pageData.ts';
 import { renderText } from './text.ts';
 
@@ -13,13 +13,14 @@ const mostBytes = 4_500_000;
 /**
  * Render the page of a run. Throws KilnError if its program is not built.
  * @param dir the run's directory, which has the logs
+ * @param bundle where the program is
  */
-export async function renderHtml(results: Results, dir: string, most = mostBytes): Promise<string> {
-  const bundle = await readBundle();
+export async function renderHtml(results: Results, dir: string, bundle = bundlePath): Promise<string> {
+  const program = await readBundle(bundle);
   for (let share = 1; ; share /= 4) {
     const data = await gatherPage(results, dir, share);
-    const page = pageOf(data, bundle, renderText(results, '.'));
-    if (page.length <= most || share < 0.01) return page;
+    const page = pageOf(data, program, renderText(results, '.'));
+    if (page.length <= mostBytes || share < 0.01) return page;
   }
 }
 

@@ -40,6 +40,21 @@ export async function writeResults(dir: string, results: Results): Promise<void>
   await writeAtomic(join(dir, 'results.json'), `${JSON.stringify(results, null, 2)}\n`);
 }
 
+/** Bytes of a results.json, at most: 50,000 cases have 20 MB, and Node has no text of 512 MB. */
+const mostBytes = 256 * 1024 * 1024;
+
+async function refuseHuge(file: string): Promise<void> {
+  const size = (await stat(file).catch(() => undefined))?.size ?? 0;
+  if (size > mostBytes)
+    throw new KilnError(
+      'bad-input',
+      `${file} has ${Math.round(size / 1e6)} MB; Kiln reads at most ${Math.round(mostBytes / 1e6)} MB`,
+      {
+        hint: 'no run writes so much: look at what is in it, and run the tests again',
+      },
+    );
+}
+
 /**
  * Read a run's results.
  * @param run a run's directory, its results.json, or an id in `parent`
@@ -50,6 +65,7 @@ export async function loadResults(run: string, parent: string): Promise<{ result
     const info = await stat(path).catch(() => undefined);
     if (!info) continue;
     const file = info.isDirectory() ? join(path, 'results.json') : path;
+    await refuseHuge(file);
     const text = await readPlain(file).catch((cause) => {
       if (cause instanceof KilnError) throw cause;
       throw new KilnError('bad-input', `there is no results.json in ${path}`, {

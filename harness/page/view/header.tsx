@@ -34,7 +34,7 @@ export function Header({ page, failures }: { page: Page; failures: number }) {
         )}
         {results.tests.length > 0 && (
           <Jump page={page} to="tests">
-            Tests ({results.summary.total})
+            Tests ({results.tests.length})
           </Jump>
         )}
         {hasTimeline(results) && (

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 import type { ComponentChildren } from 'preact';
 import type { JobResult } from '../../schema.ts';
+import { plural } from '../../util/plural.ts';
 import { quote } from '../../util/quote.ts';
 import { Checks } from './checks.tsx';
 import type { Page } from './page.tsx';
@@ -48,7 +49,7 @@ export function Tested({ page }: { page: Page }) {
             </Fact>
           )}
           <Fact name="Config">
-            <Text of={['base', ...last.config].join(' + ')} />
+            <Text of={[...new Set(['base', ...last.config])].join(' + ')} />
           </Fact>
           <Fact name="Compiler">
             <Text of={last.compiler ?? 'not known'} />
@@ -102,8 +103,7 @@ function Series({ job: { series } }: { job: JobResult }) {
           summary={
             <>
               <Text of={name} />
-              {revision ? ` v${revision}` : ''}:{' '}
-              {patches.length === 1 ? '1 patch' : `${patches.length} patches`}
+              {revision ? ` v${revision}` : ''}: {plural(patches.length, 'patch')}
               {missing.length > 0 && ` (without its missing parts ${missing.join(', ')})`}
             </>
           }
@@ -145,7 +145,7 @@ function Machine({ page, job }: { page: Page; job: JobResult }) {
 function Warnings({ job }: { job: JobResult }) {
   const warnings = job.kernel?.warnings ?? [];
   return (
-    <Fold summary={`${warnings.length} compiler warnings`}>
+    <Fold summary={plural(warnings.length, 'compiler warning')}>
       {() => (
         <ul class="findings">
           {warnings.map(({ file, line, text, patch }) => (
