@@ -26,8 +26,15 @@ test('a record has time, caller and level; a line that is none is text', (t) => 
   ]);
 });
 
-test('what a process wrote has no level of the kernel', (t) => {
-  t.is(logLines({ text: '12,1,1,-;from a test', first: 1, bytes: 0 })[0]!.level, null);
+test('a line of a console has time and caller, too', (t) => {
+  t.deepEqual(logLines({ text: '[    1.234567][    T1] BUG: x\n[    2.000000] y\n', first: 1, bytes: 0 }), [
+    { number: 1, stamp: '    1.234567 T1    ', level: null, text: 'BUG: x' },
+    { number: 2, stamp: '    2.000000       ', level: null, text: 'y' },
+  ]);
+});
+
+test('what a process wrote is told apart', (t) => {
+  t.is(logLines({ text: '12,1,1,-;from a test', first: 1, bytes: 0 })[0]!.level, 'user');
 });
 
 test('the log around a splat has its own lines marked, and lines of others between them', (t) => {

@@ -5,26 +5,34 @@ import type { SplatResult } from '../schema.ts';
 import type { Ending } from '../util/fileEnd.ts';
 import { printable } from '../util/printable.ts';
 
-/** A line of a file. `stamp`: seconds and caller; `level`: of the kernel log, 0 to 7, or null. */
-export type LogLine = { number: number; stamp: string; level: number | null; text: string };
+/** A line of a file. `stamp`: seconds and caller; `level`: of the kernel, 0 to 7; `user`: a process. */
+export type LogLine = { number: number; stamp: string; level: number | 'user' | null; text: string };
 
-/** The lines of any log; records of a kernel log are taken apart. */
+/** The lines of any log; records of a kernel log, and the kernel's lines on a console, are taken apart. */
 export function logLines({ text, first }: Ending): LogLine[] {
   const lines = text.split('\n');
   if (lines.at(-1) === '') lines.pop();
   return lines.map((line, index) => {
     const number = first + index;
     const record = parseRecord(line);
-    if (!record) return { number, stamp: '', level: null, text: printable(line) };
+    if (!record) return consoleLine(number, printable(line));
     const seconds = (record.usec / 1_000_000).toFixed(6).padStart(12);
     const stamp = `${seconds} ${(record.caller ?? '').padEnd(6)}`;
     return {
       number,
       stamp,
-      level: record.facility === 0 ? record.level : null,
+      level: record.facility === 0 ? record.level : 'user',
       text: printable(record.text),
     };
   });
+}
+
+/** Of a console: `[    1.234567][    T1] text`. It does not show levels. */
+function consoleLine(number: number, line: string): LogLine {
+  const found = /^\[ *(\d+\.\d{6})\](?:\[ *([TC]\d+)\])? ?(.*)$/s.exec(line);
+  if (!found) return { number, stamp: '', level: null, text: line };
+  const [, seconds, caller = '', text] = found;
+  return { number, stamp: `${seconds!.padStart(12)} ${caller.padEnd(6)}`, level: null, text: text! };
 }
 
 /** The names of levels, as printk has them. */

@@ -6,6 +6,7 @@ import { Failures } from './failures.tsx';
 import { FilterBox } from './filterBox.tsx';
 import { Header } from './header.tsx';
 import { goTo, type Page, useAddress } from './page.tsx';
+import { Summary } from './summary.tsx';
 import { Tested } from './tested.tsx';
 import { Tests } from './tests.tsx';
 import { Timeline } from './timeline.tsx';
@@ -25,6 +26,7 @@ export function App({ data }: { data: PageData }) {
     <>
       <Header page={page} failures={rows.filter(isFailure).length} />
       <main>
+        <Summary page={page} />
         <Tested page={page} />
         {rows.length > 0 && (
           <FilterBox page={page} unknown={unknown} shown={shown.length} all={rows.length} />

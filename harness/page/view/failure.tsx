@@ -75,6 +75,8 @@ function ChangeLine({ page, change }: { page: Page; change: Change }) {
 function Result({ page, result, hasChanges }: { page: Page; result: TestResult; hasChanges: boolean }) {
   const { detail, cases, splats, problems, guest, generations, artifacts, reproduce, time } = result;
   const bad = cases.filter(({ verdict }) => verdict === 'fail' || verdict === 'timeout');
+  const kernelLogs = (generations ?? []).map(({ kmsg }) => kmsg);
+  const logs = guest ? [guest.kmsg, ...kernelLogs, guest.console] : kernelLogs;
   // What failed the test comes first: not what was expected, or only noted.
   const weight = (splat: TestResult['splats'][number]) => (splat.expected ? 2 : splat.notice ? 1 : 0);
   return (
@@ -107,7 +109,7 @@ function Result({ page, result, hasChanges }: { page: Page; result: TestResult; 
               key={index}
               page={page}
               splat={splat}
-              kmsg={guest?.kmsg ?? null}
+              logs={logs}
               isOpen={index === 0 && !splat.expected}
             />
           ))

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
 import { useEffect, useRef } from 'preact/hooks';
+import { plural } from '../../util/plural.ts';
 import { filterKeys } from '../filter.ts';
 import type { Page } from './page.tsx';
 
@@ -35,7 +36,7 @@ export function FilterBox({ page, unknown, shown, all }: FilterBoxProps) {
         onInput={(event) => page.go({ query: event.currentTarget.value })}
       />
       <span role="status" class="count">
-        {query === '' ? `${all} tests` : `${shown} of ${all} tests`}
+        {query === '' ? plural(all, 'test') : `${shown} of ${plural(all, 'test')}`}
         {unknown.length > 0 && `; ${unknown.join(', ')}: no key, searched as text`}
       </span>
       <p id="filter-help" class="help">

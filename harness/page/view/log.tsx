@@ -126,13 +126,15 @@ function Line({ page, path, line: { number, stamp, level, text }, isMarked, isOw
   return (
     <div
       id={isExcerpt ? undefined : id}
-      class={`line${isMarked ? ' marked' : ''}${isOwn ? ' own' : ''}${level !== null && level <= 4 ? ' loud' : ''}`}
+      class={`line${isMarked ? ' marked' : ''}${isOwn ? ' own' : ''}${typeof level === 'number' && level <= 4 ? ' loud' : ''}`}
     >
       <Jump page={page} to={id}>
         {number}
       </Jump>
       {stamp !== '' && <span class="stamp">{stamp}</span>}
-      {stamp !== '' && <span class="level">{(level === null ? 'user' : levelNames[level])!.padEnd(6)}</span>}
+      {level !== null && (
+        <span class="level">{(level === 'user' ? level : levelNames[level]!).padEnd(6)}</span>
+      )}
       <span class="text">{text}</span>
     </div>
   );

@@ -8,10 +8,10 @@ import type { Page } from './page.tsx';
 import { Fold, Printed, Tag, Text } from './parts.tsx';
 import { Stack } from './stack.tsx';
 
-type SplatProps = { page: Page; splat: SplatResult; kmsg: string | null; isOpen: boolean };
+type SplatProps = { page: Page; splat: SplatResult; logs: string[]; isOpen: boolean };
 
-/** A complaint of the kernel: its stack with source lines, and the kernel log around it. */
-export function Splat({ page, splat, kmsg, isOpen }: SplatProps) {
+/** A complaint of the kernel: its stack with source lines, and the kernel log around it. `logs`: where that may be. */
+export function Splat({ page, splat, logs, isOpen }: SplatProps) {
   const { title, kind, phase, expected, notice, torn, task, panic } = splat;
   const facts = [
     kind,
@@ -45,7 +45,7 @@ export function Splat({ page, splat, kmsg, isOpen }: SplatProps) {
           )}
           <Stack frames={splat.frames} />
           <Report splat={splat} />
-          {kmsg !== null && <LogAround page={page} splat={splat} path={kmsg} />}
+          <LogAround page={page} splat={splat} logs={logs} />
         </>
       )}
     </Fold>
@@ -74,24 +74,18 @@ function Report({ splat }: { splat: SplatResult }) {
 const noise =
   /^\s*(?:R[0-9A-DS][0-9XIP]:|RSP:|RBP:|CR[0-4]:|DR[0-7]:|[CDEFG]S: |PKRU:|Code: |Modules linked in:|Hardware name:|EFLAGS|\? )/;
 
-function LogAround({ page, splat, path }: { page: Page; splat: SplatResult; path: string }) {
-  const file = page.data.files[path];
-  const lines = useMemo(() => (file ? logLines(file) : []), [file]);
-  const place = useMemo(() => around(lines, splat), [lines, splat]);
-  if (!place) return null;
+/** From the first log that has it: of a kernel that did not get far, only the console does. */
+function LogAround({ page, splat, logs }: { page: Page; splat: SplatResult; logs: string[] }) {
+  const { files } = page.data;
+  const found = useMemo(() => {
+    for (const path of logs) {
+      const lines = files[path] ? logLines(files[path]) : [];
+      const place = around(lines, splat);
+      if (place) return { path, lines: lines.slice(place.start, place.end), own: place.own };
+    }
+    return null;
+  }, [files, logs, splat]);
+  if (!found) return null;
   const label = 'Kernel log around it';
-  return (
-    <Fold summary={label}>
-      {() => (
-        <LogLines
-          page={page}
-          path={path}
-          lines={lines.slice(place.start, place.end)}
-          label={label}
-          own={place.own}
-          isExcerpt
-        />
-      )}
-    </Fold>
-  );
+  return <Fold summary={label}>{() => <LogLines page={page} {...found} label={label} isExcerpt />}</Fold>;
 }
