@@ -22,7 +22,9 @@ export function Excerpt({ file, line, source: { first, lines, patches } }: Excer
               title={patches?.[index] ?? undefined}
             >
               {`${sign}${String(first + index).padStart(width)}  `}
-              <Text of={text} />
+              <span class="code">
+                <Text of={text} />
+              </span>
               {'\n'}
             </span>
           );
