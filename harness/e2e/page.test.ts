@@ -375,20 +375,25 @@ test.serial('5,000 cases open in 8 times the time of an empty page, and take les
   const empty = join(scratch, 'empty.html');
   await writeFile(empty, '<!doctype html><title>empty</title><h1>empty</h1><main id="tests"></main>');
   const times = { empty: [] as number[], full: [] as number[] };
+  // In one page: the start of a process takes longer than all else. What counts is when the reader sees something.
+  const { page } = await openReader(browser);
   const timeOf = async (address: string) => {
-    const { page } = await openReader(browser);
-    const started = performance.now();
     await page.goto(address);
     await page.waitForSelector('#tests', { state: 'attached' });
-    const time = performance.now() - started;
-    await page.context().close();
-    return time;
+    return page.evaluate(async () => {
+      for (;;) {
+        const [paint] = performance.getEntriesByName('first-contentful-paint');
+        if (paint) return paint.startTime;
+        await new Promise((resolve) => requestAnimationFrame(resolve));
+      }
+    });
   };
   await timeOf(url);
   for (let round = 0; round < 5; round++) {
     times.empty.push(await timeOf(String(pathToFileURL(empty))));
     times.full.push(await timeOf(url));
   }
+  await page.context().close();
   const median = (all: number[]) => all.toSorted((a, b) => a - b)[2]!;
   t.log(
     `empty ${Math.round(median(times.empty))} ms, 5,000 cases ${Math.round(median(times.full))} ms, ${size} bytes`,
