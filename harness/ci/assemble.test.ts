@@ -169,6 +169,29 @@ test('a patch that does not build fails the run, and the others have their check
   t.is(exitCodeOf(one), 4);
 });
 
+test('a debug kernel that only the series keeps from being built fails the run', (t) => {
+  const error = new KilnError('does-not-build', 'fs/a.c:1: no');
+  const lost = new KilnError('infrastructure', 'the disk is full');
+  const debug = (base: Parameters<typeof job>[1], whole: Parameters<typeof job>[1]) => ({
+    ...{ config: ['kasan', 'lockdep'], base: job(0, base), whole: job(3, whole) },
+  });
+  const one = facts({ outcome: { debug: debug({}, { error }) } });
+  t.deepEqual(assembleCi(one).failures, ['the series on kasan,lockdep: fs/a.c:1: no']);
+  t.deepEqual(assembleCi(one).not_tested, []);
+  t.is(exitCodeOf(one), 4);
+  const both = facts({ outcome: { debug: debug({ error }, { error }) } });
+  t.deepEqual(assembleCi(both).failures, []);
+  t.is(assembleCi(both).not_tested.length, 2);
+  t.is(exitCodeOf(both), 0);
+  const steps = [job(1), job(2), job(3, { error })];
+  const plain = facts({ outcome: { steps, debug: debug({}, { error }) } });
+  t.deepEqual(assembleCi(plain).failures, ['patch 3 (fs: step 3): fs/a.c:1: no']);
+  t.is(exitCodeOf(facts({ outcome: { debug: debug({}, { error: lost }) } })), 69);
+  t.is(exitCodeOf(facts({ outcome: { debug: debug({ error: lost }, {}) } })), 69);
+  const tests = [{ verdict: 'error' as const, boot_ms: null, detail: 'QEMU was killed', cases: [] }];
+  t.is(exitCodeOf(facts({ outcome: { debug: debug({}, { tests }) } })), 69);
+});
+
 test('a patch that changes no code is not tested, which is said', (t) => {
   const one = facts({ outcome: { sameCode: new Set([2, 3]) } });
   t.deepEqual(checks(one, 2), ['apply pass', 'build pass', 'tests skip']);

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 // Pure: what the jobs of `kiln ci` found → the `ci` of results.json, and the exit code.
 import { exits, type KilnError } from '../errors.ts';
+import type { JobOutcome } from '../results/assemble.ts';
 import { isBad } from '../results/judge.ts';
 import type { BaseChoice, Change, CheckResult, Ci, CiPatch, TouchedFile } from '../schema.ts';
 import type { Series } from '../series/series.ts';
@@ -129,16 +130,29 @@ function checkStep({ steps, base, changes, sameCode }: CiOutcome, number: number
 /** Why a run fails, one line each; empty if it does not. */
 function failuresOfRun({ conflict, outcome, series, reproducer }: CiFacts): string[] {
   const built = outcome?.steps.flatMap(({ error }, index) =>
-    error && error.code !== 'interrupted' && error.code !== 'infrastructure'
-      ? [`patch ${index + 1} (${name(series, index + 1)}): ${error.message}`]
-      : [],
+    error && isOfSeries(error) ? [`patch ${index + 1} (${name(series, index + 1)}): ${error.message}`] : [],
   );
   return [
     ...(conflict ? [conflict.error.message] : []),
     ...(outcome?.base.error ? [] : (built ?? [])),
+    ...(outcome ? brokenDebug(outcome).map(({ message }) => onDebug(outcome, message)) : []),
     ...(outcome?.changes ?? []).filter((change) => isFailing(change, reproducer)).map(describe),
     ...(outcome ? notFixed(outcome, reproducer) : []),
   ];
+}
+
+/** Why the debug kernel does not build, if only the series keeps it from that, and from no other kernel. */
+function brokenDebug({ base, steps, debug }: CiOutcome): KilnError[] {
+  if (debug === null || base.error || steps.at(-1)?.error || debug.base.error) return [];
+  return debug.whole.error && isOfSeries(debug.whole.error) ? [debug.whole.error] : [];
+}
+
+function isOfSeries({ code }: KilnError): boolean {
+  return code !== 'interrupted' && code !== 'infrastructure';
+}
+
+function onDebug({ debug }: CiOutcome, text: string): string {
+  return `the series on ${debug!.config.join(',')}: ${text}`;
 }
 
 /** A reproducer is judged by itself. */
@@ -187,11 +201,12 @@ function notTested({ conflict, outcome, series }: CiFacts): string[] {
     lines.push(
       `the series: the base by itself ${ranNothing(base) ? 'runs no test' : 'does not boot'}: ${base.tests[0]?.detail ?? ''}`,
     );
-  const onDebug = debug ? [debug.base, debug.whole] : [];
-  for (const { job, error } of onDebug)
-    if (error) lines.push(`the series on ${debug!.config.join(',')}: ${job.id}: ${error.message}`);
+  const debugJobs = debug ? [debug.base, debug.whole] : [];
+  const broken = brokenDebug(outcome);
+  for (const { job, error } of debugJobs)
+    if (error && !broken.includes(error)) lines.push(onDebug(outcome, `${job.id}: ${error.message}`));
   if (outcome.sameCode.has(steps.length)) lines.push('the series: no code changed in this configuration');
-  const all = [base, ...steps, ...onDebug];
+  const all = [base, ...steps, ...debugJobs];
   const errors = all.flatMap(({ tests }) => tests.filter(({ verdict }) => verdict === 'error'));
   const last = steps.at(-1);
   return [
@@ -214,17 +229,22 @@ function rangeOf(from: number, to: number): string {
 /** A patch that does not apply decides before one that does not build, and that before what the tests say. */
 export function exitCodeOf(facts: CiFacts): number {
   const { conflict, outcome, reproducer, failOn } = facts;
-  const errors = [outcome?.base, ...(outcome?.steps ?? [])].flatMap((one) => (one?.error ? [one.error] : []));
+  const debug = outcome?.debug ? [outcome.debug.base, outcome.debug.whole] : [];
+  const errorsOf = (jobs: readonly (JobOutcome | undefined)[]) =>
+    jobs.flatMap((one) => (one?.error ? [one.error] : []));
+  const errors = errorsOf([outcome?.base, ...(outcome?.steps ?? [])]);
   if (outcome?.isInterrupted || errors.some(({ code }) => code === 'interrupted')) return exits.interrupted;
   if (conflict) return conflict.error.exitCode;
   if (outcome === null || outcome.base.error || !boots(outcome.base)) return exits.infrastructure;
-  const [own] = errors.filter(({ code }) => code !== 'infrastructure');
+  const [own] = [...errors.filter(isOfSeries), ...brokenDebug(outcome)];
   if (own) return own.exitCode;
   const isUnfixed = notFixed(outcome, reproducer).length > 0;
   if (failedChecks(describePatches(facts), failOn).length > 0) return exits.testFailed;
   if (isUnfixed || outcome.changes.some((change) => isFailing(change, reproducer))) return exits.testFailed;
-  const isLost = outcome.steps.at(-1)?.tests.some(({ verdict }) => verdict === 'error');
-  return errors.length > 0 || isLost ? exits.infrastructure : exits.ok;
+  const ends = [...outcome.steps.slice(-1), ...debug];
+  const isLost = ends.some(({ tests }) => tests.some(({ verdict }) => verdict === 'error'));
+  const isHost = [...errors, ...errorsOf(debug)].some(({ code }) => code === 'infrastructure');
+  return isHost || isLost ? exits.infrastructure : exits.ok;
 }
 
 function name({ patches }: Series, number: number): string {
