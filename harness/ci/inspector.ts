@@ -72,7 +72,7 @@ export class PatchInspector implements Inspector, AsyncDisposable {
     await recorder.stage('checks', async (context) => {
       const applied = request.tree.patches[before + number - 1]!;
       const key = contentKey(
-        'checks 1',
+        'checks 2',
         ...namesOf(sourceChecks),
         applied.commit,
         patch.content,
@@ -131,7 +131,7 @@ export class PatchInspector implements Inspector, AsyncDisposable {
       if (number === 0) return { value: undefined, cached: false, text: plural(warnings.length, 'warning') };
       const parent = this.#steps.get(number - 1);
       const key = contentKey(
-        'comparison 1',
+        'comparison 2',
         ...namesOf(buildChecks),
         parent?.kernel.key ?? '',
         kernel.key,

@@ -8,7 +8,10 @@ import type { AppliedPatch } from '../../tree/tree.ts';
 import { git } from '../../util/git.ts';
 import { openSource } from './source.ts';
 
-const unpatched = ['MAINTAINERS', 'arch/Kconfig', 'drivers/other.c', 'fs/a.c', 'include/linux/a.h'];
+const unpatched = [
+  ...['MAINTAINERS', 'arch/Kconfig', 'drivers/other.c', 'fs/a.c', 'include/linux/a.h'],
+  'scripts/checkpatch.pl',
+];
 const binding = 'Documentation/devicetree/bindings/a.yaml';
 
 /** A repository with a tree, and a patch for each set of files. */
@@ -17,7 +20,10 @@ async function apply(t: ExecutionContext, patches: Record<string, string>[]) {
   t.teardown(() => rm(home, { recursive: true, force: true }));
   const commit = async (files: Record<string, string>): Promise<AppliedPatch> => {
     for (const [file, text] of Object.entries(files)) {
-      await mkdir(join(home, dirname(file)), { recursive: true });
+      await mkdir(join(home, dirname(file)), { recursive: true }).catch(async () => {
+        await rm(join(home, dirname(file)));
+        await mkdir(join(home, dirname(file)));
+      });
       await writeFile(join(home, file), text);
     }
     await git(home, ['add', '.']);
@@ -61,4 +67,26 @@ test('the work tree has what the scripts read, and what the series touches', asy
 test('bindings are there if a patch names a device', async (t) => {
   const { source } = await apply(t, [{ 'fs/a.c': '\t{ .compatible = "vendor,device" },\n' }]);
   t.true((await filesOf(source.directory)).includes(binding));
+});
+
+test('a series is checked by the scripts and settings that the base has', async (t) => {
+  const own = 'scripts/checkpatch.pl';
+  const { applied, source } = await apply(t, [
+    { [own]: 'finds nothing', '.checkpatch.conf': '--ignore=ALL', 'scripts/mod/a.c': 'new' },
+    { 'fs/a.c': 'second' },
+  ]);
+  const content = (file: string) => readFile(join(source.directory, file), 'utf8');
+  for (const name of [`${applied[1]!.commit}^`, applied[1]!.commit]) {
+    await source.show(name);
+    t.is(await content(own), 'old');
+    t.is(await content('scripts/mod/a.c'), 'new');
+    t.false((await filesOf(source.directory)).includes('.checkpatch.conf'));
+  }
+  t.is(await content('fs/a.c'), 'second');
+});
+
+test('a directory or a link in the place of a script does not keep the base’s away', async (t) => {
+  const { applied, source } = await apply(t, [{ 'scripts/checkpatch.pl/file': 'new' }]);
+  await source.show(applied[0]!.commit);
+  t.is(await readFile(join(source.directory, 'scripts/checkpatch.pl'), 'utf8'), 'old');
 });

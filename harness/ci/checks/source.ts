@@ -2,7 +2,7 @@
 // What the kernel’s own scripts read of a tree, checked out: one file of twelve.
 import { join } from 'node:path';
 import type { Context } from '../../context.ts';
-import { checkOut, scratchRepository, setHead } from '../../tree/repository.ts';
+import { checkOut, type Repository, scratchRepository, setHead } from '../../tree/repository.ts';
 import type { AppliedPatch, Tree } from '../../tree/tree.ts';
 import { git } from '../../util/git.ts';
 import { scratchDirectory } from '../../util/scratch.ts';
@@ -13,7 +13,10 @@ export type Source = AsyncDisposable & {
   gitDir: string;
   /** The work tree; it has no .git. */
   directory: string;
-  /** Make the work tree that of a commit, or of its parent (`COMMIT^`). Git writes only the files that differ. */
+  /**
+   * Make the work tree that of a commit, or of its parent (`COMMIT^`), but with the scripts before the first patch. Git
+   * writes only the files that differ.
+   */
   show: (commit: string) => Promise<void>;
 };
 
@@ -38,7 +41,8 @@ export async function openSource(
   const show = async (name: string) => {
     const commit = await resolve(name);
     if (commit === shown) return;
-    await setHead(repository, commit);
+    const isOwn = patches.every(({ files }) => !files.some(isTool));
+    await setHead(repository, isOwn ? commit : await withTools(repository, commit, parent));
     await checkOut(repository);
     shown = commit;
   };
@@ -56,6 +60,33 @@ const always = [
   ...['/*', '!/*/', '/*/Kconfig', '/*/Makefile'],
   ...['/include/', '/scripts/', '/tools/docs/', '/tools/lib/python/'],
 ];
+
+/** What the checks run, and what that reads for settings. A series is not to be judged by what it brings itself. */
+const tools = [
+  ...['checkpatch.pl', 'spelling.txt', 'const_structs.checkpatch'].map((name) => `scripts/${name}`),
+  ...['kernel-doc', 'kernel-doc.py', 'kernel-doc.pl', 'lib/kdoc', 'bloat-o-meter', 'spdxcheck.py'].map(
+    (name) => `scripts/${name}`,
+  ),
+  ...['.checkpatch.conf', '.scripts', '.codespellrc', 'tools/docs', 'tools/lib/python'],
+];
+
+function isTool(file: string): boolean {
+  return tools.some((tool) => `${file}/`.startsWith(`${tool}/`) || `${tool}/`.startsWith(`${file}/`));
+}
+
+/** @returns a commit with the tree of `commit`, but with the tools of `base` */
+async function withTools(repository: Repository, commit: string, base: string): Promise<string> {
+  const own = { env: { GIT_INDEX_FILE: join(repository.gitDir, 'index.tools') } };
+  const list = async (name: string) =>
+    (await repository.git(['ls-tree', '-r', '-z', name, '--', ...tools])).stdout.split('\0').filter(Boolean);
+  const [theirs, ours] = [await list(commit), await list(base)];
+  const gone = theirs.map((line) => `0 ${'0'.repeat(40)}${line.slice(line.indexOf('\t'))}`);
+  await repository.git(['read-tree', commit], own);
+  const input = [...gone, ...ours].map((line) => `${line}\0`).join('');
+  await repository.git(['update-index', '--add', '--replace', '-z', '--index-info'], { ...own, input });
+  const { stdout: tree } = await repository.git(['write-tree'], own);
+  return (await repository.git(['commit-tree', '-m', 'for the checks', tree])).stdout;
+}
 
 /** checkpatch.pl looks up names of devices in some thousand files, if a patch adds one. */
 async function bindings(gitDir: string, patches: AppliedPatch[], { signal }: Context): Promise<string[]> {
