@@ -192,6 +192,14 @@ test('a debug kernel that only the series keeps from being built fails the run',
   t.is(exitCodeOf(facts({ outcome: { debug: debug({}, { tests }) } })), 69);
 });
 
+test('a patch that an interruption keeps from being built is not said to build', (t) => {
+  const error = new KilnError('interrupted', 'interrupted');
+  const early = job(0, { error });
+  const one = facts({ outcome: { steps: [job(1), job(2, { error }), early], isInterrupted: true } });
+  t.deepEqual(checks(one, 2), ['apply pass', 'build skip']);
+  t.deepEqual(checks(one, 3), ['apply pass', 'build skip']);
+});
+
 test('a patch that changes no code is not tested, which is said', (t) => {
   const one = facts({ outcome: { sameCode: new Set([2, 3]) } });
   t.deepEqual(checks(one, 2), ['apply pass', 'build pass', 'tests skip']);

@@ -73,10 +73,17 @@ function describePatch(facts: CiFacts, number: number): CiPatch {
     checks: inOrder([
       checkApply(facts, number),
       ...(facts.checks.get(number) ?? []),
-      ...(commit === null ? [] : checkStep(outcome!, number)),
+      ...(commit === null ? notBuilt(outcome?.steps[number - 1]) : checkStep(outcome!, number)),
     ]),
     files: [...(files.get(number) ?? [])],
   };
+}
+
+/** A step whose job ended before it had the tree. */
+function notBuilt(step: JobOutcome | undefined): CheckResult[] {
+  if (!step) return [];
+  const summary = step.error?.message ?? 'the run ended before';
+  return [{ name: 'build', status: 'skip', summary, findings: [] }];
 }
 
 function checkApply({ conflict }: CiFacts, number: number): CheckResult {

@@ -30,6 +30,11 @@ test('names and counts', (t) => {
   t.is(countChanges({ changes: [] }), '');
   t.deepEqual(ci.patches.map(patchStatus), ['pass', 'warn', 'fail']);
   t.is(patchStatus({ checks: [] }), 'skip');
+  const check = { summary: '', findings: [] };
+  const applies = { ...check, name: 'apply' as const, status: 'pass' as const };
+  const unbuilt = { ...check, name: 'build' as const, status: 'skip' as const };
+  t.is(patchStatus({ checks: [applies, unbuilt] }), 'skip');
+  t.is(patchStatus({ checks: [{ ...applies, status: 'fail' }, unbuilt] }), 'fail');
 });
 
 test('a splat has its source lines: inlined functions first, uncertain frames none', (t) => {

@@ -72,7 +72,9 @@ export function patchStatus({ checks }: Pick<CiPatch, 'checks'>): CheckResult['s
   const worst = (['fail', 'warn', 'pass'] as const).find((one) =>
     checks.some(({ status }) => status === one),
   );
-  return worst ?? 'skip';
+  // That it applies says little of a patch that was not built.
+  const isUnbuilt = checks.some(({ name, status }) => name === 'build' && status === 'skip');
+  return worst === undefined || (worst === 'pass' && isUnbuilt) ? 'skip' : worst;
 }
 
 /** `2 new failures, 1 flaky`; kinds without any are left out. */
