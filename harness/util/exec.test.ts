@@ -52,6 +52,14 @@ test('an error has the command, how it ended, and the end of its output', async 
   t.is(error.details.output?.split('\n').length, 20);
 });
 
+test('a line without end is cut, for who reads lines and in errors', async (t) => {
+  const lines: string[] = [];
+  const script = "head -c 3000000 /dev/zero | tr '\\0' x; echo; echo last; exit 1";
+  const error = await failure(t, exec('sh', ['-c', script], { onLine: (line) => lines.push(line) }));
+  t.deepEqual([lines.length, lines[0]?.length, lines[1]], [2, 10_001, 'last']);
+  t.regex(error.details.output!, /^x{10000}…\nlast$/);
+});
+
 test('a program that prints nothing any more is ended; one that prints now and then is not', async (t) => {
   // Longer than a busy machine keeps a program from its first line.
   const silence = 4000;

@@ -18,7 +18,7 @@ export type ExecOptions = {
   timeout?: number;
   /** The same after so many milliseconds without output. Default: 30 minutes. */
   silence?: number;
-  /** Called with each line of stdout and stderr, as it comes. */
+  /** Called with each line of stdout and stderr, as it comes; a long one is cut after 10,000 characters. */
   onLine?: (line: string) => void;
   /** Exit codes that are no error; default [0]. */
   okCodes?: number[];
@@ -31,6 +31,8 @@ export type ExecResult = { stdout: string; stderr: string; exitCode: number };
 
 /** Bytes of output that are stored per program: enough for every message, and a bound for memory. */
 const maxOutput = 64 * 1024 * 1024;
+/** Characters of a line that is passed on, or shown in an error. */
+const longestLine = 10_000;
 
 /** Run a program to its end. Throws a KilnError with the command and the end of its output when it fails. */
 export async function exec(file: string, args: string[], options: ExecOptions = {}): Promise<ExecResult> {
@@ -94,7 +96,7 @@ function watchSilence(child: ResultPromise, silence: number): Disposable & { rea
  */
 async function readLines(child: ResultPromise, from: 'stdout' | 'stderr', onLine: (line: string) => void) {
   try {
-    for await (const line of child.iterable({ from })) onLine(String(line));
+    for await (const line of child.iterable({ from })) onLine(shortened(String(line)));
   } catch {}
 }
 
@@ -125,5 +127,10 @@ export function describeEnd(result: Result): string {
 }
 
 function tail(text: string): string {
-  return text.trim().split('\n').slice(-20).join('\n');
+  return text.trim().split('\n').slice(-20).map(shortened).join('\n');
+}
+
+/** Lines go into reports: one of many megabytes would make these too large to be written. */
+function shortened(line: string): string {
+  return line.length > longestLine ? `${line.slice(0, longestLine)}…` : line;
 }
