@@ -19,7 +19,9 @@ import { contentKey } from '../util/hash.ts';
 import { plural } from '../util/plural.ts';
 import type { History } from './checks/fixes.ts';
 import { buildChecks, runChecks, sourceChecks } from './checks/index.ts';
+import { once } from './checks/once.ts';
 import { openSource, type Source } from './checks/source.ts';
+import { tags } from './checks/tags.ts';
 import { Elsewhere } from './elsewhere/elsewhere.ts';
 import type { CiPlans } from './plans.ts';
 
@@ -71,17 +73,13 @@ export class PatchInspector implements Inspector, AsyncDisposable {
     if (patch === undefined) return;
     await recorder.stage('checks', async (context) => {
       const applied = request.tree.patches[before + number - 1]!;
-      const key = contentKey(
-        'checks 2',
-        ...namesOf(sourceChecks),
-        applied.commit,
-        patch.content,
-        JSON.stringify(history),
-      );
-      const { value: results, cached } = await once(join('checks', key), async () => {
+      const key = contentKey('checks 2', ...namesOf(sourceChecks), applied.commit, patch.content);
+      const { value: made, cached } = await once(recordOf('checks', key), async () => {
         const source = await this.#open(context);
-        return runChecks(sourceChecks, { patch, applied, source, history }, context);
+        return runChecks(sourceChecks, { patch, applied, source }, context);
       });
+      const { gitDir } = this.#given.whole;
+      const results = [...made, await tags({ patch, applied }, gitDir, history, context)];
       this.checks.set(number, results);
       return { value: undefined, cached, text: describe(results) };
     });
@@ -137,7 +135,7 @@ export class PatchInspector implements Inspector, AsyncDisposable {
         kernel.key,
         ...files,
       );
-      const { value: results, cached } = await once(join('checks', key), async () => {
+      const { value: results, cached } = await once(recordOf('checks', key), async () => {
         const source = await this.#open(context);
         const kernels = parent ? { before: vmlinuxOf(parent.kernel), after: vmlinuxOf(kernel) } : null;
         const both = { before: parent?.warnings ?? null, after: warnings };
@@ -180,19 +178,6 @@ function recordOfFiles(request: KernelRequest, { commit }: AppliedPatch): string
 
 function recordOf(kind: string, key: string): string {
   return join(cacheDirectory(), 'known', kind, `${key}.json`);
-}
-
-/** Make something that the cache does not have. @param name its place in the cache */
-async function once<T extends object>(
-  name: string,
-  make: () => Promise<T>,
-): Promise<{ value: T; cached: boolean }> {
-  const record = join(cacheDirectory(), 'known', `${name}.json`);
-  const known = await readCachedJson<T>(record);
-  if (known) return { value: known, cached: true };
-  const value = await make();
-  await writeAtomic(record, JSON.stringify(value));
-  return { value, cached: false };
 }
 
 /** A check that is new is made for patches that are known, too. */

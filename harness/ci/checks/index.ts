@@ -6,11 +6,9 @@ import { type CheckResult, checkNames } from '../../schema.ts';
 import type { Patch } from '../../series/patch.ts';
 import type { AppliedPatch } from '../../tree/tree.ts';
 import { checkpatch } from './checkpatch.ts';
-import type { History } from './fixes.ts';
 import { kernelDoc } from './kernelDoc.ts';
 import { type Sizes, size } from './size.ts';
 import type { Source } from './source.ts';
-import { tags } from './tags.ts';
 import { newWarnings } from './warnings.ts';
 
 /** What the checks know of a patch that applies. */
@@ -20,8 +18,6 @@ export type Subject = {
   /** The commit that became of it, in the repository of `source`. */
   applied: AppliedPatch;
   source: Source;
-  /** Where `Fixes:` is looked up; null: nowhere. */
-  history: History | null;
 };
 
 /** What the builds of the patch and of its parent left; null: there was no such build. */
@@ -32,13 +28,9 @@ export type Builds = {
 
 type Check<T> = { name: CheckResult['name']; run: (given: T, context: Context) => Promise<CheckResult> };
 
-/** They need no build. */
+/** They need no build. That of the tags is apart: it asks a repository, which may have more commits in the next run. */
 export const sourceChecks: Check<Subject>[] = [
   { name: 'checkpatch', run: (subject, context) => checkpatch(subject, subject.source, context) },
-  {
-    name: 'tags',
-    run: (subject, context) => tags(subject, subject.source.gitDir, subject.history, context),
-  },
   { name: 'kernel-doc', run: ({ applied, source }, context) => kernelDoc(applied, source, context) },
 ];
 
