@@ -242,6 +242,8 @@ test('a directory that is no repository is refused', async (t) => {
   t.true(error instanceof KilnError, String(error));
   t.is(error.code, 'bad-input');
   t.is(error.message, `there is no git repository at ${dir}`);
+  const beside = await refused(thread(), { asked: [at('made')], repo: dir });
+  t.is(beside.message, error.message);
 });
 
 test('a range is tested on the commit that it was made on', async (t) => {

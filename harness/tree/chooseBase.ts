@@ -26,8 +26,8 @@ export async function chooseBase(
   context: Context,
 ): Promise<BaseChoice> {
   const { asked, repo, fallback } = request;
-  if (asked.length === 1) return { source: asked[0]!, how: 'asked', reason: 'given with --base' };
   if (repo !== null) await checkRepository(resolve(repo), context);
+  if (asked.length === 1) return { source: asked[0]!, how: 'asked', reason: 'given with --base' };
   const why: string[] = [];
   for (const rule of [baseByCommit, baseByBlobs, baseByTrial]) {
     const answer = await rule({ series, request, context });

@@ -70,8 +70,9 @@ export async function findFixed(
     return isShallow && commits.length === 0 ? null : commits;
   };
   const isAncestor = async (hash: string, of: string) => {
-    const { exitCode } = await ask(['merge-base', '--is-ancestor', hash, of], [0, 1]);
-    return exitCode === 0 || (isShallow ? null : false);
+    // 128: the repository does not have the base.
+    const { exitCode } = await ask(['merge-base', '--is-ancestor', hash, of], [0, 1, 128]);
+    return exitCode === 0 || (isShallow || exitCode === 128 ? null : false);
   };
   const found = new Map<string, FixedCommit[] | null>();
   for (const digits of hashes) found.set(digits, await find(digits));

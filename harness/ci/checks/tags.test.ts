@@ -142,6 +142,9 @@ test('commits are found in a real repository', async (t) => {
   );
   const unknown = await findFixed({ gitDir: dir, base: null }, [asked[1]!], signal);
   t.deepEqual(unknown.found.get(asked[1]!), [{ subject: 'fs: aside', inBase: null }]);
+  // The base may be of another repository than --repo.
+  const foreign = await findFixed({ gitDir: dir, base: '1'.repeat(40) }, [asked[1]!], signal);
+  t.deepEqual(foreign.found.get(asked[1]!), [{ subject: 'fs: aside', inBase: null }]);
 });
 
 test('a shallow repository can’t say that a commit is missing', async (t) => {
