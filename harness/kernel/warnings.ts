@@ -31,8 +31,11 @@ export async function compileWithWarnings(
 ): Promise<Diagnostic[]> {
   const objects: string[] = [];
   for (const file of files) {
+    if (!file.endsWith('.c')) continue;
     const object = file.replace(/\.c$/, '.o');
-    if (file.endsWith('.c') && (await exists(join(workspace.build, object)))) objects.push(object);
+    // make leaves the object of a file that a patch removed or renamed.
+    const both = [join(workspace.build, object), join(workspace.source, file)];
+    if ((await Promise.all(both.map(exists))).every(Boolean)) objects.push(object);
   }
   if (objects.length === 0) return [];
   context.progress(`compiling ${plural(objects.length, 'touched file')} with W=1`);
