@@ -38,6 +38,7 @@ const rooms = [
   'bench',
   'commands',
   'cli.ts',
+  'nested',
   'e2e',
   'testing',
 ];
