@@ -10,6 +10,7 @@ import { registerClean } from './commands/clean.ts';
 import type { Action, Cli } from './commands/command.ts';
 import { registerDoctor } from './commands/doctor.ts';
 import { endForGitBisect } from './commands/gitBisect.ts';
+import { registerHistory } from './commands/history.ts';
 import { registerInit } from './commands/init.ts';
 import { registerList } from './commands/list.ts';
 import { registerMutants } from './commands/mutants.ts';
@@ -36,6 +37,7 @@ const commands = [
   registerSeries,
   registerList,
   registerReport,
+  registerHistory,
   registerInit,
   registerDoctor,
   registerSetup,

@@ -1,14 +1,15 @@
 // SPDX-License-Identifier: MIT
+import { median } from '../util/median.ts';
 
 /** A figure measured several times, in milliseconds. */
 export type Figure = { median: number; min: number; max: number; n: number };
 
 export function figure(samples: number[]): Figure {
-  const sorted = samples.toSorted((a, b) => a - b);
-  const middle = Math.floor(sorted.length / 2);
-  const median = sorted.length % 2 ? sorted[middle]! : (sorted[middle - 1]! + sorted[middle]!) / 2;
   const round = (value: number) => Math.round(value * 10) / 10;
-  return { median: round(median), min: round(sorted[0]!), max: round(sorted.at(-1)!), n: sorted.length };
+  return {
+    ...{ median: round(median(samples)), min: round(Math.min(...samples)), max: round(Math.max(...samples)) },
+    n: samples.length,
+  };
 }
 
 /** Two decimals: these are ratios of noisy figures. */

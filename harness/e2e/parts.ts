@@ -20,6 +20,7 @@ export const parts: Record<string, Group[]> = {
       'shell',
       'debuginfo',
       'clean',
+      'history',
     ],
   ],
   /** Tests that build their own kernel or image. */

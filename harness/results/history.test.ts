@@ -123,3 +123,58 @@ test('two runs may write at once', async (t) => {
   two.add(run(2, failing), '/runs/x');
   t.like(one.past(asked('a'), ''), { runs: 2 });
 });
+
+test('the runs of a test are listed with what they ran on, the oldest first', async (t) => {
+  const { cache, note } = await cacheOf(t);
+  using history = (await History.open(cache, note))!;
+  history.add(run(2, failing), '/runs/2');
+  history.add(run(1, {}, { test: 'other' }), '/runs/1');
+  history.add(run(3, { verdict: 'error' }), '/runs/3');
+  const runs = history.runs({ suite: 'demo', test: 'first' });
+  t.deepEqual(
+    runs.map((one) => [one.run, one.verdict, one.failures]),
+    [
+      ['run-1', 'pass', []],
+      ['run-2', 'fail', ['a']],
+    ],
+  );
+  t.like(runs[0], {
+    ...{ kernel: '0123', release: '6.12.117', config: 'base x86_64', accelerator: 'tcg', series: 'srvfs' },
+  });
+  t.is(history.runs({ suite: 'demo', test: null }).length, 3);
+  t.deepEqual(
+    history.runs({ suite: null, test: null }, 1).map((one) => one.run),
+    ['run-2'],
+  );
+});
+
+test('a database that has no table of jobs yet gets one, and keeps its runs', async (t) => {
+  const { cache, notes, note } = await cacheOf(t);
+  {
+    using history = (await History.open(cache, note))!;
+    history.add(run(1, failing), '/runs/1');
+  }
+  const old = new DatabaseSync(join(cache, 'history', 'history.db'));
+  old.exec('drop table stage; drop table job;');
+  old.close();
+  using history = (await History.look(cache))!;
+  history.add(run(2, {}), '/runs/2');
+  t.deepEqual(
+    history.runs({ suite: 'demo', test: 'first' }).map((one) => [one.run, one.accelerator]),
+    [
+      ['run-1', null],
+      ['run-2', 'tcg'],
+    ],
+  );
+  t.deepEqual(notes, []);
+});
+
+test('who only looks makes no database, and puts none aside', async (t) => {
+  const { cache } = await cacheOf(t);
+  t.is(await History.look(cache), null);
+  t.deepEqual(await readdir(cache), []);
+  await mkdir(join(cache, 'history'));
+  await writeFile(join(cache, 'history', 'history.db'), 'no database, but a long text '.repeat(100));
+  await t.throwsAsync(History.look(cache), { message: /not a database/ });
+  t.deepEqual(await readdir(join(cache, 'history')), ['history.db']);
+});

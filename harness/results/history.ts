@@ -4,10 +4,11 @@ import { mkdir, rename } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import { limits } from '../limits.ts';
-import type { Change, JobResult, Results } from '../schema.ts';
+import type { Change, JobResult, Results, Verdict } from '../schema.ts';
+import { exists } from '../util/files.ts';
 import { isBad } from './judge.ts';
 
-/** The version of the tables, in `PRAGMA user_version`. */
+/** The version of the tables, in `PRAGMA user_version`. Another table needs no new one: older Kilns ignore it. */
 const version = 1;
 
 /**
@@ -45,11 +46,59 @@ create index failure_by_test on failure (test);
 pragma user_version = ${version};
 `;
 
+/**
+ * Of each job, what its kernel is and where it ran, and how long its stages took. Runs of a Kiln that did not have
+ * these tables have no rows in them.
+ */
+const laterTables = `
+create table if not exists job (
+  run text not null references run (id) on delete cascade,
+  id text not null,
+  series text not null,
+  base text not null,
+  release text,
+  config text not null,
+  accelerator text not null,
+  primary key (run, id)
+) strict;
+create table if not exists stage (
+  run text not null references run (id) on delete cascade,
+  job text not null,
+  name text not null,
+  duration_ms real not null,
+  cached integer not null
+) strict;
+create index if not exists stage_by_run on stage (run, job);
+`;
+
 /** How often something failed lately. `runs`: runs of its test, on any kernel, with a verdict that counts. */
 export type Past = NonNullable<Change['past']>;
 
 /** A test, or a case or splat of it. */
 export type Asked = { suite: string; test: string; case: string | null; splat: string | null };
+
+/** A run of a test, with a verdict that is no infrastructure error. Times are ISO 8601, durations in guest time. */
+export type PastRun = {
+  run: string;
+  started: string;
+  /** The directory of the run; it may be gone. */
+  dir: string;
+  suite: string;
+  test: string;
+  verdict: Exclude<Verdict, 'error'>;
+  detail: string;
+  duration_ms: number;
+  /** The kernel's key; null: it is not known. */
+  kernel: string | null;
+  series: string;
+  base: string;
+  /** Of the kernel and its guest; null: a run of an older Kiln. */
+  release: string | null;
+  config: string | null;
+  accelerator: string | null;
+  /** Cases and splats that failed, in their order. */
+  failures: string[];
+};
 
 /** The history; every method may throw, and no run depends on it. */
 export class History implements Disposable {
@@ -83,6 +132,12 @@ export class History implements Disposable {
       note(`the history of tests is not used: ${(error as Error).message}`);
       return null;
     }
+  }
+
+  /** Open the database of a cache to look into it; null if there is none. Throws if it can't be used. */
+  static async look(cache: string): Promise<History | null> {
+    const path = pathOf(cache);
+    return (await exists(path)) ? new History(openDatabase(path)) : null;
   }
 
   /** Add a run. A run that is there already is replaced. */
@@ -121,11 +176,54 @@ export class History implements Disposable {
         for (const one of splats.filter(({ expected, notice }) => !expected && !notice))
           addFailure.run(own.lastInsertRowid, null, one.title);
       }
+      for (const job of results.jobs) this.#addJob(results.id, job);
       database.exec('commit');
     } catch (error) {
       database.exec('rollback');
       throw error;
     }
+  }
+
+  #addJob(run: string, job: JobResult): void {
+    const { series, base } = describe(job);
+    this.#database
+      .prepare(
+        'insert or replace into job (run, id, series, base, release, config, accelerator) values (?, ?, ?, ?, ?, ?, ?)',
+      )
+      .run(
+        ...[run, job.id, series, base, job.kernel?.release ?? null],
+        ...[job.config.join(' '), job.accelerator.name],
+      );
+    const add = this.#database.prepare(
+      'insert into stage (run, job, name, duration_ms, cached) values (?, ?, ?, ?, ?)',
+    );
+    for (const { name, duration_ms, cached } of job.stages)
+      add.run(run, job.id, name, duration_ms, cached ? 1 : 0);
+  }
+
+  /**
+   * The runs of tests, the oldest first; of many, the newest.
+   * @param asked a suite, and a test of it; null: all
+   */
+  runs(asked: { suite: string | null; test: string | null }, limit = 100_000): PastRun[] {
+    const rows = this.#database
+      .prepare(
+        `select test.id, test.run, run.started, run.dir, suite, test, verdict, detail, duration_ms, kernel,
+                test.series, test.base, job.release, job.config, job.accelerator,
+                (select json_group_array(coalesce(name, splat)) from failure where failure.test = test.id) as failures
+         from test join run on run.id = test.run left join job on job.run = test.run and job.id = test.job
+         where verdict != 'error' and suite = coalesce(?, suite) and test = coalesce(?, test)
+         order by run.started desc, test.id desc limit ?`,
+      )
+      .all(asked.suite, asked.test, limit);
+    return rows.toReversed().map((row) => {
+      const {
+        id: _,
+        failures,
+        ...others
+      } = row as { id: number; failures: string } & Omit<PastRun, 'failures'>;
+      return { ...others, failures: JSON.parse(failures) };
+    });
   }
 
   /** How often something failed in the last runs of its test, `but` for one. */
@@ -204,7 +302,7 @@ function openDatabase(path: string): DatabaseSync {
   try {
     database.exec('pragma journal_mode = wal; pragma foreign_keys = on;');
     const found = (database.prepare('pragma user_version').get() as { user_version: number }).user_version;
-    if (found === 0) create(database);
+    if (found === 0 || (found === version && !hasLaterTables(database))) create(database);
     else if (found !== version)
       throw new Error(`${path} has version ${found} of the tables, and this Kiln knows ${version}`);
     return database;
@@ -219,11 +317,16 @@ function create(database: DatabaseSync): void {
   database.exec('begin immediate');
   const found = (database.prepare('pragma user_version').get() as { user_version: number }).user_version;
   if (found === 0) database.exec(tables);
+  database.exec(laterTables);
   database.exec('commit');
 }
 
+function hasLaterTables(database: DatabaseSync): boolean {
+  return database.prepare("select name from sqlite_schema where name = 'stage_by_run'").get() !== undefined;
+}
+
 /** SQLITE_CORRUPT and SQLITE_NOTADB. */
-function isDamaged(error: unknown): boolean {
+export function isDamaged(error: unknown): boolean {
   return [11, 26].includes((error as { errcode?: number }).errcode ?? 0);
 }
 
