@@ -6,10 +6,11 @@ import { join } from 'node:path';
 import test from 'ava';
 import { paths } from '../paths.ts';
 import { quietContext } from '../testing/context.ts';
+import { exec } from '../util/exec.ts';
 import { compileWithWarnings } from './warnings.ts';
 import type { Workspace } from './workspace.ts';
 
-test('a file that the series removed has no warnings, though its object is still there', async (t) => {
+test('objects that are left from earlier builds are not compiled', async (t) => {
   const dir = await mkdtemp(join(tmpdir(), 'kiln-warnings-'));
   t.teardown(() => rm(dir, { recursive: true, force: true }));
   const [source, build] = [join(dir, 'source'), join(dir, 'build')];
@@ -19,14 +20,16 @@ test('a file that the series removed has no warnings, though its object is still
   await writeFile(join(source, 'init', 'one.c'), 'static int unused;\n');
   const workspace = { source, build, seen: { source, build }, compiler: ['CC=gcc'] } as unknown as Workspace;
   const files = ['init/one.c', 'init/gone.c', 'init/absent.c'];
-  const found = await compileWithWarnings(
-    workspace,
-    { patches: [] } as never,
-    files,
-    quietContext(join(dir, 'cache')),
-  );
+  const find = () =>
+    compileWithWarnings(workspace, { patches: [] } as never, files, quietContext(join(dir, 'cache')));
+  const warnings = await find();
   t.deepEqual(
-    found.map(({ file, severity }) => [file, severity]),
+    warnings.map(({ file, severity }) => [file, severity]),
     [['init/one.c', 'warning']],
   );
+
+  // Its option is off by now, so that the kernel was linked without it, and it need not compile.
+  await writeFile(join(source, 'init', 'gone.c'), 'int gone(void) { return nothing; }\n');
+  await exec('ar', ['rcsT', 'vmlinux.a', 'init/one.o'], { cwd: build });
+  t.is((await find()).length, 1);
 });

@@ -2,9 +2,11 @@
 import { join } from 'node:path';
 import type { Context } from '../context.ts';
 import { lastToTouch, type Tree } from '../tree/tree.ts';
-import { exists } from '../util/files.ts';
+import { exists, readIfThere } from '../util/files.ts';
 import { plural } from '../util/plural.ts';
 import { type Diagnostic, findDiagnostics } from './diagnostics.ts';
+import { parseConfig } from './dotConfig.ts';
+import { linkedObjects } from './linked.ts';
 import { kernelMake } from './make.ts';
 import type { Workspace } from './workspace.ts';
 
@@ -29,17 +31,28 @@ export async function compileWithWarnings(
   files: readonly string[],
   context: Context,
 ): Promise<Diagnostic[]> {
+  const isStale = await findStale(workspace.build);
   const objects: string[] = [];
   for (const file of files) {
     if (!file.endsWith('.c')) continue;
     const object = file.replace(/\.c$/, '.o');
     // make leaves the object of a file that a patch removed or renamed.
     const both = [join(workspace.build, object), join(workspace.source, file)];
-    if ((await Promise.all(both.map(exists))).every(Boolean)) objects.push(object);
+    if (!isStale(object) && (await Promise.all(both.map(exists))).every(Boolean)) objects.push(object);
   }
   if (objects.length === 0) return [];
   context.progress(`compiling ${plural(objects.length, 'touched file')} with W=1`);
   const lines: string[] = [];
   await kernelMake(workspace, ['W=1', ...objects], context, (line) => lines.push(line));
   return findDiagnostics(lines, workspace.seen.source, lastToTouch(tree));
+}
+
+/** make also leaves the objects of options that are off by now; their sources need not compile. */
+async function findStale(build: string): Promise<(object: string) => boolean> {
+  const config = parseConfig((await readIfThere(join(build, '.config'))) ?? '');
+  const isKernel = (await exists(join(build, 'vmlinux.a'))) || (await exists(join(build, 'init/built-in.a')));
+  if (!isKernel || config.get('MODULES') === 'y') return () => false;
+  const { objects, apart } = await linkedObjects(build);
+  const linked = new Set([...objects, ...apart]);
+  return (object) => !linked.has(object);
 }
