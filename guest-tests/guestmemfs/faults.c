@@ -234,6 +234,32 @@ TEST_F_TIMEOUT(faults, mounting_what_is_there, SLOW)
 	}));
 }
 
+TEST_F_TIMEOUT(faults, mounting_read_only, SLOW)
+{
+	EACH_FAILS(mount_away(), mount_read_only(NULL), ({
+		EXPECT_EQ(SIZE, size_of(FILE_A));
+		EXPECT_EQ(DATA_BLOCKS - 5, free_blocks());
+		0;
+	}));
+}
+
+static int mount_read_only_again(void)
+{
+	int err = mount_away();
+
+	return err ? err : mount_read_only(NULL);
+}
+
+TEST_F_TIMEOUT(faults, making_it_writable, SLOW)
+{
+	EACH_FAILS(mount_read_only_again(),
+		   or_errno(mount("none", GM, NULL, MS_REMOUNT, NULL)), ({
+		EXPECT_EQ(0, make(GM "/new"));
+		EXPECT_EQ(0, unlink(GM "/new"));
+		0;
+	}));
+}
+
 static int forget_it_was_formatted(struct metadata *meta)
 {
 	int err = mount_away();

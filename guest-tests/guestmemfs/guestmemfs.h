@@ -74,6 +74,11 @@ static inline int mount_gm(const char *options)
 	return or_errno(mount("none", GM, "guestmemfs", 0, options));
 }
 
+static inline int mount_read_only(const char *options)
+{
+	return or_errno(mount("none", GM, "guestmemfs", MS_RDONLY, options));
+}
+
 static inline int umount_gm(void)
 {
 	return or_errno(umount(GM));

@@ -105,6 +105,14 @@ static inline int read_metadata(struct metadata *meta)
 	return size == BLOCK ? 0 : -EIO;
 }
 
+static inline bool memory_is(const struct metadata *meta)
+{
+	static char now[BLOCK];
+
+	return read_metadata((struct metadata *)now) == 0 &&
+	       memcmp(meta, now, BLOCK) == 0;
+}
+
 static inline int write_metadata(const struct metadata *meta)
 {
 	int fd = physical_memory();

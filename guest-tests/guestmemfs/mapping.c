@@ -149,6 +149,19 @@ TEST_F(mapping, is_made_of_pages_if_that_is_asked_for)
 	EXPECT_EQ(BLOCK / PAGE, faults_of_touching(self->at, BLOCK));
 }
 
+/* The policy is for memory that the kernel compacts, and this is not. */
+TEST_F(mapping, does_not_go_by_the_policy_for_huge_pages)
+{
+	const char *policy = "/sys/kernel/mm/transparent_hugepage/enabled";
+
+	ASSERT_EQ(0, write_to(policy, "never"));
+	EXPECT_EQ(1, faults_of_touching(self->at, BLOCK));
+	EXPECT_EQ(0, write_to(policy, "madvise"));
+	EXPECT_EQ(1, faults_of_touching(self->at + BLOCK, BLOCK));
+	EXPECT_EQ(0, write_to(policy, "always"));
+	EXPECT_EQ(1, faults_of_touching(self->at + 2 * BLOCK, BLOCK));
+}
+
 TEST_F(mapping, large_needs_a_twentieth_of_the_faults_at_most)
 {
 	char *small = map_fd(self->fd, BLOCKS * BLOCK, 0);

@@ -49,7 +49,6 @@ FIXTURE_TEARDOWN(superblock)
 /* Write and mount bad.  The mount must be refused, and must not change it. */
 static int refusal(struct metadata *bad)
 {
-	static char after[BLOCK];
 	int err;
 
 	if (write_metadata(bad))
@@ -57,9 +56,7 @@ static int refusal(struct metadata *bad)
 	err = mount_gm(NULL);
 	if (!err)
 		umount_gm();
-	if (read_metadata((struct metadata *)after) || memcmp(bad, after, BLOCK))
-		return 1;
-	return err;
+	return memory_is(bad) ? err : 1;
 }
 
 /* The same if bad differs from good only in this part; restores the part. */
@@ -547,6 +544,171 @@ TEST_F(superblock, a_rename_that_exchanges_is_completed)
 		EXPECT_EQ(DATA_BLOCKS - 5, free_blocks());
 		ASSERT_EQ(0, umount_gm());
 	}
+}
+
+/* A mount that may not write shows what a repair would leave, and writes nothing. */
+
+static int remount(unsigned long flags)
+{
+	return or_errno(mount("none", GM, NULL, MS_REMOUNT | flags, NULL));
+}
+
+static bool has_contents(const char *path, size_t size, unsigned long seed)
+{
+	int fd = try_open(path, O_RDONLY);
+	char *at = mmap(NULL, size, PROT_READ, MAP_SHARED, fd, 0);
+	bool right = at != MAP_FAILED && is_filled(at, size, seed) &&
+		     size_of(path) == (long)size;
+
+	if (at != MAP_FAILED)
+		munmap(at, size);
+	close(fd);
+	return right;
+}
+
+TEST_F(superblock, read_only_changes_nothing)
+{
+	self->bad->words.generation = ~6UL << 32 | 6;
+	ASSERT_EQ(0, write_metadata(self->bad));
+	ASSERT_EQ(0, mount_read_only(NULL));
+	EXPECT_TRUE(has_contents(FILE_A, 2 * BLOCK, 99));
+	EXPECT_EQ(3 * BLOCK, size_of(FILE_B));
+	EXPECT_EQ(-EROFS, make(GM "/new"));
+	ASSERT_EQ(0, umount_gm());
+	EXPECT_TRUE(memory_is(self->bad));
+}
+
+TEST_F(superblock, read_only_shows_a_rename_as_completed)
+{
+	strcpy(self->bad->inodes[self->a].name[1], "b");
+	self->bad->words.rename = rename_word(REPLACE, self->a, self->b, 1, 0);
+	ASSERT_EQ(0, write_metadata(self->bad));
+	ASSERT_EQ(0, mount_read_only(NULL));
+	EXPECT_FALSE(exists(FILE_A));
+	EXPECT_TRUE(has_contents(FILE_B, 2 * BLOCK, 99));
+	EXPECT_EQ(DATA_BLOCKS - 2, free_blocks());
+	EXPECT_EQ(INODES - 2, free_inodes());
+	EXPECT_TRUE(memory_is(self->bad));
+	ASSERT_EQ(0, umount_gm());
+	EXPECT_TRUE(memory_is(self->bad));
+}
+
+TEST_F(superblock, read_only_frees_nothing)
+{
+	self->bad->inodes[self->b].state = STATE_ORPHAN;
+	self->bad->owners[50] = OWNER(self->a, 2);
+	ASSERT_EQ(0, write_metadata(self->bad));
+	ASSERT_EQ(0, mount_read_only(NULL));
+	EXPECT_FALSE(exists(FILE_B));
+	EXPECT_TRUE(has_contents(FILE_A, 2 * BLOCK, 99));
+	EXPECT_EQ(DATA_BLOCKS - 2, free_blocks());
+	EXPECT_EQ(INODES - 2, free_inodes());
+	ASSERT_EQ(0, umount_gm());
+	EXPECT_TRUE(memory_is(self->bad));
+}
+
+TEST_F(superblock, read_only_mends_no_copy)
+{
+	copy_of_super(self->bad)->version = 5;
+	ASSERT_EQ(0, write_metadata(self->bad));
+	ASSERT_EQ(0, mount_read_only(NULL));
+	EXPECT_TRUE(has_contents(FILE_A, 2 * BLOCK, 99));
+	ASSERT_EQ(0, umount_gm());
+	EXPECT_TRUE(memory_is(self->bad));
+}
+
+TEST_F(superblock, read_only_formats_nothing)
+{
+	int log = watch_kernel_log();
+
+	EXPECT_EQ(-EROFS, mount_read_only("format"));
+	EXPECT_TRUE(memory_is(self->good));
+	memset(self->bad, 0x5a, BLOCK);
+	ASSERT_EQ(0, write_metadata(self->bad));
+	EXPECT_EQ(-EROFS, mount_read_only(NULL));
+	EXPECT_TRUE(log_says(log, "guestmemfs: refused, a read-only mount does not format"));
+	EXPECT_EQ(-EROFS, mount_read_only("format"));
+	EXPECT_TRUE(memory_is(self->bad));
+}
+
+TEST_F(superblock, read_only_refuses_damage)
+{
+	self->bad->owners[0] ^= 1UL << 40;
+	ASSERT_EQ(0, write_metadata(self->bad));
+	EXPECT_EQ(-EUCLEAN, mount_read_only(NULL));
+	EXPECT_TRUE(memory_is(self->bad));
+}
+
+TEST_F(superblock, what_is_read_only_can_become_writable)
+{
+	char *at;
+	int fd;
+
+	strcpy(self->bad->inodes[self->a].name[1], "b");
+	self->bad->words.rename = rename_word(REPLACE, self->a, self->b, 1, 0);
+	ASSERT_EQ(0, write_metadata(self->bad));
+	ASSERT_EQ(0, mount_read_only(NULL));
+	fd = try_open(FILE_B, O_RDONLY);
+	ASSERT_LE(0, fd);
+	at = mmap(NULL, 2 * BLOCK, PROT_READ, MAP_SHARED, fd, 0);
+	ASSERT_NE(MAP_FAILED, at);
+
+	ASSERT_EQ(0, remount(0));
+	EXPECT_FALSE(memory_is(self->bad));
+	EXPECT_TRUE(is_filled(at, 2 * BLOCK, 99));
+	EXPECT_EQ(0, make(GM "/new"));
+	EXPECT_EQ(0, truncate(FILE_B, 3 * BLOCK));
+	EXPECT_EQ(DATA_BLOCKS - 3, free_blocks());
+	munmap(at, 2 * BLOCK);
+	close(fd);
+
+	ASSERT_EQ(0, umount_gm());
+	ASSERT_EQ(0, read_metadata(self->bad));
+	EXPECT_EQ(0, self->bad->words.rename);
+	ASSERT_EQ(0, mount_gm(NULL));
+	EXPECT_TRUE(exists(GM "/new"));
+	EXPECT_FALSE(exists(FILE_A));
+	EXPECT_EQ(3 * BLOCK, size_of(FILE_B));
+	EXPECT_EQ(DATA_BLOCKS - 3, free_blocks());
+}
+
+TEST_F(superblock, what_was_damaged_meanwhile_does_not_become_writable)
+{
+	ASSERT_EQ(0, mount_read_only(NULL));
+	self->bad->words.rename = 1;
+	ASSERT_EQ(0, write_metadata(self->bad));
+	EXPECT_EQ(-EUCLEAN, remount(0));
+	EXPECT_EQ(-EROFS, make(GM "/new"));
+	EXPECT_TRUE(has_contents(FILE_A, 2 * BLOCK, 99));
+	EXPECT_TRUE(memory_is(self->bad));
+	ASSERT_EQ(0, write_metadata(self->good));
+	EXPECT_EQ(0, remount(0));
+	EXPECT_EQ(0, make(GM "/new"));
+}
+
+TEST_F(superblock, what_became_read_only_is_not_written)
+{
+	ASSERT_EQ(0, mount_gm(NULL));
+	ASSERT_EQ(0, make(GM "/new"));
+	ASSERT_EQ(0, remount(MS_RDONLY));
+	ASSERT_EQ(0, read_metadata(self->good));
+	EXPECT_EQ(-EROFS, make(GM "/more"));
+	EXPECT_TRUE(exists(GM "/new"));
+	ASSERT_EQ(0, umount_gm());
+	EXPECT_TRUE(memory_is(self->good));
+}
+
+TEST_F(superblock, a_second_mount_does_not_make_it_writable)
+{
+	ASSERT_EQ(0, mkdir("/tmp/second", 0755));
+	ASSERT_EQ(0, mount_read_only(NULL));
+	EXPECT_EQ(-EBUSY, or_errno(mount("none", "/tmp/second", "guestmemfs", 0,
+					 NULL)));
+	EXPECT_EQ(0, or_errno(mount("none", "/tmp/second", "guestmemfs",
+				    MS_RDONLY, NULL)));
+	EXPECT_EQ(0, umount("/tmp/second"));
+	ASSERT_EQ(0, umount_gm());
+	EXPECT_TRUE(memory_is(self->good));
 }
 
 /* A filesystem that was mounted can be used, and all its files removed. */
