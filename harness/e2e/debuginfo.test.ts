@@ -70,7 +70,14 @@ test('a splat has the source lines of its frames and inlined functions, and thei
   await new Decoder({ dir }, tree, context).decode([splat]);
   t.deepEqual(notes, []);
   const patch = tree.patches[0]!.file;
-  t.deepEqual(splat.frames, [
+  const excerpt = splat.frames![0]!.places[0]!.source!;
+  t.is(excerpt.lines[4 - excerpt.first], '\t*nowhere = 1;');
+  t.is(excerpt.patches?.[4 - excerpt.first], patch);
+  const frames = splat.frames!.map(({ at, places }) => ({
+    at,
+    places: places.map(({ source: _, ...place }) => place),
+  }));
+  t.deepEqual(frames, [
     {
       at: 'outer+0x7/0x1000',
       places: [
