@@ -63,8 +63,8 @@ const table = {
 export type LimitName = keyof typeof table;
 
 /**
- * How many times as long each wait is, but those that are scaled by the guest's boot: KILN_PATIENCE, for a machine that is
- * slow throughout, such as an emulated one. Throws a usage error if it is no number from 1 to 100.
+ * How many times as long each wait is, except those that are scaled by the guest's boot: KILN_PATIENCE, for a machine that
+ * is always slow, such as an emulated one. Throws a usage error if it is no number from 1 to 100.
  */
 export function readPatience(env: NodeJS.ProcessEnv = process.env): number {
   const text = env.KILN_PATIENCE || '1';

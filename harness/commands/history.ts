@@ -20,9 +20,10 @@ const examples = `
 Each run of kiln test and kiln ci adds its tests to a history in the cache. kiln repeat, kiln bisect and kiln mutants do
 not, because they run tests that are known to fail. The history decides nothing.
 
-A test is flaky if it fails and passes on the same kernel. A test is slower since a kernel if it takes 5 % longer or more
-on this kernel and later ones than on those before it, and this is noise with p < 0.1 %: a rank-sum test between kernels
-with the same config and accelerator. Runs of one hour are one sample, because a busy host slows them all.
+A test is flaky if it fails and passes on the same kernel. A test is slower since a kernel if it takes at least 5 %
+longer on this kernel and later ones than on those before it, and if chance explains the difference with p < 0.1 %. A
+rank-sum test decides this, for kernels with the same config and accelerator. Runs of one hour are one sample, because a
+busy host slows them all.
 
 Examples:
   kiln history                 a line for each test, flaky ones first

@@ -14,7 +14,7 @@ Examples:
   bin/kiln-in-kiln sh -c 'grep -c svm /proc/cpuinfo; dmesg'
 
 The machine's kernel is built at the first use. Its files are those of this machine. What the command writes is gone
-afterwards, but in the directories of --share. There is no network. The environment is this one; waits for guests are
+afterwards, except in the directories of --share. There is no network. The environment is this one; waits for guests are
 KILN_PATIENCE times as long (default there: 10), because emulation is slow.
 
 Exit code: the command's own; 69 if the machine does not start, 130 if interrupted.`;

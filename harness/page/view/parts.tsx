@@ -55,6 +55,19 @@ export function Tag({ tone, children }: { tone: string; children: ComponentChild
   return <span class={`tag ${tone}`}>{children}</span>;
 }
 
+/** The patch behind a line, if there is one. */
+export function PatchTag({ patch }: { patch: string | null | undefined }) {
+  if (!patch) return null;
+  return (
+    <>
+      {' '}
+      <Tag tone="patch">
+        <Text of={patch} />
+      </Tag>
+    </>
+  );
+}
+
 /** A command line, with a button that copies it. */
 export function Command({ label, text }: { label: string; text: string }) {
   const [state, setState] = useState('');

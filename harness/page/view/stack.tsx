@@ -2,7 +2,7 @@
 import type { SplatFrame, SplatResult } from '../../schema.ts';
 import { isMessenger } from '../../splat/culprit.ts';
 import { Excerpt } from './excerpt.tsx';
-import { Fold, Some, Tag, Text } from './parts.tsx';
+import { Fold, PatchTag, Some, Text } from './parts.tsx';
 
 /** Innermost places whose source is shown at once; of others only if the series changed them. */
 const innermost = 2;
@@ -48,14 +48,7 @@ function StackPlace({ place, at, isInlined, isShown }: StackPlaceProps) {
         <Text of={`${file}:${line}`} />
       </span>
       {isInlined && <span class="why"> inlined</span>}
-      {patch && (
-        <>
-          {' '}
-          <Tag tone="patch">
-            <Text of={patch} />
-          </Tag>
-        </>
-      )}
+      <PatchTag patch={patch} />
     </>
   );
   if (!source) return <p>{title}</p>;

@@ -5,7 +5,7 @@ import { plural } from '../../util/plural.ts';
 import { quote } from '../../util/quote.ts';
 import { Checks } from './checks.tsx';
 import type { Page } from './page.tsx';
-import { Command, Fold, Printed, Tag, Text } from './parts.tsx';
+import { Command, Fold, PatchTag, Printed, Tag, Text } from './parts.tsx';
 
 /** What was tested, and on what; of `kiln ci`, also the checks of each patch. */
 export function Tested({ page }: { page: Page }) {
@@ -153,14 +153,7 @@ function Warnings({ job }: { job: JobResult }) {
               <code>
                 <Text of={`${file}:${line}: ${text}`} />
               </code>
-              {patch && (
-                <>
-                  {' '}
-                  <Tag tone="patch">
-                    <Text of={patch} />
-                  </Tag>
-                </>
-              )}
+              <PatchTag patch={patch} />
             </li>
           ))}
         </ul>
