@@ -21,10 +21,11 @@ test('a check that does not exist is refused with the list of those that do', (t
   }
 });
 
-test('a check that warns or fails has a line with its patch; one that could not be made has none', (t) => {
+test('a check that warns, fails or could not be made has a line with its patch', (t) => {
   const { patches } = exampleCi().ci!;
   t.deepEqual(failedChecks(patches, ['checkpatch', 'warnings', 'tags', 'size']), [
     'patch 2 (demo: name the users): checkpatch: 1 check',
+    'patch 2 (demo: name the users): tags: not checked: Fixes: is not checked without --repo',
     'patch 2 (demo: name the users): warnings: 2 new warnings',
   ]);
   t.deepEqual(failedChecks(patches, ['size']), []);

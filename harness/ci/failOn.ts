@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// `--fail-on`: checks of a patch that fail the run if they warn or fail.
+// `--fail-on`: checks of a patch that fail the run if they warn, fail or could not be made.
 import { KilnError } from '../errors.ts';
 import { type CheckResult, type CiPatch, checkNames } from '../schema.ts';
 
@@ -23,12 +23,18 @@ export function parseFailOn(text: string): CheckName[] {
   return [...new Set(names)] as CheckName[];
 }
 
-/** Why a run fails for checks that were named, one line each: `patch 2 (subject): checkpatch: 1 error`. */
+/**
+ * Why a run fails for checks that were named, one line each: `patch 2 (subject): checkpatch: 1 error`. A check that was
+ * skipped found nothing out, which is no pass: a patch may be the reason why a script ends early.
+ */
 export function failedChecks(patches: readonly CiPatch[], names: readonly CheckName[]): string[] {
   const counted = names.filter((name) => !alwaysFail.includes(name));
   return patches.flatMap(({ number, subject, checks }) =>
     checks
-      .filter(({ name, status }) => counted.includes(name) && (status === 'warn' || status === 'fail'))
-      .map(({ name, summary }) => `patch ${number} (${subject}): ${name}: ${summary}`),
+      .filter(({ name, status }) => counted.includes(name) && status !== 'pass')
+      .map(
+        ({ name, status, summary }) =>
+          `patch ${number} (${subject}): ${name}: ${status === 'skip' ? 'not checked: ' : ''}${summary}`,
+      ),
   );
 }

@@ -88,7 +88,7 @@ export function registerCi({ program, run, signal, stopAfter }: Cli): void {
     .option('--no-debug', 'run nothing on a debug kernel')
     .option(
       '--fail-on <checks>',
-      `exit code 1 also if these checks of a patch warn or fail, such as warnings,checkpatch; the checks: ${checkNames.join(', ')}`,
+      `exit code 1 also if these checks of a patch warn, fail or can't be made, such as warnings,checkpatch; the checks: ${checkNames.join(', ')}`,
       parseFailOn,
     )
     .option(
@@ -127,7 +127,8 @@ What makes it exit 1:
                    a splat that the base does not have
                    a new test that fails
                    a test of --reproducer that does not fail on the base, or fails with the series
-  with --fail-on   a check of a patch that warns or fails: checkpatch, tags, warnings, kernel-doc, elsewhere, boot
+  with --fail-on   a check of a patch that warns, fails or could not be made: checkpatch, tags, warnings,
+                   kernel-doc, elsewhere, boot
 
 Examples:
   kiln ci thread.mbox                             a series from the list

@@ -160,6 +160,12 @@ held('an endless build ends', async (t) => {
   t.is(error?.message, 'the build was stopped: it was not done after 0.5 s');
 });
 
+held('a build that floods its output ends', async (t) => {
+  const { error } = await run(await makeHome(t), 'exec yes "$(printf %4000s)"');
+  t.is(error?.code, 'does-not-build');
+  t.is(error?.message, 'the build was stopped: it printed more than 64 MiB');
+});
+
 held('an abort ends it and is an interruption', async (t) => {
   const at = await makeHome(t);
   const stop = new AbortController();

@@ -3,7 +3,7 @@
 import { availableParallelism, totalmem } from 'node:os';
 import type { Context, Sandbox } from '../context.ts';
 import { KilnError } from '../errors.ts';
-import { type ExecOptions, type ExecResult, exec } from '../util/exec.ts';
+import { type ExecOptions, type ExecResult, exec, whyEnded } from '../util/exec.ts';
 import { cgroup } from './cgroup.ts';
 import { excess, type TooMuch } from './excess.ts';
 
@@ -104,7 +104,7 @@ export async function confined(
     return await exec(first!, rest, { ...options, cwd: '/', signal: watch.signal, timeout: limits.time });
   } catch (cause) {
     signal.throwIfAborted();
-    const beyond = watch.found() ?? group.exceeded() ?? tooLong(cause, limits);
+    const beyond = watch.found() ?? group.exceeded() ?? tooLong(cause, limits) ?? wasEnded(cause);
     if (!beyond) throw renamed(cause, file);
     throw new KilnError(beyond.code, `the build was stopped: ${beyond.text}`, {
       hint: hints[beyond.code],
@@ -141,6 +141,11 @@ const hints = {
 function tooLong(error: unknown, { time }: Limits): TooMuch | null {
   const timedOut = error instanceof KilnError && (error.cause as { timedOut?: boolean })?.timedOut === true;
   return timedOut ? { code: 'does-not-build', text: `it was not done after ${time / 1000} s` } : null;
+}
+
+function wasEnded(error: unknown): TooMuch | null {
+  const why = whyEnded(error);
+  return why === null ? null : { code: 'does-not-build', text: `it ${why}` };
 }
 
 /** Put the program's name in place of `env`, which started it. */

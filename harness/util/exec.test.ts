@@ -67,7 +67,7 @@ test('a program that prints nothing any more is ended; one that prints now and t
   const talks = exec('sh', ['-c', 'for i in 1 2 3 4 5 6; do echo $i; sleep 1; done'], { silence });
   const error = await mute;
   t.is(error.code, 'infrastructure');
-  t.is(error.message, 'sh said nothing for 4 s and was ended');
+  t.is(error.message, 'sh printed nothing for 4 s and was ended');
   t.is(error.details.output, 'first');
   t.is((await talks).stdout, '1\n2\n3\n4\n5\n6');
 });

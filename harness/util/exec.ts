@@ -57,15 +57,28 @@ export async function exec(file: string, args: string[], options: ExecOptions = 
   const output = { stdout: String(result.stdout ?? ''), stderr: String(result.stderr ?? '') };
   if (result.exitCode !== undefined && (options.okCodes ?? [0]).includes(result.exitCode))
     return { ...output, exitCode: result.exitCode };
-  const end = watchdog.wasSilent
-    ? `said nothing for ${Math.round(silence / 1000)} s and was ended`
-    : describeEnd(result);
+  const excess = watchdog.wasSilent
+    ? `printed nothing for ${Math.round(silence / 1000)} s`
+    : result.isMaxBuffer
+      ? `printed more than ${maxOutput / 2 ** 20} MiB`
+      : null;
+  const end = excess === null ? describeEnd(result) : `${excess} and was ended`;
   const isFull = output.stderr.includes('No space left on device');
-  throw new KilnError('infrastructure', `${file} ${end}${isFull ? ': the disk is full' : ''}`, {
+  const error = new KilnError('infrastructure', `${file} ${end}${isFull ? ': the disk is full' : ''}`, {
     hint: isFull ? diskFull : '',
     details: { command, output: tail(`${output.stdout}\n${output.stderr}`) },
     cause: result,
   });
+  if (excess !== null) excesses.set(error, excess);
+  throw error;
+}
+
+/** Why `exec` ended a program that printed nothing or too much, by the error that it threw: a clause. */
+const excesses = new WeakMap<object, string>();
+
+/** The clause for an error of `exec`, such as "printed nothing for 1800 s"; null if the program ended otherwise. */
+export function whyEnded(error: unknown): string | null {
+  return excesses.get(error as object) ?? null;
 }
 
 /** Whether a program ended with this exit code, which `exec` threw. */
@@ -126,8 +139,17 @@ export function describeEnd(result: Result): string {
   return `could not be started: ${result.shortMessage ?? 'unknown reason'}`;
 }
 
+/** The last 20 lines. The text may be of many megabytes, so that it is not split whole. */
 function tail(text: string): string {
-  return text.trim().split('\n').slice(-20).map(shortened).join('\n');
+  const trimmed = text.trim();
+  let from = trimmed.length;
+  for (let lines = 0; lines < 20 && from >= 0; lines++)
+    from = from === 0 ? -1 : trimmed.lastIndexOf('\n', from - 1);
+  return trimmed
+    .slice(from + 1)
+    .split('\n')
+    .map(shortened)
+    .join('\n');
 }
 
 /** Lines go into reports: one of many megabytes would make these too large to be written. */
