@@ -2,10 +2,9 @@
 import { join } from 'node:path';
 import type { Context } from '../context.ts';
 import { lastToTouch, type Tree } from '../tree/tree.ts';
-import { exists, readIfThere } from '../util/files.ts';
+import { exists } from '../util/files.ts';
 import { plural } from '../util/plural.ts';
 import { type Diagnostic, findDiagnostics } from './diagnostics.ts';
-import { parseConfig } from './dotConfig.ts';
 import { linkedObjects } from './linked.ts';
 import { kernelMake } from './make.ts';
 import type { Workspace } from './workspace.ts';
@@ -47,11 +46,13 @@ export async function compileWithWarnings(
   return findDiagnostics(lines, workspace.seen.source, lastToTouch(tree));
 }
 
-/** make also leaves the objects of options that are off by now; their sources need not compile. */
+/**
+ * make also leaves the objects of options that are off by now; their sources need not compile. Only the kernel itself is
+ * built here, no modules, so that its archives have all that is not stale.
+ */
 async function findStale(build: string): Promise<(object: string) => boolean> {
-  const config = parseConfig((await readIfThere(join(build, '.config'))) ?? '');
   const isKernel = (await exists(join(build, 'vmlinux.a'))) || (await exists(join(build, 'init/built-in.a')));
-  if (!isKernel || config.get('MODULES') === 'y') return () => false;
+  if (!isKernel) return () => false;
   const { objects, apart } = await linkedObjects(build);
   const linked = new Set([...objects, ...apart]);
   return (object) => !linked.has(object);
