@@ -20,8 +20,6 @@ const table = {
   setup: { what: '`setup`', ms: 20_000 },
   /** To a request outside a test: `ping`, `shell`, `window`. */
   answer: { what: '`ping`', ms: 20_000 },
-  /** For a program to list its cases, see `-l` of kselftest_harness.h. */
-  list: { what: "a program's cases", ms: 20_000, isScaled: true },
   begin: { what: 'the start of a test', ms: 30_000, isScaled: true },
   /** For a test whose settings have no limit. kselftest's own default is 45 s, on real machines. */
   test: { what: 'a test', ms: 60_000, isScaled: true },

@@ -26,6 +26,7 @@ const end = {
   duration_ms: 30,
   leftovers: 0,
   settled: true,
+  ready: false,
   artifacts: 0,
 };
 const talk = [
@@ -33,7 +34,8 @@ const talk = [
   { type: 'begin', seq: 2, id: 2, ktap: 0, kmsg: 9, taint: 0 },
   { type: 'settling', seq: 3, id: 2 },
   end,
-  { type: 'bye', seq: 5 },
+  { type: 'waits', seq: 5, id: 3, ktap: 5, kmsg: 9 },
+  { type: 'bye', seq: 6 },
 ];
 
 test('a conversation can go on where another stood still', (t) => {
@@ -70,11 +72,11 @@ test('what is torn is forgiven only if a new agent follows', (t) => {
   const reader = new MessageReader();
   reader.mayBeReplaced = true;
   t.is(reader.read(Buffer.concat([lines(...talk), Buffer.from('{"ty\n')])).length, talk.length);
-  t.throws(() => reader.read(lines({ type: 'ready', seq: 6, id: 1 })), { message: /no JSON/ });
+  t.throws(() => reader.read(lines({ type: 'ready', seq: 7, id: 1 })), { message: /no JSON/ });
   const gap = new MessageReader();
   gap.mayBeReplaced = true;
   gap.read(lines(...talk, { type: 'ready', seq: 9, id: 1 }));
-  t.throws(() => gap.read(lines({ type: 'ready', seq: 6, id: 1 })), { message: /message 9 where 6 was due/ });
+  t.throws(() => gap.read(lines({ type: 'ready', seq: 6, id: 1 })), { message: /message 9 where 7 was due/ });
 });
 
 test('every message of the protocol is read as it was sent', (t) => {

@@ -25,6 +25,7 @@ const fromGuest = z.discriminatedUnion('type', [
   }),
   z.object({ type: z.literal('ready'), seq, id }),
   z.object({ type: z.literal('begin'), seq, id, ktap: natural, kmsg: natural, taint: natural }),
+  z.object({ type: z.literal('waits'), seq, id, ktap: natural, kmsg: natural }),
   z.object({ type: z.literal('alive'), seq, uptime_ms: natural }),
   z.object({ type: z.literal('settling'), seq, id }),
   z.object({
@@ -39,6 +40,7 @@ const fromGuest = z.discriminatedUnion('type', [
     duration_ms: natural,
     leftovers: natural,
     settled: z.boolean(),
+    ready: z.boolean(),
     artifacts: natural,
   }),
   z.object({ type: z.literal('got'), seq, id, bytes: natural, truncated: z.boolean() }),
@@ -51,19 +53,22 @@ const fromGuest = z.discriminatedUnion('type', [
 export type GuestMessage = z.infer<typeof fromGuest>;
 export type GuestMessageOf<T extends GuestMessage['type']> = Extract<GuestMessage, { type: T }>;
 
+type Start = {
+  id: number;
+  path: string;
+  args: string[];
+  cwd: string;
+  timeout_ms: number;
+  generation: number;
+  generations: number;
+};
+
 /** A message from the host, before `seq` is added. */
 export type HostMessage =
   | { type: 'setup'; id: number; time_ns: string; entropy: string }
-  | {
-      type: 'run';
-      id: number;
-      path: string;
-      args: string[];
-      cwd: string;
-      timeout_ms: number;
-      generation: number;
-      generations: number;
-    }
+  | { type: 'proceed'; id: number; args: string[]; timeout_ms: number }
+  | ({ type: 'run' } & Start)
+  | ({ type: 'prepare' } & Start)
   | { type: 'kill'; id: number }
   | { type: 'put'; id: number; dir: string; bytes: number }
   | { type: 'get'; id: number; dir: string; limit: number }

@@ -10,6 +10,7 @@ import {
   FakeGuest,
   type FakeGuestOptions,
   Memory,
+  passing,
   type Script,
 } from '../testing/fakeGuest.ts';
 import { HeldBack, type Program, Session } from './session.ts';
@@ -166,6 +167,68 @@ test('a test is asked for with a limit ten times as long as its own, and its end
     memory.records.map(({ text }) => text.replace(/\d+/, 'N')),
     ['kiln-agent: test N begins', 'kiln-agent: test N is over'],
   );
+});
+
+test('a program is run to kiln_ready(), and all that it has said until then has come', async (t) => {
+  const { agent, memory, session } = talk({
+    script: {
+      prepare: ({ id }, one) => {
+        one.begin(id);
+        one.output('# set up\n');
+        one.waits(id);
+      },
+    },
+  });
+  t.is(await session.prepare(program, limits), null);
+  t.like(agent.heard[0], { type: 'prepare', ...program, timeout_ms: 600_000 });
+  t.is(memory.said.output, '# set up\n');
+});
+
+test('a program that ends before kiln_ready() has its end; one that never comes there is killed', async (t) => {
+  const early = talk({
+    script: {
+      prepare: ({ id }, one) => {
+        one.begin(id);
+        one.end(id, { status: 3 });
+      },
+    },
+  });
+  t.like(await early.session.prepare(program, limits), { end: { how: 'exit', status: 3 } });
+  const late = talk({
+    script: {
+      prepare: ({ id }, one) => {
+        one.running = id;
+        one.begin(id);
+      },
+    },
+  });
+  const run = late.session.prepare(program, { ...limits, silenceMs: 1_000_000 });
+  await late.agent.next('prepare');
+  await settled();
+  late.clock.advance(60_000);
+  t.like((await run)?.end, { how: 'timeout' });
+});
+
+test('a program goes on from kiln_ready() as a test of its own', async (t) => {
+  const { agent, memory, session } = talk({
+    script: {
+      proceed: ({ id }, one) => {
+        one.begin(id, { ktap: 0, kmsg: 4 });
+        one.output(passing);
+        one.end(id);
+      },
+    },
+    marks: { guestSeq: 7, hostSeq: 3, id: 2, outputBytes: 9, nextRecord: 6 },
+  });
+  const run = await session.proceed(['-r', 'one'], limits);
+  t.like(agent.heard[0], { type: 'proceed', id: 3, args: ['-r', 'one'], timeout_ms: 600_000 });
+  t.like(run, { begin: { ktap: 0, kmsg: 4 }, end: { how: 'exit', status: 0 }, incomplete: false });
+  t.is(memory.said.output, passing);
+});
+
+test('a program that waits though it was not asked to breaks the protocol', async (t) => {
+  const { session } = talk({ script: { run: ({ id }, one) => one.waits(id) } });
+  t.deepEqual((await session.run(program, limits)).loss, { why: 'broken', detail: 'it waits for nothing' });
 });
 
 for (const port of ['ktap', 'kmsg'] as const)

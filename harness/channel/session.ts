@@ -90,6 +90,17 @@ export type Marks = {
   nextRecord: number;
 };
 
+type OutcomeType = 'end' | 'error' | 'waits' | 'hello';
+/** What came of a test. `isOver`: it had reached its limit. */
+type Outcome = Heard<GuestMessageOf<OutcomeType>> & {
+  begin: GuestMessageOf<'begin'> | null;
+  isOver: boolean;
+};
+
+function isOutcome(message: GuestMessage): message is GuestMessageOf<'end' | 'error' | 'waits'> {
+  return message.type === 'end' || message.type === 'error' || message.type === 'waits';
+}
+
 type Waiting = { matches: (message: GuestMessage) => boolean; resolve: (heard: Heard<GuestMessage>) => void };
 
 /**
@@ -188,28 +199,58 @@ export class Session {
    * @param onSettling called when its processes are gone and only the kernel is still waited for
    */
   async run(program: Program, testLimits: TestLimits, onSettling = () => {}): Promise<TestRun> {
-    const { limitMs, beginMs, graceMs } = testLimits;
-    const { clock } = this.#guest;
     const id = ++this.#id;
     this.#reader.mayBeReplaced = program.generations > 1;
     this.#onSettling.set(id, onSettling);
-    this.#send({ type: 'run', id, ...program, timeout_ms: limitMs * maxStretch });
+    this.#send({ type: 'run', id, ...program, timeout_ms: testLimits.limitMs * maxStretch });
+    return this.#whole(await this.#outcome(id, program.generation, testLimits));
+  }
+
+  /**
+   * Run a test program until it waits in kiln_ready(). Returns null, or how it ended instead. All that it has said has
+   * arrived.
+   */
+  async prepare(program: Program, testLimits: TestLimits): Promise<TestRun | null> {
+    const id = ++this.#id;
+    this.#send({ type: 'prepare', id, ...program, timeout_ms: testLimits.limitMs * maxStretch });
+    const outcome = await this.#outcome(id, program.generation, testLimits);
+    if (outcome.message?.type === 'waits' && (await this.#delivered(outcome.message))) return null;
+    return this.#whole(outcome);
+  }
+
+  /** Let a program that waits in kiln_ready() go on, with other arguments; as run(). */
+  async proceed(args: string[], testLimits: TestLimits, onSettling = () => {}): Promise<TestRun> {
+    const id = ++this.#id;
+    this.#onSettling.set(id, onSettling);
+    this.#send({ type: 'proceed', id, args, timeout_ms: testLimits.limitMs * maxStretch });
+    return this.#whole(await this.#outcome(id, 0, testLimits));
+  }
+
+  /** Wait for what comes of test `id` on the kernel `generation`. */
+  async #outcome(id: number, generation: number, testLimits: TestLimits): Promise<Outcome> {
+    const { limitMs, beginMs, graceMs } = testLimits;
+    const { clock } = this.#guest;
     const isAnswer = (message: GuestMessage) =>
-      ((message.type === 'end' || message.type === 'error') && message.id === id) ||
-      (message.type === 'hello' && message.generation === program.generation + 1);
+      (isOutcome(message) && message.id === id) ||
+      (message.type === 'hello' && message.generation === generation + 1);
     const limit = new Limit(testLimits, clock.own(), () => this.#send({ type: 'kill', id: ++this.#id }));
     const time = {
       clock,
       left: () => limit.left(clock.own(), this.#begun.get(id)?.at ?? null, this.#lastHeard),
       most: (beginMs + limitMs + graceMs) * maxStretch,
     };
-    const { message, loss } = await this.#wait<'end' | 'error' | 'hello'>(isAnswer, time);
-    const begin = this.#begun.get(id)?.message ?? null;
+    const heard = await this.#wait<OutcomeType>(isAnswer, time);
+    return { ...heard, begin: this.#begun.get(id)?.message ?? null, isOver: limit.isOver };
+  }
+
+  /** What a test's outcome says of its run, once everything that it announces has arrived. */
+  async #whole({ message, loss, begin, isOver }: Outcome): Promise<TestRun> {
     const run = { begin, end: null, loss: null, incomplete: true, next: null };
     if (loss) return { ...run, loss };
     if (message.type === 'error') return { ...run, loss: { why: 'broken', detail: message.message } };
+    if (message.type === 'waits') return { ...run, loss: { why: 'broken', detail: 'it waits for nothing' } };
     if (message.type === 'hello') return { ...run, next: message };
-    const end = limit.isOver && message.how === 'killed' ? { ...message, how: 'timeout' as const } : message;
+    const end = isOver && message.how === 'killed' ? { ...message, how: 'timeout' as const } : message;
     return { ...run, end, incomplete: !(await this.#delivered(end)) };
   }
 
@@ -381,9 +422,9 @@ export class Session {
     };
   }
 
-  /** Whether the bytes and records come that `end` announced. */
-  async #delivered(end: GuestMessageOf<'end'>): Promise<boolean> {
-    const isWhole = () => this.#outputBytes >= end.ktap && this.#nextRecord >= end.kmsg;
+  /** Whether the bytes and records come that a message announced. */
+  async #delivered({ ktap, kmsg }: { ktap: number; kmsg: number }): Promise<boolean> {
+    const isWhole = () => this.#outputBytes >= ktap && this.#nextRecord >= kmsg;
     const over = new AbortController();
     this.#onDelivery = () => isWhole() && over.abort();
     this.#onDelivery();

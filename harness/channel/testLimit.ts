@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
 // How long to wait for a test. Pure, apart from the callback.
+import { limits } from '../limits.ts';
 
 /** Milliseconds of the guest's own time (guest/steal.ts). */
 export type TestLimits = {
@@ -12,6 +13,16 @@ export type TestLimits = {
   /** Without any message. The agent sends one each second. */
   silenceMs: number;
 };
+
+/** The limits of a test on one kernel. @param scale how many times the usual a guest as slow as this gets */
+export function scaledLimits(limitMs: number, scale: number): TestLimits {
+  return {
+    limitMs,
+    beginMs: limits.begin * scale,
+    graceMs: limits.grace * scale,
+    silenceMs: limits.silence * scale,
+  };
+}
 
 /** The wait for one test's end. */
 export class Limit {

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 // Forks of a frozen guest behave like booted guests, and differ from each other.
 import { execFileSync } from 'node:child_process';
-import { open, readdir, readFile, stat, writeFile } from 'node:fs/promises';
+import { glob, open, readdir, readFile, stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout } from 'node:timers/promises';
 import test from 'ava';
@@ -110,6 +110,56 @@ test.serial('isolation=case: each case has its own guest, and a panic ends only 
     const plain = find(results, 'by_case/plain');
     t.is(plain.verdict, 'pass');
     t.regex(plain.problems.join(), /lists no cases/);
+  });
+});
+
+test.serial('cases go on from kiln_ready(): set up once, and none sees another', async (t) => {
+  const args = ['set_up', ...withTests(fixture('set_up')), '--isolate', 'case'];
+  await kilnTest(args, async ({ results, dir }) => {
+    const { verdict, detail, cases } = find(results, 'set_up/cases');
+    t.is(verdict, 'crash');
+    t.regex(detail, /^2 of 8 cases: the kernel died during the test/);
+    t.deepEqual(
+      cases.map(({ name, verdict: one }) => `${one} ${name.replace('global.', '')}`),
+      [
+        'pass is_first',
+        'pass is_first_too',
+        'pass has_what_was_set_up',
+        'pass changes_memory',
+        'pass sees_no_change',
+        'fail fails',
+        'fail panics',
+        'pass knows_the_time',
+      ],
+    );
+    // The time of the set-up is in the output of each case. The listing had one of its own.
+    const times = new Map<string, number>();
+    for await (const log of glob(join(dir, 'guests/*/set_up/cases/*/output.log'))) {
+      const [time = ''] = /^# set up at .*$/m.exec(await readFile(log, 'utf8')) ?? [];
+      times.set(time, (times.get(time) ?? 0) + 1);
+    }
+    t.deepEqual([...times.values()].toSorted(), [1, 8]);
+    for (const [name, why] of [
+      ['child', /kiln_ready\(\) is for the test's own process, not for a child of it/],
+      ['twice', /kiln_ready\(\) was called for a second time/],
+      ['threads', /kiln_ready\(\) needs a program with one thread; this one has 2/],
+      ['fails', /exit code 3: nothing was set up/],
+    ] as const)
+      t.regex(find(results, `set_up/${name}`).detail, why);
+    const [problem] = find(results, 'set_up/fails').problems.slice(-1);
+    t.is(
+      problem,
+      'the program did not come to kiln_ready(): it ended with exit code 3, so all of it ran in one guest',
+    );
+  });
+});
+
+test.serial('without isolation=case, kiln_ready() returns at once', async (t) => {
+  const args = ['set_up/cases', ...withTests(fixture('set_up')), '--isolate', 'boot'];
+  await kilnTest(args, ({ results }) => {
+    const { cases } = find(results, 'set_up/cases');
+    t.is(cases[0]?.verdict, 'pass');
+    t.is(cases[1]?.verdict, 'fail');
   });
 });
 

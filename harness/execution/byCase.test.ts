@@ -1,8 +1,11 @@
 // SPDX-License-Identifier: MIT
 import { setImmediate } from 'node:timers/promises';
 import test, { type ExecutionContext } from 'ava';
+import { KilnError } from '../errors.ts';
+import { SetUpFailed } from '../pool/template.ts';
 import { fakeExecution } from '../testing/fakeExecution.ts';
 import { type FakeAgent, passing, type Script } from '../testing/fakeGuest.ts';
+import type { FakePoolOptions } from '../testing/fakePool.ts';
 import { runByCase } from './byCase.ts';
 
 const list = `TAP version 13
@@ -123,7 +126,7 @@ test('a guest that dies while the cases are listed is the result', async (t) => 
   t.deepEqual(asked, ['-l']);
 });
 
-test('listing cases may take 20 s', async (t) => {
+test('listing cases may take as long as a test', async (t) => {
   const all = await fakeExecution(t, {
     guest: () => ({ script: { run: ({ id }, agent) => agent.begin(id) } }),
   });
@@ -131,9 +134,9 @@ test('listing cases may take 20 s', async (t) => {
   await all.have(1);
   const { agent, clock } = all.started[0]!.fake;
   const { timeout_ms, id } = await agent.next('run');
-  t.is(timeout_ms, 200_000);
+  t.is(timeout_ms, 600_000);
   await setImmediate();
-  clock.advance(20_000);
+  clock.advance(60_000);
   await agent.next('kill');
   t.true(id > 0);
   await all.have(2);
@@ -142,4 +145,82 @@ test('listing cases may take 20 s', async (t) => {
   second.output(passing);
   second.end(second.running);
   t.is((await result).verdict, 'pass');
+});
+
+/** A program that calls kiln_ready(), with three cases. */
+function withSetUp(t: ExecutionContext, template: FakePoolOptions['template']) {
+  const script: Script = {
+    run: ({ id, args }, agent) => {
+      agent.begin(id);
+      agent.output(args[0] === '-l' ? list : passing);
+      agent.end(id, { ready: true });
+    },
+    proceed: ({ id, args }, agent) => {
+      agent.begin(id, { ktap: 0, kmsg: 5 });
+      agent.output(`ok 1 ${args[1]}\n`);
+      agent.end(id);
+    },
+  };
+  return fakeExecution(t, { guest: () => ({ script }), ...(template ? { template } : {}) });
+}
+
+/** What the guests were told to run, in their order. */
+function toldOf({ started }: Pick<Awaited<ReturnType<typeof fakeExecution>>, 'started'>): string[] {
+  return started.flatMap(({ fake }) =>
+    fake.agent.heard.flatMap((message) =>
+      message.type === 'run' || message.type === 'proceed' ? [[message.type, ...message.args].join(' ')] : [],
+    ),
+  );
+}
+
+test('the cases of a program that calls kiln_ready() go on from there, and begin with what it has said', async (t) => {
+  const output = 'KTAP version 1\n1..1\n';
+  const all = await withSetUp(t, (index) => (index === 0 ? {} : { output }));
+  const result = await runByCase(all.request(), all.execution, () => {});
+  t.deepEqual(toldOf(all).toSorted(), [
+    'proceed -r file.read',
+    'proceed -r file.seek',
+    'proceed -r file.write',
+    'run -l',
+  ]);
+  t.is(all.counts.templates, 2);
+  t.like(result, { verdict: 'pass', problems: [] });
+  t.deepEqual(
+    result.cases.map(({ name }) => name),
+    ['file.read', 'file.write', 'file.seek'],
+  );
+  const setUp = { path: '/tests/demo/first', cwd: '/tests/demo', limit: 60 };
+  t.deepEqual(all.started.at(-1)!.machine.setUp, setUp);
+
+  // A repetition has the list and the template.
+  await runByCase(all.request(), all.execution, () => {});
+  t.is(toldOf(all).filter((told) => told === 'run -l').length, 1);
+  t.is(all.counts.templates, 2);
+});
+
+test('a program whose set-up fails there runs as a whole, and says why', async (t) => {
+  const all = await withSetUp(t, (index) => {
+    if (index > 0) throw new SetUpFailed('it ended with exit code 3');
+    return {};
+  });
+  const result = await runByCase(all.request(), all.execution, () => {});
+  t.deepEqual(toldOf(all), ['run -l', 'run']);
+  t.deepEqual(result.problems, [
+    'the program did not come to kiln_ready(): it ended with exit code 3, so all of it ran in one guest',
+  ]);
+  t.deepEqual(all.notes, []);
+});
+
+test('guests that can’t be forked are booted, and their programs run from the beginning', async (t) => {
+  const all = await withSetUp(t, (index) => {
+    if (index > 0) throw new KilnError('infrastructure', 'no room');
+    return {};
+  });
+  await runByCase(all.request(), all.execution, () => {});
+  t.deepEqual(toldOf(all).toSorted(), [
+    'run -l',
+    'run -r file.read',
+    'run -r file.seek',
+    'run -r file.write',
+  ]);
 });

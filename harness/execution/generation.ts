@@ -6,6 +6,7 @@ import { buffer } from 'node:stream/consumers';
 import { create } from 'tar';
 import { explain } from '../channel/explain.ts';
 import { HeldBack, type Loss, nobody, type Session, type TestRun } from '../channel/session.ts';
+import { scaledLimits } from '../channel/testLimit.ts';
 import type { Hang } from '../guest/hang.ts';
 import { since } from '../guest/steal.ts';
 import { limits } from '../limits.ts';
@@ -18,7 +19,7 @@ import { slowness, tempo } from '../results/timing.ts';
 import type { GenerationResult, TestResult } from '../schema.ts';
 import { plural } from '../util/plural.ts';
 import { artifacts } from './collect.ts';
-import { generationsOf, type NextKernel, type TestRequest } from './request.ts';
+import { generationsOf, type NextKernel, placeOf, type TestRequest } from './request.ts';
 
 /** A test in its guest. */
 export type Attempt = {
@@ -208,31 +209,23 @@ function lossOf({ bootLoss, run }: Seen): Loss | null {
 
 async function converse(
   session: Session,
-  { request, powerOff, onSettling }: Attempt,
+  { request, lease, powerOff, onSettling }: Attempt,
   generation: number,
   dir: string,
   { limitMs, scale }: Allowed,
 ): Promise<Seen> {
   const seen: Seen = { ...nothingSeen, artifacts: [], problems: [] };
-  const { suite, args, kexec } = request;
+  const { args, kexec } = request;
   const generations = generationsOf(request);
-  const program = {
-    path: `/tests/${suite}/${request.program}`,
-    args,
-    cwd: `/tests/${suite}`,
-    generation,
-    generations,
-  };
   if (kexec && generation + 1 < generations && generation < kexec.sent)
     seen.problems.push(...(await sendKernel(session, kexec.next(generation + 1))));
-  const testLimits = {
-    limitMs,
-    beginMs: limits.begin * scale,
-    graceMs: limits.grace * scale,
-    // From a panic to the next kernel's first word the guest says nothing.
-    silenceMs: (generation + 1 < generations ? limits.boot : limits.silence) * scale,
-  };
-  seen.run = await session.run(program, testLimits, onSettling);
+  const testLimits = scaledLimits(limitMs, scale);
+  // From a panic to the next kernel's first word the guest says nothing.
+  if (generation + 1 < generations) testLimits.silenceMs = limits.boot * scale;
+  seen.run = lease.waits
+    ? await session.proceed(args, testLimits, onSettling)
+    : await session.run({ ...placeOf(request), args, generation, generations }, testLimits, onSettling);
+  if (seen.run.end?.ready) request.onReady?.();
   if (seen.run.loss || seen.run.next) return seen;
   const leftovers = seen.run.end?.leftovers ?? 0;
   if (leftovers > 0)

@@ -43,10 +43,17 @@ export type TestRequest = {
   guestDir: string;
   /** A command line that runs this test again. */
   reproduce: string;
+  /** Called if the program has called kiln_ready(). */
+  onReady?: () => void;
 };
 
 /** Tests that run one after another in one guest; or one test, whole or case by case. */
 export type Unit = { isolation: Isolation; requests: TestRequest[] };
+
+/** Where the guest has the program. */
+export function placeOf({ suite, program }: TestRequest): { path: string; cwd: string } {
+  return { path: `/tests/${suite}/${program}`, cwd: `/tests/${suite}` };
+}
 
 /** How many kernels a test goes through. */
 export function generationsOf({ kexec }: TestRequest): number {

@@ -25,6 +25,7 @@ const end: GuestMessageOf<'end'> = {
   duration_ms: 1,
   leftovers: 0,
   settled: true,
+  ready: false,
   artifacts: 0,
 };
 

@@ -22,7 +22,12 @@ export type Machine = {
   initrd: string;
   /** The whole kernel command line. */
   cmdline: string;
+  /** A program that has run to kiln_ready() in the guests forked from this machine's template. */
+  setUp?: SetUp;
 };
+
+/** A test program as it is started, and how long it may take to kiln_ready(), in seconds of a guest as quick as usual. */
+export type SetUp = { path: string; cwd: string; limit: number };
 
 /** Measured: a kernel with KASAN and lockdep fits, with room for tests. */
 const defaults = { memory: 512, cpus: 2 };

@@ -11,7 +11,7 @@ import { thaw } from '../guest/snapshot.ts';
 import type { Load } from '../guest/steal.ts';
 import { limits } from '../limits.ts';
 import { type Turn, Turns } from '../util/turns.ts';
-import { type BootLogs, BootLost, makeTemplate, startFork, type Template } from './template.ts';
+import { type BootLogs, BootLost, makeTemplate, SetUpFailed, startFork, type Template } from './template.ts';
 import { Templates } from './templates.ts';
 
 export type GuestOrigin = 'boot' | 'fork';
@@ -34,6 +34,8 @@ type Found = {
   hang: Hang | null;
   /** How much of the host it had until its agent's first word (a fork's: its template). */
   load: Load;
+  /** The program of the machine's set-up waits in kiln_ready(). */
+  waits: boolean;
 } & ({ guest: Guest; session: Session; loss: null } | { guest: null; session: null; loss: Loss });
 
 /** MiB that QEMU takes beside the guest's memory. */
@@ -46,6 +48,7 @@ const nowhere = {
   startMs: 0,
   guest: null,
   session: null,
+  waits: false,
 };
 
 /** The share of the memory that is free at the start, which guests may take together. */
@@ -105,6 +108,19 @@ export class Pool implements AsyncDisposable {
     return { ...found, [Symbol.dispose]: () => guest && this.#end(guest) };
   }
 
+  /** Make the machine's template now, if it can be. Returns null, or why its set-up has failed. */
+  async setUp(machine: Machine, context: Context): Promise<string | null> {
+    using _turn = await this.turn(machine, 'fork', context);
+    try {
+      await this.#templates.get(machine, context);
+    } catch (error) {
+      context.signal.throwIfAborted();
+      if (error instanceof SetUpFailed) return error.message;
+      // What else is wrong is found again, by whoever acquires a guest.
+    }
+    return null;
+  }
+
   /** A fork of this machine had no room for its memory: boot it from now on. */
   async bootFromNowOn(machine: Machine, context: Context): Promise<void> {
     await this.#templates.bootFromNowOn(machine, context);
@@ -146,7 +162,10 @@ export class Pool implements AsyncDisposable {
     const bootMs = hello.message?.boot_ms ?? null;
     const startMs = performance.now() - started;
     const release = hello.message?.release ?? null;
-    const rest = { origin: 'boot' as const, argv: guest.argv, bootMs, release, startMs, load, logs: null };
+    const rest = {
+      ...{ origin: 'boot' as const, argv: guest.argv, bootMs, release, startMs, load },
+      ...{ logs: null, waits: false },
+    };
     if (!loss) return { ...rest, guest, session, loss, hang: null };
     const explained = await explain(loss, guest, session, dirname(machine.kernel));
     // Its last output is evidence.
@@ -166,7 +185,7 @@ export class Pool implements AsyncDisposable {
       for (const start of [() => this.#takeAhead(template), () => this.#start(template, wanted)])
         try {
           const guest = await start();
-          if (guest) return await this.#revive(guest, template, collector);
+          if (guest) return await this.#revive(guest, template, machine, collector);
         } catch (error) {
           context.signal.throwIfAborted();
           trouble = error;
@@ -176,7 +195,12 @@ export class Pool implements AsyncDisposable {
   }
 
   /** Thaw a fork and wait for its first answer. */
-  async #revive({ guest, since }: Started, template: Template, collector: Listener): Promise<Found> {
+  async #revive(
+    { guest, since }: Started,
+    template: Template,
+    { setUp }: Machine,
+    collector: Listener,
+  ): Promise<Found> {
     // Nothing of a fork that fails is to be in the logs of the guest that takes its place.
     const held = new HeldBack();
     try {
@@ -200,6 +224,7 @@ export class Pool implements AsyncDisposable {
         session,
         loss: null,
         hang: null,
+        waits: setUp !== undefined,
       };
     } catch (error) {
       this.#end(guest);
@@ -237,9 +262,10 @@ export class Pool implements AsyncDisposable {
 }
 
 /** Pass the logs of a boot to a listener. */
-export function replay({ console, kmsg, records }: BootLogs, to: Listener): void {
+export function replay({ console, kmsg, records, output }: BootLogs, to: Listener): void {
   to.console(console);
   to.kernelLog(kmsg, records);
+  if (output.length > 0) to.output(output);
 }
 
 /** QEMU, waiting for its state. `since`: when the fork was requested (performance.now()). */

@@ -7,17 +7,26 @@ import { z } from 'zod';
 import { type Explained, explain } from '../channel/explain.ts';
 import { type KmsgRecord, parseKmsg } from '../channel/kmsg.ts';
 import { type Loss, type Marks, Session } from '../channel/session.ts';
+import { scaledLimits } from '../channel/testLimit.ts';
 import { KilnError } from '../errors.ts';
 import { type Guest, startGuest } from '../guest/guest.ts';
 import type { Hang } from '../guest/hang.ts';
-import type { Machine } from '../guest/qemu.ts';
+import type { Machine, SetUp } from '../guest/qemu.ts';
 import { freeze, prepareThaw } from '../guest/snapshot.ts';
 import type { Load } from '../guest/steal.ts';
 import { limits } from '../limits.ts';
+import { slowness } from '../results/timing.ts';
 import { readCachedJson } from '../util/files.ts';
 
 /** A template's files, in its directory of the cache. */
-const files = { memory: 'memory', state: 'state', info: 'template.json', console: 'console', kmsg: 'kmsg' };
+const files = {
+  memory: 'memory',
+  state: 'state',
+  info: 'template.json',
+  console: 'console',
+  kmsg: 'kmsg',
+  output: 'output',
+};
 
 const count = z.int().nonnegative();
 const marks = z.object({
@@ -35,8 +44,8 @@ const load = z.object({
 }) satisfies z.ZodType<Load>;
 const infoSchema = z.object({ bootMs: count, release: z.string(), marks, load });
 
-/** The logs of a boot. */
-export type BootLogs = { console: Buffer; kmsg: Buffer; records: KmsgRecord[] };
+/** The logs of a boot; `output`: what the machine's set-up has printed, if it has one. */
+export type BootLogs = { console: Buffer; kmsg: Buffer; records: KmsgRecord[]; output: Buffer };
 
 /** A frozen guest. Its files stay open, so that they outlive their names. */
 export type Template = AsyncDisposable & {
@@ -71,6 +80,13 @@ export class BootLost extends KilnError {
   }
 }
 
+/** The program of a machine's set-up has not come to kiln_ready(). */
+export class SetUpFailed extends KilnError {
+  constructor(how: string) {
+    super('infrastructure', `the program did not come to kiln_ready(): ${how}`);
+  }
+}
+
 function describeLoss(loss: Loss): string {
   if (loss.why !== 'exited') return loss.detail;
   const { signal, code, stderr } = loss.exit;
@@ -91,8 +107,8 @@ const clockWindows = [200, 1000, 3000];
 const clockTolerance = 0.2;
 
 /**
- * Boot a machine, freeze it when its agent waits for a test, and put it into `dir`. Throws BootLost if the agent's
- * first word does not come, and an infrastructure error if QEMU can't freeze it.
+ * Boot a machine, freeze it when its agent waits for a test, or when its set-up is done, and put it into `dir`. Throws
+ * BootLost if the agent's first word does not come, SetUpFailed, and an infrastructure error if QEMU can't freeze it.
  * @param bootTimeout milliseconds
  */
 export async function makeTemplate(
@@ -105,10 +121,11 @@ export async function makeTemplate(
     how: 'template',
     memory: join(dir, files.memory),
   });
-  const said = { console: [] as Buffer[], kmsg: [] as Buffer[] };
-  const logs = () => bootLogs(Buffer.concat(said.console), Buffer.concat(said.kmsg));
+  const said = { console: [] as Buffer[], kmsg: [] as Buffer[], output: [] as Buffer[] };
+  const logs = () =>
+    bootLogs(Buffer.concat(said.console), Buffer.concat(said.kmsg), Buffer.concat(said.output));
   const session = new Session(guest, {
-    output: () => {},
+    output: (chunk) => void said.output.push(chunk),
     console: (chunk) => void said.console.push(chunk),
     kernelLog: (chunk) => void said.kmsg.push(chunk),
   });
@@ -123,14 +140,36 @@ export async function makeTemplate(
     throw new BootLost(explained, logs(), guest.argv, load);
   }
   await checkClock(session, signal);
+  if (machine.setUp) {
+    await setUp(session, machine.setUp, slowness(message.boot_ms, load));
+    signal.throwIfAborted();
+  }
   await freeze(guest, join(dir, files.state), () => setTimeout(quiet));
-  const { console, kmsg } = logs();
+  const { console, kmsg, output } = logs();
   await writeFile(join(dir, files.console), console);
   await writeFile(join(dir, files.kmsg), kmsg);
+  await writeFile(join(dir, files.output), output);
   await writeFile(
     join(dir, files.info),
     JSON.stringify({ bootMs: message.boot_ms, release: message.release, load, marks: session.marks() }),
   );
+}
+
+/** Run a program to kiln_ready(). @param scale how many times its limit a guest as slow as this gets */
+async function setUp(session: Session, { path, cwd, limit }: SetUp, scale: number): Promise<void> {
+  const { loss } = await session.setup(limits.setup);
+  const run =
+    loss === undefined
+      ? await session.prepare(
+          { path, cwd, args: [], generation: 0, generations: 1 },
+          scaledLimits(limit * 1000 * scale, scale),
+        )
+      : { loss, end: null };
+  if (run === null) return;
+  const { end } = run;
+  if (end?.how === 'exit') throw new SetUpFailed(`it ended with exit code ${end.status}`);
+  if (end?.how === 'signal') throw new SetUpFailed(`it was killed by signal ${end.status}`);
+  throw new SetUpFailed(run.loss ? describeLoss(run.loss) : (end?.how ?? 'it left for another kernel'));
 }
 
 /**
@@ -164,14 +203,15 @@ export async function openTemplate(dir: string): Promise<Template | undefined> {
   try {
     const memory = undo.use(await open(join(dir, files.memory), 'r+'));
     const state = undo.use(await open(join(dir, files.state), 'r'));
-    const [console, kmsg] = await Promise.all([
+    const [console, kmsg, output] = await Promise.all([
       readFile(join(dir, files.console)),
       readFile(join(dir, files.kmsg)),
+      readFile(join(dir, files.output)),
     ]);
     const handles = undo.move();
     return {
       ...info,
-      logs: bootLogs(console, kmsg),
+      logs: bootLogs(console, kmsg, output),
       memory,
       state,
       [Symbol.asyncDispose]: () => handles.disposeAsync(),
@@ -182,8 +222,8 @@ export async function openTemplate(dir: string): Promise<Template | undefined> {
   }
 }
 
-function bootLogs(console: Buffer, kmsg: Buffer): BootLogs {
-  return { console, kmsg, records: parseKmsg(kmsg) };
+function bootLogs(console: Buffer, kmsg: Buffer, output: Buffer): BootLogs {
+  return { console, kmsg, records: parseKmsg(kmsg), output };
 }
 
 /** Start a fork's QEMU; thaw() lets it run. */

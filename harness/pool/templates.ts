@@ -15,10 +15,17 @@ import { aside, makeDirectory } from '../util/files.ts';
 import { contentKey } from '../util/hash.ts';
 import { lock } from '../util/lock.ts';
 import { asEmulated, describeDifference } from './accelerators.ts';
-import { type BootLogs, BootLost, makeTemplate, openTemplate, type Template } from './template.ts';
+import {
+  type BootLogs,
+  BootLost,
+  makeTemplate,
+  openTemplate,
+  SetUpFailed,
+  type Template,
+} from './template.ts';
 
 /** Raised when a template that an older Kiln has made would not do any more. */
-const layout = 'template 3';
+const layout = 'template 4';
 
 /**
  * The templates of one run. A machine that can't be frozen is booted for every test, and a note says why; a kernel
@@ -80,7 +87,8 @@ export class Templates implements AsyncDisposable {
     this.#version ??= qemuVersion(signal);
     // With KVM the guest has seen the host's processor, its microcode and what the host's kernel offers.
     const host = machine.accelerator === 'kvm' ? await bootId() : '';
-    return contentKey(layout, argv.join('\0'), await this.#version, host);
+    const { path = '', cwd = '' } = machine.setUp ?? {};
+    return contentKey(layout, argv.join('\0'), await this.#version, host, path, cwd);
   }
 
   async #findOrMake(key: string, machine: Machine, context: Context): Promise<Template | null> {
@@ -174,9 +182,9 @@ export class Templates implements AsyncDisposable {
   }
 }
 
-/** Whether an error has a cause other than freezing: an abort, or a kernel that does not boot. */
+/** Whether an error has a cause other than freezing: an abort, a failed set-up, or a kernel that does not boot. */
 function isFinal(error: unknown, { signal }: Context): boolean {
-  return signal.aborted || (error instanceof BootLost && isKernels(error));
+  return signal.aborted || error instanceof SetUpFailed || (error instanceof BootLost && isKernels(error));
 }
 
 /** A guest that was lost before its agent came has its log on the console alone. */

@@ -386,7 +386,7 @@ function ended(how: How, status: number): TestRun {
   const end = { type: 'end', seq: 3, id: 2, how, status, ktap: 0, kmsg: 0, taint: 0 } as const;
   return {
     begin: { type: 'begin', seq: 2, id: 2, ktap: 0, kmsg: 0, taint: 0 },
-    end: { ...end, duration_ms: 5, leftovers: 0, settled: true, artifacts: 0 },
+    end: { ...end, duration_ms: 5, leftovers: 0, settled: true, ready: false, artifacts: 0 },
     loss: null,
     incomplete: false,
     next: null,

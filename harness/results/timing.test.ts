@@ -31,7 +31,7 @@ function ended(duration_ms: number): TestRun {
   const end = { type: 'end', seq: 3, id: 2, how: 'exit', status: 0, ktap: 0, kmsg: 0, taint: 0 } as const;
   return {
     begin: null,
-    end: { ...end, duration_ms, leftovers: 0, settled: true, artifacts: 0 },
+    end: { ...end, duration_ms, leftovers: 0, settled: true, ready: false, artifacts: 0 },
     loss: null,
     incomplete: false,
     next: null,

@@ -105,7 +105,7 @@ type Unnumbered<T> = T extends unknown ? Omit<T, 'seq'> : never;
 export const passing = 'KTAP version 1\n1..1\nok 1 works\n';
 
 /** A test that passes. */
-export const passes: Required<Script>['run'] = ({ id }, agent) => {
+export const passes = ({ id }: { id: number }, agent: FakeAgent): void => {
   agent.begin(id);
   agent.output(passing);
   agent.end(id);
@@ -116,6 +116,11 @@ const obedient: Required<Script> = {
   setup: ({ id }, agent) => agent.say({ type: 'ready', id }),
   ping: ({ id }, agent) => agent.say({ type: 'pong', id, uptime_ms: 1000 }),
   run: passes,
+  prepare: ({ id }, agent) => {
+    agent.begin(id);
+    agent.waits(id);
+  },
+  proceed: passes,
   kill: ({ id }, agent) => {
     agent.say({ type: 'ready', id });
     agent.end(agent.running, { how: 'killed' });
@@ -137,7 +142,7 @@ export class FakeAgent {
   readonly guest: FakeGuest;
   /** All that the host has said. */
   readonly heard: (HostMessage & { seq: number })[] = [];
-  /** The `id` of the last `run`. */
+  /** The `id` of the last `run` or `proceed`. */
   running = 0;
   #seq: number;
   #outputBytes: number;
@@ -177,7 +182,7 @@ export class FakeAgent {
 
   #hear(message: HostMessage & { seq: number }, acts: Script): void {
     this.heard.push(message);
-    if (message.type === 'run') this.running = message.id;
+    if (message.type === 'run' || message.type === 'proceed') this.running = message.id;
     (acts[message.type] as (message: HostMessage, agent: FakeAgent) => unknown)(message, this);
     for (const one of this.#waiting.splice(0))
       if (one.type === message.type) one.resolve(message);
@@ -211,8 +216,13 @@ export class FakeAgent {
   end(id: number, more: Partial<GuestMessageOf<'end'>> = {}): void {
     this.log(`kiln-agent: test ${id} is over`, 15);
     const counts = { ktap: this.#outputBytes, kmsg: this.#record, taint: 0, duration_ms: 10 };
-    const rest = { how: 'exit' as const, status: 0, leftovers: 0, artifacts: 0, settled: true };
+    const rest = { how: 'exit' as const, status: 0, leftovers: 0, artifacts: 0, settled: true, ready: false };
     this.say({ type: 'end', id, ...rest, ...counts, ...more });
+  }
+
+  /** The program of test `id` waits in kiln_ready(). */
+  waits(id: number): void {
+    this.say({ type: 'waits', id, ktap: this.#outputBytes, kmsg: this.#record });
   }
 
   output(text: string): void {

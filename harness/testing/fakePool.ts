@@ -31,8 +31,8 @@ export async function fakeContext(t: ExecutionContext) {
 /** A guest that was started. */
 export type Started = { how: GuestOrigin; fake: FakeGuest; machine: Machine };
 
-/** What a fake template's boot was like. */
-export type FakeBoot = { kmsg?: string; load?: { elapsed: number; steal: number; stopped: number } };
+/** What a fake template's boot was like. `output`: of its set-up. */
+export type FakeBoot = { kmsg?: string; output?: string; load?: Load };
 
 export type FakePoolOptions = {
   slots?: number;
@@ -61,7 +61,7 @@ const unhindered: Load = { elapsed: 120_000, steal: 0, stopped: 0 };
 
 /** The error of a template's maker: the guest was lost at its boot. */
 export function lostAtBoot(loss: Loss, console = 'no init found', load = unhindered): BootLost {
-  const logs = { console: Buffer.from(console), kmsg: Buffer.alloc(0), records: [] };
+  const logs = { console: Buffer.from(console), kmsg: Buffer.alloc(0), records: [], output: Buffer.alloc(0) };
   return new BootLost({ loss, hang: null }, logs, ['qemu-of-the-template'], load);
 }
 
@@ -86,7 +86,8 @@ export async function fakePool(t: ExecutionContext, options: FakePoolOptions = {
     boot: async (machine) => start('boot', machine, undefined),
     fork: async ({ marks }, machine) => start('fork', machine, marks),
     template: async (_, dir) => {
-      const { kmsg = '', load = { elapsed: 1500, steal: 0, stopped: 0 } } = template(counts.templates++);
+      const boot = template(counts.templates++);
+      const { kmsg = '', output = '', load = { elapsed: 1500, steal: 0, stopped: 0 } } = boot;
       const marks = { guestSeq: 1, hostSeq: 0, id: 0, outputBytes: 0, nextRecord: 10 };
       const info = { bootMs: 1400, release: '6.12.0-template', marks, load };
       const files = {
@@ -94,6 +95,7 @@ export async function fakePool(t: ExecutionContext, options: FakePoolOptions = {
         state: '',
         console: 'booting\n',
         kmsg: `${templateBoot}${kmsg}`,
+        output,
         'template.json': JSON.stringify(info),
       };
       for (const [name, text] of Object.entries(files)) await writeFile(join(dir, name), text);

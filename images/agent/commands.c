@@ -23,6 +23,8 @@
 static void handle(struct json_object *message);
 static void handle_setup(int64_t id, struct json_object *message);
 static void handle_run(int64_t id, struct json_object *message);
+static void handle_prepare(int64_t id, struct json_object *message);
+static void handle_proceed(int64_t id, struct json_object *message);
 static void handle_kill(int64_t id, struct json_object *message);
 static void handle_put(int64_t id, struct json_object *message);
 static void handle_get(int64_t id, struct json_object *message);
@@ -38,6 +40,8 @@ static const struct {
 } commands[] = {
 	{ "setup", handle_setup },
 	{ "run", handle_run },
+	{ "prepare", handle_prepare },
+	{ "proceed", handle_proceed },
 	{ "kill", handle_kill },
 	{ "put", handle_put },
 	{ "get", handle_get },
@@ -106,9 +110,9 @@ static void handle_setup(int64_t id, struct json_object *message)
 	kmsg_resume();
 }
 
-static void handle_run(int64_t id, struct json_object *message)
+static void start(int64_t id, struct json_object *message, const char *type, bool waits)
 {
-	struct test_params params = { .id = id };
+	struct test_params params = { .id = id, .waits = waits };
 	const char *error;
 	int args;
 
@@ -120,12 +124,35 @@ static void handle_run(int64_t id, struct json_object *message)
 	params.arg_count = args < 0 ? 0 : (size_t)args;
 	if (!params.path || !params.cwd || args < 0 || !json_integer(message, "timeout_ms", &params.timeout_ms) ||
 	    params.timeout_ms <= 0) {
-		send_error(id, "run: it needs path, args, cwd and a positive timeout_ms");
+		send_error(id, "%s: it needs path, args, cwd and a positive timeout_ms", type);
 		return;
 	}
 	error = shell_is_running() ? "a shell is running" : test_start(&params);
 	if (error)
-		send_error(id, "run: %s", error);
+		send_error(id, "%s: %s", type, error);
+}
+
+static void handle_run(int64_t id, struct json_object *message)
+{
+	start(id, message, "run", false);
+}
+
+static void handle_prepare(int64_t id, struct json_object *message)
+{
+	start(id, message, "prepare", true);
+}
+
+static void handle_proceed(int64_t id, struct json_object *message)
+{
+	const char *const *args;
+	int count = json_strings(message, "args", &args);
+	int64_t timeout_ms;
+	const char *error = "it needs args and a positive timeout_ms";
+
+	if (count >= 0 && json_integer(message, "timeout_ms", &timeout_ms) && timeout_ms > 0)
+		error = test_proceed(id, args, (size_t)count, timeout_ms);
+	if (error)
+		send_error(id, "proceed: %s", error);
 }
 
 static void handle_kill(int64_t id, struct json_object *message)

@@ -34,8 +34,8 @@
 /* The loop reaps at most this many children per iteration, so that a fork bomb can't stall it. */
 #define REAP_AT_ONCE 1000
 
-/* The value of the test's request (kiln_request.h); 0 if there is none. */
-static volatile sig_atomic_t request;
+/* The value of the test's request (kiln_request.h); 0 if there is none. And who sent it. */
+static volatile sig_atomic_t request, requester;
 
 static void set_up_signals(void);
 static void handle_request(void);
@@ -85,8 +85,10 @@ static void on_request_signal(int signal, siginfo_t *info, void *context)
 {
 	(void)signal;
 	(void)context;
-	if (info->si_code == SI_QUEUE)
-		request = info->si_value.sival_int;
+	if (info->si_code != SI_QUEUE)
+		return;
+	request = info->si_value.sival_int;
+	requester = info->si_pid;
 }
 
 /*
@@ -111,7 +113,9 @@ static void set_up_signals(void)
 
 static void handle_request(void)
 {
-	if (request)
+	if (request & KILN_REQUEST_READY)
+		test_ready(requester);
+	else if (request)
 		test_leave(request & KILN_REQUEST_REBOOT ? "reboot" : "kexec", request & KILN_REQUEST_GENERATION);
 	request = 0;
 }

@@ -14,6 +14,7 @@
 #include "cgroup.h"
 #include "clock.h"
 #include "control.h"
+#include "kiln_request.h"
 #include "kmsg.h"
 #include "log.h"
 #include "ports.h"
@@ -53,6 +54,8 @@ static struct {
 		IDLE,
 		STARTING,	/* forwarding the earlier kernel log */
 		RUNNING,
+		PREPARING,	/* kiln_ready() was called: forwarding output and log so far */
+		WAITING,	/* the host may freeze the guest, or send `proceed` */
 		ENDING,		/* all processes are killed; waiting until they are gone */
 		SETTLING,	/* waiting for RCU callbacks and work of these processes */
 		DRAINING,	/* forwarding output and log of the test */
@@ -61,6 +64,9 @@ static struct {
 	} stage;
 	uint64_t deadline;	/* of the stage */
 	int64_t id, timeout_ms;
+	bool waits, is_ready;
+	/* What `begin` says; a test that proceeds says it again. */
+	int64_t first_byte, first_record, first_taint;
 	char *argv[ARGS_MAX + 2];
 	const char *cwd;
 	pid_t pid;
@@ -80,11 +86,18 @@ static struct {
 /* The cgroup and the artifacts directory for the next test exist. */
 static bool prepared;
 
+/* KILN_READY_FILE, or -1. */
+static int ready_file = -1;
+
 static uint64_t output_bytes;
 
 static const char *copy_params(const struct test_params *params);
 static void write_log_marker(const char *what);
 static void begin(void);
+static void send_begin(void);
+static void set_deadline(void);
+static void send_waits(void);
+static const char *answer_ready(const char *first, const char *const *args, size_t arg_count);
 static int spawn(void);
 _Noreturn static void exec_test(int cgroup, int output, int error);
 static void end_processes(const char *how);
@@ -108,6 +121,10 @@ void test_prepare(void)
 	close_fd(&test.cgroup);
 	test.cgroup = cgroup_make();
 	test.artifacts = system_reset_artifacts();
+	close_fd(&ready_file);
+	ready_file = open(KILN_READY_FILE, O_RDWR | O_CREAT | O_TRUNC | O_NOFOLLOW | O_CLOEXEC, 0644);
+	if (ready_file < 0)
+		warning("kiln_ready() will not work: %s: %s", KILN_READY_FILE, strerror(errno));
 	prepared = true;
 }
 
@@ -151,6 +168,7 @@ static const char *copy_params(const struct test_params *params)
 	test.cwd = text;
 	test.id = params->id;
 	test.timeout_ms = params->timeout_ms;
+	test.waits = params->waits;
 	return NULL;
 }
 
@@ -179,6 +197,8 @@ bool test_kill(void)
 			end_processes("killed");
 		return true;
 	case RUNNING:
+	case PREPARING:
+	case WAITING:
 		end_processes("killed");
 		return true;
 	case ENDING:
@@ -214,6 +234,63 @@ const char *test_leave_method(void)
 	return test.stage == LEFT ? test.how : NULL;
 }
 
+void test_ready(pid_t pid)
+{
+	const char *error;
+
+	if (test.stage != RUNNING || pid != test.pid)
+		return;
+	test.is_ready = true;
+	if (test.waits) {
+		write_log_marker("waits");
+		test.stage = PREPARING;
+		test.deadline = now_ms() + DRAIN_MS;
+		return;
+	}
+	error = answer_ready(KILN_READY_KEEP, NULL, 0);
+	if (error)
+		warning("kiln_ready() of the test can't be answered: %s", error);
+}
+
+const char *test_proceed(int64_t id, const char *const *args, size_t arg_count, int64_t timeout_ms)
+{
+	const char *error;
+
+	if (test.stage != WAITING)
+		return "no test waits";
+	test.id = id;
+	test.timeout_ms = timeout_ms;
+	test.waits = false;
+	write_log_marker("proceeds");
+	send_begin();
+	set_deadline();
+	test.stage = RUNNING;
+	error = answer_ready(KILN_READY_REPLACE, args, arg_count);
+	if (error)
+		end_processes("killed");
+	return error;
+}
+
+/* Returns NULL or an error message. */
+static const char *answer_ready(const char *first, const char *const *args, size_t arg_count)
+{
+	off_t at = 0;
+
+	if (ready_file < 0 || ftruncate(ready_file, 0) < 0)
+		return "there is no file for the arguments";
+	for (size_t i = 0; i < arg_count + 1; i++) {
+		const char *word = i == 0 ? first : args[i - 1];
+		size_t size = strlen(word) + 1;
+
+		if (pwrite(ready_file, word, size, at) != (ssize_t)size)
+			return strerror(errno);
+		at += (off_t)size;
+	}
+	if (sigqueue(test.pid, KILN_REQUEST_SIGNAL, (union sigval){ .sival_int = 0 }) < 0)
+		return strerror(errno);
+	return NULL;
+}
+
 void test_step(void)
 {
 	bool expired = now_ms() >= test.deadline;
@@ -239,6 +316,15 @@ void test_step(void)
 		if (output_empty && (log_empty || test.deadline == NEVER))
 			finish();
 	}
+	if (test.stage == PREPARING) {
+		bool output_empty = test_forward_output();
+
+		if ((kmsg_forward() && output_empty) || expired) {
+			test.stage = WAITING;
+			test.deadline = NEVER;
+			send_waits();
+		}
+	}
 	if (test.stage == LEAVING) {
 		bool output_empty = test_forward_output();
 
@@ -253,7 +339,6 @@ void test_step(void)
 
 static void begin(void)
 {
-	struct json_writer *message;
 	int error;
 
 	test_prepare();
@@ -263,19 +348,13 @@ static void begin(void)
 	test.leftovers = 0;
 	test.all_gone = false;
 	test.settled = false;
-
-	message = control_message("begin");
-	json_add_integer(message, "id", test.id);
-	json_add_integer(message, "ktap", (int64_t)output_bytes);
-	json_add_integer(message, "kmsg", (int64_t)kmsg_next_seq());
-	json_add_integer(message, "taint", (int64_t)system_taint());
-	control_send();
-
-	test.started = now_ms();
+	test.is_ready = false;
+	test.first_byte = (int64_t)output_bytes;
+	test.first_record = (int64_t)kmsg_next_seq();
+	test.first_taint = (int64_t)system_taint();
+	send_begin();
+	set_deadline();
 	test.stage = RUNNING;
-	/* A timeout of the host may be so long that the sum overflows. */
-	if (__builtin_add_overflow(test.started, (uint64_t)test.timeout_ms, &test.deadline))
-		test.deadline = NEVER;
 	error = spawn();
 	if (error) {
 		test.status = error;
@@ -283,6 +362,35 @@ static void begin(void)
 		/* No process was started, so waitpid() will not report an exit. */
 		test.all_gone = true;
 	}
+}
+
+static void send_begin(void)
+{
+	struct json_writer *message = control_message("begin");
+
+	json_add_integer(message, "id", test.id);
+	json_add_integer(message, "ktap", test.first_byte);
+	json_add_integer(message, "kmsg", test.first_record);
+	json_add_integer(message, "taint", test.first_taint);
+	control_send();
+}
+
+static void set_deadline(void)
+{
+	test.started = now_ms();
+	/* A timeout of the host may be so long that the sum overflows. */
+	if (__builtin_add_overflow(test.started, (uint64_t)test.timeout_ms, &test.deadline))
+		test.deadline = NEVER;
+}
+
+static void send_waits(void)
+{
+	struct json_writer *message = control_message("waits");
+
+	json_add_integer(message, "id", test.id);
+	json_add_integer(message, "ktap", (int64_t)output_bytes);
+	json_add_integer(message, "kmsg", (int64_t)kmsg_next_seq());
+	control_send();
 }
 
 /* Returns 0 or an errno. */
@@ -379,7 +487,7 @@ bool test_reaped(pid_t pid, int status)
 	if (test.stage == IDLE || pid != test.pid)
 		return false;
 	test.pid = 0;
-	if (test.stage != RUNNING)
+	if (test.stage != RUNNING && test.stage != PREPARING && test.stage != WAITING)
 		return true;
 	/* A test could write to the pipe as well, so the exit code must also be that of a failed exec. */
 	bool not_started = WIFEXITED(status) && WEXITSTATUS(status) == NOT_STARTED;
@@ -508,6 +616,7 @@ static void send_end(void)
 	json_add_integer(message, "duration_ms", (int64_t)test.duration);
 	json_add_integer(message, "leftovers", test.leftovers);
 	json_add_boolean(message, "settled", test.settled);
+	json_add_boolean(message, "ready", test.is_ready);
 	json_add_integer(message, "artifacts", test.artifacts < 0 ? 0 : count_files(test.artifacts, ".", 0));
 	control_send();
 }

@@ -17,6 +17,8 @@ struct test_params {
 	int64_t timeout_ms;
 	/* The number of this kernel, and how many there are; the test gets both. */
 	int64_t generation, generations;
+	/* When the program calls kiln_ready(), it waits for test_proceed(). */
+	bool waits;
 };
 
 /* Creates what the next test needs. It is slow, so it is called before the host waits. */
@@ -24,6 +26,10 @@ void test_prepare(void);
 
 /* Copies the parameters and starts the test. Returns NULL or an error message. */
 const char *test_start(const struct test_params *params);
+
+/* The program goes on after kiln_ready(), as test `id`, with these arguments. Returns NULL
+ * or an error message. */
+const char *test_proceed(int64_t id, const char *const *args, size_t arg_count, int64_t timeout_ms);
 
 /* Ends the test now. Returns false if no test is running. */
 bool test_kill(void);
@@ -34,6 +40,9 @@ bool test_is_running(void);
 void test_leave(const char *how, int generation);
 /* Returns `how` once all output of the leaving test is forwarded, else NULL. */
 const char *test_leave_method(void);
+
+/* The process `pid` has called kiln_ready(). */
+void test_ready(pid_t pid);
 
 /* Moves the test to its next stages if their conditions hold. */
 void test_step(void);

@@ -3,7 +3,6 @@
 #include <fcntl.h>
 #include <linux/kexec.h>
 #include <signal.h>
-#include <stdarg.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -13,6 +12,7 @@
 
 #include "../agent/command_line.h"
 #include "../agent/kiln_request.h"
+#include "bail_out.h"
 #include "kiln.h"
 
 /* The host puts them there before each generation but the last. */
@@ -79,18 +79,6 @@ static int load(unsigned long flags)
 int kexec_load_next(void)
 {
 	return load(0);
-}
-
-static void __attribute__((noreturn, format(printf, 1, 2))) bail_out(const char *format, ...)
-{
-	va_list values;
-
-	printf("Bail out! ");
-	va_start(values, format);
-	vprintf(format, values);
-	va_end(values);
-	printf("\n");
-	exit(1);
 }
 
 static void require_next(unsigned int generation)

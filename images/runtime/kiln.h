@@ -43,4 +43,13 @@ void kexec_to(unsigned int generation) __attribute__((noreturn));
  */
 void reboot_to(unsigned int generation) __attribute__((noreturn));
 
+/*
+ * The set-up is done and the cases follow. With isolation=case, Kiln freezes the guest
+ * here, and each case begins in a fork of it: the set-up runs once for all of them, and
+ * no case sees what another one did. The program calls this once, from main(), while it
+ * has one thread; its arguments are then those of the case (-r NAME). Otherwise, and
+ * outside of Kiln, it returns at once and changes nothing. Bails out if it can't be done.
+ */
+void kiln_ready(int *argc, char ***argv);
+
 #endif
