@@ -278,7 +278,7 @@ async function stageKernel(
   const found = await findSuitable(request, given, context);
   job.keys.kernel = found?.key ?? kernelKey(request);
   const check = (configured: Configuration) => {
-    for (const note of checkConfig(configured, checked)) context.note('info', note);
+    for (const note of checkConfig(configured, checked, request.fragments)) context.note('info', note);
   };
   if (found) check(await readConfigured(found));
   const kernel =

@@ -20,6 +20,7 @@ import {
 } from './config.ts';
 import { parseConfig } from './dotConfig.ts';
 import { asLine, type Fragment, parseFragment } from './fragment.ts';
+import { checkConfig } from './kernel.ts';
 
 test('every kernel has base and x86_64; what is asked for follows, each once', async (t) => {
   const dir = await fragments(t);
@@ -166,6 +167,15 @@ CONFIG_MUST=y
   const symbols = (config: string) => t.throws<KilnError>(() => judge(config)).details.symbol;
   t.is(symbols('CONFIG_LAZY=y'), 'MUST');
   t.is(symbols('CONFIG_MUST=y'), 'LAZY VOLUNTARY');
+});
+
+test('a preferred line that a suite of the kernel sets otherwise is not missed by those who use this kernel', (t) => {
+  const base = fragment('base', '# kiln: preferred\n# CONFIG_NODES is not set\nCONFIG_NICE=y\n');
+  const suite = fragment('suite', 'CONFIG_NODES=y\n');
+  const config = parseConfig('CONFIG_NODES=y');
+  const notes = (all: Fragment[]) => checkConfig({ config, reasons: {} }, [base], all);
+  t.deepEqual(notes([base, suite]), ['cannot be set in this tree: CONFIG_NICE=y']);
+  t.deepEqual(notes([base]), ['cannot be set in this tree: # CONFIG_NODES is not set, CONFIG_NICE=y']);
 });
 
 test("in a choice the last line wins, and this is said; it is an error if it can't", async (t) => {

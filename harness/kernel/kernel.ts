@@ -77,9 +77,17 @@ export async function findKernel(key: string, context: Context): Promise<Kernel 
 /**
  * Compare a configuration with what the fragments wish for. Throws config-missing if a symbol that is needed has another
  * value. Returns sentences about others.
+ * @param all all fragments of this kernel: what a later one of them sets otherwise is not missing
  */
-export function checkConfig({ config, reasons }: Configured, fragments: readonly Fragment[]): string[] {
-  const unmet = findUnmet(fragments, config);
+export function checkConfig(
+  { config, reasons }: Configured,
+  fragments: readonly Fragment[],
+  all: readonly Fragment[],
+): string[] {
+  const last = new Map(lastWishes(all).map(({ symbol, value }) => [symbol, value]));
+  const unmet = findUnmet(fragments, config).filter(
+    ({ need, symbol, value }) => need !== 'preferred' || (last.get(symbol) ?? value) === value,
+  );
   requireConfig(unmet, reasons);
   return configNotes(unmet, reasons, fragments);
 }
