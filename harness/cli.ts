@@ -20,6 +20,7 @@ import { registerSeries } from './commands/series.ts';
 import { registerSetup } from './commands/setup.ts';
 import { registerShell } from './commands/shell.ts';
 import { registerTest } from './commands/test.ts';
+import { registerWatch } from './commands/watch.ts';
 import { exits, interrupted, KilnError } from './errors.ts';
 import { readPatience } from './limits.ts';
 import { version } from './paths.ts';
@@ -28,6 +29,7 @@ import { complain } from './util/complain.ts';
 /** In the order in which --help lists them. */
 const commands = [
   registerTest,
+  registerWatch,
   registerCi,
   registerBisect,
   registerRepeat,

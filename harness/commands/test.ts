@@ -2,6 +2,7 @@
 import { join, relative } from 'node:path';
 import { cacheDirectory } from '../context.ts';
 import type { Emit } from '../events.ts';
+import { runTests } from '../execution/schedule.ts';
 import { type Plan, withUniqueIds } from '../job/plan.ts';
 import { self, version } from '../paths.ts';
 import { memoryBudget, Pool } from '../pool/pool.ts';
@@ -54,6 +55,7 @@ Examples:
   kiln test --series ./fix --base git:$HOME/linux#v6.12
   kiln test --series ./fix --with ioapic-race   the same, with a series of patches/ applied first
   kiln test --no-series --tests ~/linux/tools/testing/selftests/timers
+  kiln watch --tree . SUITE                     run again whenever a file changes
   git bisect run kiln test --tree . --git-bisect test SUITE/TEST      (docs/ci.md)`;
 
 /** `kiln test`: from patches to verdicts. Returns the exit code. */
@@ -71,20 +73,21 @@ async function testCommand(select: string[], options: TestOptions, signal: Abort
   }
 }
 
-/** Run jobs as one run: its directory gets the results and the reports. */
+/** Run jobs as one run: its directory gets the results and the reports. @param execute the tests stage */
 export async function runPlans(
   plans: readonly Plan[],
   run: RunDirectory,
   started: Date,
   emit: Emit,
   signal: AbortSignal,
+  execute = runTests,
 ): Promise<Results> {
   const all = withUniqueIds(plans);
   const dir = shownPath(run.dir);
   emit({ type: 'run-start', id: run.id, dir, jobs: all.map(({ id }) => id) });
   const slots = Math.max(...all.map(({ ask }) => ask.jobs));
   await using pool = new Pool(slots, memoryBudget());
-  const outcomes = await runJobs(all, { dir: run.dir, pool, emit, signal });
+  const outcomes = await runJobs(all, { dir: run.dir, pool, emit, signal, execute });
   const results = assemble(runInfo(run, started), outcomes);
   await storeResults(results, run.dir, emit);
   return results;

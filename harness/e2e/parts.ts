@@ -21,6 +21,7 @@ export const parts: Record<string, Group[]> = {
       'debuginfo',
       'clean',
       'history',
+      'watch',
     ],
   ],
   /** Tests that build their own kernel or image. */

@@ -16,9 +16,14 @@ import { sharedHeadersKey } from './headers.ts';
 
 /**
  * The initramfs that guests boot. Tests are at /tests/<suite>/<test>. `broken`: programs that don't build and are not
- * there, by `suite/program`.
+ * there, by `suite/program`. `programs`: a content key of each suite's programs, by suite.
  */
-export type Image = { key: string; path: string; broken: Record<string, Broken> };
+export type Image = {
+  key: string;
+  path: string;
+  broken: Record<string, Broken>;
+  programs: Record<string, string>;
+};
 
 export type ImageRequest = {
   kernel: Kernel;
@@ -33,13 +38,11 @@ export type ImageRequest = {
 };
 
 /** Computed without building the image. */
-export async function imageKey(request: ImageRequest): Promise<string> {
-  const suites = await Promise.all(
-    request.suites.map(async (suite) => [
-      await programsKey(suite, request),
-      ...packed(suite, request).map(({ name }) => name),
-    ]),
-  );
+async function imageKey(request: ImageRequest, programs: Image['programs']): Promise<string> {
+  const suites = request.suites.map((suite) => [
+    programs[suite.name]!,
+    ...packed(suite, request).map(({ name }) => name),
+  ]);
   const busybox = request.busybox === undefined ? [] : [await readFile(request.busybox)];
   const agent = await treeKey(join(request.imagesDir, 'agent'));
   const manifest = await readFile(join(request.imagesDir, 'manifest'));
@@ -47,6 +50,13 @@ export async function imageKey(request: ImageRequest): Promise<string> {
   const packer = await sha256File(join(request.kernel.dir, 'gen_init_cpio'));
   const parts = [request.kernel.headersKey, packer, request.toolchain.id, agent, manifest];
   return contentKey('image 4', ...parts, ...suites.flat(), ...busybox);
+}
+
+async function programsKeys(request: ImageRequest): Promise<Image['programs']> {
+  const entries = request.suites.map(
+    async (suite) => [suite.name, await programsKey(suite, request)] as const,
+  );
+  return Object.fromEntries(await Promise.all(entries));
 }
 
 /** A suite's programs are cached apart from images: they take longest, and images combine them in many ways. */
@@ -65,11 +75,12 @@ export async function prepareImage(
   request: ImageRequest,
   context: Context,
 ): Promise<{ image: Image; cached: boolean }> {
-  const key = await imageKey(request);
+  const programs = await programsKeys(request);
+  const key = await imageKey(request, programs);
   const dir = join(context.cache, 'images', key);
   const path = join(dir, 'initramfs.cpio');
   const read = async (): Promise<Image> => ({
-    ...{ key, path },
+    ...{ key, path, programs },
     broken: (await readCachedJson<Image['broken']>(join(dir, brokenFile))) ?? {},
   });
   if (await exists(path)) {

@@ -74,7 +74,7 @@ export function fakeJob(tests: Record<string, Settings>, ask: Partial<Ask> = {},
   );
   const built = {
     kernel: { dir: '/nowhere/kernel', key: 'kernel' },
-    image: { path: '/nowhere/image.cpio', key: 'image', broken: {} },
+    image: { path: '/nowhere/image.cpio', key: 'image', broken: {}, programs: {} },
     accelerator: { name: 'tcg', cpu: 'max', cmdline: '', reason: '' },
     bootWords: '',
     run: [planned],

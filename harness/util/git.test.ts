@@ -3,7 +3,7 @@ import { mkdir, mkdtemp, readdir, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import test, { type ExecutionContext } from 'ava';
-import { git } from './git.ts';
+import { git, ignoredBy } from './git.ts';
 
 test("git ignores the user's configuration and the repository's hooks", async (t) => {
   const dir = await repository(t);
@@ -31,6 +31,15 @@ test('the same content and dates give the same commit in any repository', async 
     commits.push((await git(dir, ['rev-parse', 'HEAD'])).stdout);
   }
   t.is(commits[0], commits[1]);
+});
+
+test('which files a repository ignores', async (t) => {
+  const dir = await repository(t);
+  await writeFile(join(dir, '.gitignore'), '*.o\n/out/\n');
+  const paths = ['a.c', 'a.o', 'out/b.c', 'ü.o'].map((name) => join(dir, name));
+  t.deepEqual(await ignoredBy(dir, paths), new Set(paths.slice(1)));
+  t.deepEqual(await ignoredBy(dir, [join(dir, 'a.c')]), new Set());
+  t.deepEqual(await ignoredBy(tmpdir(), [join(tmpdir(), 'a.o')]), new Set(), 'no repository');
 });
 
 test('a message that git would open an editor for does not wait for one', async (t) => {

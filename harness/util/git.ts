@@ -31,6 +31,15 @@ export async function objectDirectory(dir: string, signal?: AbortSignal): Promis
   return (await git(dir, ask, { signal })).stdout;
 }
 
+/** Which of these files a repository ignores; none if `dir` is in no repository. All paths absolute. */
+export async function ignoredBy(dir: string, paths: readonly string[]): Promise<Set<string>> {
+  if (paths.length === 0) return new Set();
+  // git exits with 1 if it ignores none of them.
+  const asked = git(dir, ['check-ignore', '--stdin', '-z'], { input: paths.join('\0') });
+  const { stdout } = await asked.catch(() => ({ stdout: '' }));
+  return new Set(stdout.split('\0').filter((path) => path !== ''));
+}
+
 /** Unsets git's variables: in a git hook, GIT_DIR and others are set, and they override -C. */
 function inherited(): Record<string, undefined> {
   const names = Object.keys(process.env).filter((name) => name.startsWith('GIT_'));
