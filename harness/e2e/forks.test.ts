@@ -5,33 +5,11 @@ import { glob, open, readdir, readFile, stat, writeFile } from 'node:fs/promises
 import { join } from 'node:path';
 import { setTimeout } from 'node:timers/promises';
 import test from 'ava';
-import type { Results, TestResult } from '../schema.ts';
+import type { Results } from '../schema.ts';
 import { canaries, canaryDirs, fixture } from './canaries.ts';
+import { differences } from './compare.ts';
 import { cacheWithOwnTemplates, find, kilnTest, ownSuite, verdicts, withTests } from './kiln.ts';
 import { mountSmall } from './toy.ts';
-
-/** Everything that decides the verdict. How much output a crashed guest has written is chance, so it is excluded. */
-function essence({ verdict, cases, splats }: TestResult): string {
-  const said = verdict === 'crash' ? [] : cases.map(({ name, verdict: one }) => `${one} ${name}`);
-  return [verdict, ...said, ...splats.map(({ title, kind }) => `${kind} ${title}`)].join('\n  ');
-}
-
-/** The tests whose results differ, each with both results. */
-function differences(...both: [Results, Results]): Map<string, string> {
-  const [here, there] = both.map(
-    ({ tests }) => new Map(tests.map((result) => [`${result.suite}/${result.test}`, result])),
-  ) as [Map<string, TestResult>, Map<string, TestResult>];
-  const isSame = (name: string) => {
-    const [one, other] = [here.get(name), there.get(name)];
-    return one && other && essence(one) === essence(other);
-  };
-  const told = (result: TestResult | undefined) =>
-    result ? `${essence(result)}\n  (${[result.detail, ...result.problems].join('; ')})` : 'no result';
-  const names = [...here.keys(), ...there.keys()].filter((name) => !isSame(name));
-  return new Map(
-    names.map((name) => [name, `${name}: ${told(here.get(name))}\nand: ${told(there.get(name))}`]),
-  );
-}
 
 /** A test without a guest is skipped here: its verdict differs. */
 function origins({ tests }: Results): string[] {
