@@ -40,4 +40,6 @@ export const parts: Record<string, Group[]> = {
   faults: [['host-faults', 'hangs']],
   /** Forks compared with boots, splats after the last process of a test, and repeated tests. */
   forks: [['forks'], ['late-canaries'], ['repeat', 'soak']],
+  /** KVM on an emulated machine, compared with TCG here. It takes both processors. */
+  kvm: [['kiln-in-kiln']],
 };
