@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 import { existsSync } from 'node:fs';
-import { resolve, sep } from 'node:path';
+import { join, resolve, sep } from 'node:path';
 import { cacheDirectory } from '../context.ts';
 import { exits, interrupted, KilnError } from '../errors.ts';
 import type { Emit } from '../events.ts';
@@ -62,16 +62,18 @@ async function watchCommand(select: string[], options: WatchOptions, signal: Abo
     });
   });
   const last = new LastVerdicts();
+  /** Of the last run that a change or Ctrl-C did not cut short. */
+  let hasVerdicts = false;
   for (;;) {
     const cut = new AbortController();
     const change = nextChange(changes, ask, options, signal);
     void change.then(() => cut.abort(interrupted()));
     const code = await testOnce(select, options, last, AbortSignal.any([signal, cut.signal]));
-    const hasVerdicts = code === exits.ok || code === exits.testFailed;
-    if (!cut.signal.aborted)
-      say(
-        `${hasVerdicts ? last.describe() : `no verdict: exit code ${code}`}. Watching ${several(places.map(shownPath), 4)}; Ctrl-C ends.`,
-      );
+    if (!cut.signal.aborted) {
+      hasVerdicts = code === exits.ok || code === exits.testFailed;
+      const state = hasVerdicts ? last.describe() : `no verdict: exit code ${code}`;
+      say(`${state}. Watching ${several(places.map(shownPath), 4)}; Ctrl-C ends.`);
+    }
     const paths = await change;
     if (paths === null) return hasVerdicts && last.allPass ? exits.ok : exits.testFailed;
     say(`changed: ${several(paths.map(shownPath), 3)}`);
@@ -82,13 +84,16 @@ function say(text: string): void {
   process.stdout.write(`\n${printable(text)}\n`);
 }
 
-/** What the job reads that may change, absolute. */
-function placesOf({ base, series, with: added, project, tests, config, configFrom }: Ask): string[] {
+/** What the job reads that may change: files and directories that exist, absolute, none below another. */
+export function placesOf({ base, series, with: added, project, tests, config, configFrom }: Ask): string[] {
   const { patches, guestTests, kernelConfig } = project;
+  // A series is a path, or a name in patches/.
+  const named = [...(series ?? []), ...added];
   const wanted = [
     ...(base.startsWith('tree:') ? [base.slice('tree:'.length)] : []),
-    ...(series ?? [patches]),
-    ...added,
+    ...(series === null ? [patches] : []),
+    ...named,
+    ...named.map((name) => join(patches, name)),
     ...(tests.length > 0 ? tests : guestTests === null ? [] : [guestTests]),
     ...kernelConfig,
     ...config,

@@ -31,11 +31,11 @@ export class LastVerdicts {
     return ![...this.#last.keys()].some((name) => this.failed(name));
   }
 
-  /** `none of 12 tests fails`, `1 of 12 tests fails: srvfs/races`. */
+  /** `no test of 12 fails`, `1 of 12 tests fails: srvfs/races`. */
   describe(): string {
     const failed = [...this.#last.keys()].filter((name) => this.failed(name)).sort();
-    const of = `of ${plural(this.#last.size, 'test')}`;
-    if (failed.length === 0) return `none ${of} fails`;
-    return `${failed.length} ${of} ${failed.length === 1 ? 'fails' : 'fail'}: ${several(failed)}`;
+    if (failed.length === 0) return `no test of ${this.#last.size} fails`;
+    const count = `${failed.length} of ${plural(this.#last.size, 'test')}`;
+    return `${count} ${failed.length === 1 ? 'fails' : 'fail'}: ${several(failed)}`;
   }
 }

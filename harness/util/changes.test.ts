@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-import { mkdir, mkdtemp, rename, rm, writeFile } from 'node:fs/promises';
+import { mkdir, mkdtemp, rename, rm, symlink, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import test, { type ExecutionContext } from 'ava';
@@ -37,6 +37,15 @@ test('a file that an editor replaces, and not its neighbours', async (t) => {
     await rename(join(dir, '.fix.mbox.new'), file);
     t.deepEqual(await changes.next(signal), [file], text);
   }
+});
+
+test('a directory behind a symbolic link', async (t) => {
+  const dir = await scratch(t);
+  await mkdir(join(dir, 'real'));
+  await symlink('real', join(dir, 'link'));
+  await using changes = await Changes.watch([join(dir, 'link')]);
+  await writeFile(join(dir, 'real', 'a.c'), '1');
+  t.deepEqual(await changes.next(signal), [join(dir, 'link', 'a.c')]);
 });
 
 test('what git stores is no change', async (t) => {

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 // Notices changes of files.
 import { watch } from 'node:fs';
-import { stat } from 'node:fs/promises';
+import { realpath, stat } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
 import { setTimeout } from 'node:timers/promises';
 import { subscribe } from '@parcel/watcher';
@@ -59,10 +59,13 @@ export class Changes implements AsyncDisposable {
 
   async #watch(place: string): Promise<void> {
     if ((await stat(place)).isDirectory()) {
+      // The package refuses a symbolic link.
+      const real = await realpath(place);
       const subscription = await subscribe(
-        place,
+        real,
         // An error means that the kernel dropped events: anything may have changed.
-        (error, events) => this.#note(error ? [place] : events.map(({ path }) => path)),
+        (error, events) =>
+          this.#note(error ? [place] : events.map(({ path }) => place + path.slice(real.length))),
         { ignore: ['**/.git', '**/.git/**'] },
       );
       this.#ends.push(() => subscription.unsubscribe());
